@@ -1,0 +1,40 @@
+"""The certificate: what kind of answer a fit is, in one sentence, and whether it may be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["exact", "optimum", "boundary", "not_identified", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How far a fit can be trusted.
+
+    Attributes
+    ----------
+    status : {"exact", "optimum", "boundary", "not_identified", "failed"}
+        `exact` is a closed-form solution; `boundary` an optimum with a variance at zero or a
+        correlation at one.
+    sentence : str
+        The verdict a reader sees first.
+    boundary : tuple of str
+        The terms at the boundary.
+    scaled_gradient : float or None
+        Largest gradient component in standard-error units at the end of the search; None where
+        there was no search.
+    notes : tuple of str
+        Warnings the engine raised, word for word.
+    """
+
+    status: Status
+    sentence: str
+    boundary: tuple[str, ...] = ()
+    scaled_gradient: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether numbers of this fit may be decided on or printed as results."""
+        return self.status in ("exact", "optimum", "boundary")

@@ -1,0 +1,150 @@
+"""`Fit`: the one record every estimator returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.estimate import p_two_sided, t_interval
+from alc_stats.records import FloatArray
+
+Component = Literal["mean", "log_sd", "between_log_sd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for.
+
+    `covariance` is "model", "HC0" ... "HC3" or "cluster"; `df` says where the degrees of freedom
+    come from ("normal", "residual", "clusters - 1", "containment").
+    """
+
+    formula: str
+    engine: str
+    method: Literal["least squares", "ML", "REML"]
+    covariance: str = "model"
+    cluster: str = ""
+    df: str = "residual"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows read and used, why rows were dropped, and the number of levels of every grouping."""
+
+    read: int
+    used: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceComponent:
+    """A standard deviation (or, with `other`, a correlation) of the random part."""
+
+    group: str
+    term: str
+    sd: float
+    other: str = ""
+    correlation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How columns became numbers: the levels of every categorical, first level the reference."""
+
+    outcome: str
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Fit:
+    """A fitted model as a record: no data frame, no optimiser, JSON in and out.
+
+    Attributes
+    ----------
+    request : Request
+        What was asked.
+    names : tuple of str, length k
+        Coefficient names as the formula library gives them (`Intercept`, `arm[T.mandate]`).
+    estimates : array (k,)
+        Coefficients. Components `log_sd` and `between_log_sd` are on the log SD scale.
+    vcov : array (k, k)
+        Covariance of the coefficients, of the kind `request.covariance` names.
+    df : array (k,)
+        Degrees of freedom of each coefficient's t; inf is the normal.
+    components : tuple of str, length k
+        "mean", "log_sd" or "between_log_sd".
+    random : tuple of VarianceComponent
+        The random part, residual last (group "Residual").
+    loglik : float or None
+        Log-likelihood, or restricted log-likelihood under REML.
+    counts : Counts
+    certificate : Certificate
+    coding : Coding
+    statistics : mapping of str to float
+        "r_squared", "residual_sd", "outcome_mean", "outcome_sd" and the like.
+    software : str
+        Engine and version that produced the numbers.
+    """
+
+    request: Request
+    names: tuple[str, ...]
+    estimates: FloatArray
+    vcov: FloatArray
+    df: FloatArray
+    components: tuple[Component, ...]
+    random: tuple[VarianceComponent, ...]
+    loglik: float | None
+    counts: Counts
+    certificate: Certificate
+    coding: Coding
+    statistics: Mapping[str, float]
+    software: str
+
+    def __post_init__(self) -> None:
+        k = len(self.names)
+        shapes = {"estimates": (k,), "vcov": (k, k), "df": (k,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"Fit.{name} has shape {getattr(self, name).shape}, must be {shape}")
+
+    @property
+    def params(self) -> pd.Series:
+        """Coefficients by name."""
+        return pd.Series(self.estimates, index=list(self.names), name="estimate")
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors by name."""
+        return pd.Series(np.sqrt(np.diag(self.vcov)), index=list(self.names), name="se")
+
+    @property
+    def tvalues(self) -> pd.Series:
+        """Coefficients over their standard errors."""
+        return (self.params / self.bse).rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p values on the coefficients' own degrees of freedom."""
+        return pd.Series(p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.names), name="p")
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Central intervals, columns `low` and `high`."""
+        limits = t_interval(self.estimates, self.bse.to_numpy(), self.df, level)
+        return pd.DataFrame(limits, index=list(self.names), columns=["low", "high"])
+
+    def summary(self) -> str:
+        """The fit as text, its certificate first."""
+        from alc_stats.estimators.summary import summary_text
+
+        return summary_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Fit {self.request.formula!r} ({self.request.engine}): {self.certificate.status}>"
+
+    __str__ = summary

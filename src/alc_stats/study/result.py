@@ -1,0 +1,152 @@
+"""`StudyResult`: everything a study found, as one record that is written to disk whole.
+
+`report` reads these and nothing else, so that it can never refit a model or see a participant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.estimators.fit import Fit
+from alc_stats.models.finding import Finding
+from alc_stats.records import Cell, Number
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUse:
+    """A source as it was used: which file, which bytes, under which terms."""
+
+    id: str
+    file: str
+    sha256: str
+    licence: str
+    citation: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One step that could lose rows: how many came in, how many went and why, how many stay."""
+
+    step: str
+    read: int
+    dropped: int
+    why: str
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A multi-item scale and its reliability with a 95 % interval."""
+
+    id: str
+    label: str
+    items: tuple[str, ...]
+    alpha: Estimate | None
+    alpha_low: float
+    alpha_high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptive:
+    """One cell of Table 1: a variable in a group. Suppressed where n is under the threshold."""
+
+    variable: str
+    label: str
+    unit: str
+    group: str
+    n: int
+    missing: int
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """The aggregated numbers of one figure. Columns have equal length; never a participant's row.
+
+    `kind` and its columns:
+
+    - "forest": label, value, low, high, group; axis `x`; a reference line at `reference`.
+    - "trajectory": panel, group, x, x_label, value, low, high, n; axes `x`, `y`.
+    - "distribution": panel, group, left, right, share (sums to 1 in a group); axes `x`, `y`.
+    - "recovery": label, truth, value, low, high, inside (1 or 0); axis `x`.
+    """
+
+    id: str
+    kind: Literal["forest", "trajectory", "distribution", "recovery"]
+    title: str
+    caption: str
+    alt: str
+    columns: Mapping[str, tuple[Cell, ...]]
+    axes: Mapping[str, str] = field(default_factory=dict)
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A published or known number beside ours."""
+
+    id: str
+    expected: float
+    obtained: float
+    tolerance: float
+    reason: str
+    source: str
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """One study's outcome.
+
+    Attributes
+    ----------
+    id, title, question : str
+    simulated : bool
+        True marks every output of this study SIMULATED.
+    status : {"run", "not run"}
+    why_not : str
+        For "not run": the source that is missing and how to get it.
+    citations : tuple of str
+        Keys into the paper's bibliography.
+    sources, ledger, scales, descriptives, exhibits, findings, checks : tuple of records
+    models : mapping of model id to label
+        In the order the study declares them.
+    fits : mapping of model id to Fit
+    numbers : mapping of id to Number
+        Every number that a text may quote, under the id it is quoted by.
+    warnings : tuple of str
+    seconds : mapping of step name to seconds
+    """
+
+    id: str
+    title: str
+    question: str
+    simulated: bool
+    status: Literal["run", "not run"]
+    why_not: str = ""
+    citations: tuple[str, ...] = ()
+    sources: tuple[SourceUse, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    descriptives: tuple[Descriptive, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """The stem of every file this study writes; simulated studies say so in it."""
+        return f"{self.id}_SIMULATED" if self.simulated else self.id
