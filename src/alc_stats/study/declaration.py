@@ -1,0 +1,166 @@
+"""A study as data: the frozen records a `study.toml` is read into.
+
+`reading` turns the file into these; `consistency` finds what does not fit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from alc_stats.data.sources import Source
+from alc_stats.estimators.estimate import Direction
+from alc_stats.inference.decision import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the study is and asks."""
+
+    id: str
+    title: str
+    question: str
+    simulated: bool = False
+    citations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """Where a simulated study's data come from: a generator, a truth file and a seed."""
+
+    generator: Literal["reference"]
+    truth: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDeclared:
+    """A table that `prepare.py` returns, and the schema it must satisfy."""
+
+    id: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleDeclared:
+    """Items that make one column, named `id`, in `table`."""
+
+    id: str
+    label: str
+    table: str
+    items: tuple[str, ...]
+    reversed: tuple[str, ...] = ()
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOneDeclared:
+    """Which variables Table 1 describes, and by which groups."""
+
+    table: str
+    by: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDeclared:
+    """One model. With `entity` and `time` it is a panel estimator, with bars a mixed model."""
+
+    id: str
+    label: str
+    table: str
+    formula: str
+    covariance: Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"] = "model"
+    cluster: str = ""
+    df: Literal["", "normal", "residual", "clusters - 1"] = ""
+    method: Literal["REML", "ML"] = "REML"
+    entity: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastDeclared:
+    """A named quantity that texts, figures and checks quote: a linear combination of a model."""
+
+    id: str
+    label: str
+    model: str
+    of: str
+    scale: Literal["identity", "percent", "relative"] = "identity"
+    relative_to: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WideningDeclared:
+    """Which spread is compared: of `outcome` between two arms, cluster by cluster."""
+
+    table: str
+    outcome: str
+    arm: str
+    treated: str
+    control: str
+    cluster: str
+    adjust: str = ""
+    bounds: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisDeclared:
+    """A prediction and the rule that decides it, declared before looking."""
+
+    id: str
+    claim: str
+    statement: str
+    rule: Rule
+    family: Literal["confirmatory", "exploratory"] = "confirmatory"
+    model: str = ""
+    of: str = ""
+    widening: WideningDeclared | None = None
+    all_of: tuple[str, ...] = ()
+    direction: Direction = "greater"
+    smallest_effect: float | None = None
+    unit: str = ""
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExhibitDeclared:
+    """One figure. Which of the optional keys it needs depends on `kind`; see `_NEEDS`."""
+
+    id: str
+    kind: Literal["forest", "trajectory", "distribution", "recovery"]
+    title: str
+    caption: str
+    alt: str
+    x: str
+    y: str = ""
+    contrasts: tuple[str, ...] = ()
+    reference: float | None = None
+    table: str = ""
+    values: tuple[str, ...] = ()
+    by: str = ""
+    over: str = ""
+    cluster: str = ""
+    bounds: tuple[float, float] | None = None
+    bins: int = 20
+    truths: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The whole declaration; `folder` is where it was read from."""
+
+    study: Header
+    folder: Path
+    tables: tuple[TableDeclared, ...]
+    models: tuple[ModelDeclared, ...]
+    hypotheses: tuple[HypothesisDeclared, ...]
+    sources: tuple[Source, ...] = ()
+    simulation: Simulation | None = None
+    scales: tuple[ScaleDeclared, ...] = ()
+    table1: TableOneDeclared | None = None
+    contrasts: tuple[ContrastDeclared, ...] = ()
+    exhibits: tuple[ExhibitDeclared, ...] = ()

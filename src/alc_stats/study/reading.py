@@ -1,0 +1,115 @@
+"""From `study.toml` to a `Study`, with every mistake of form reported at once."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.study.consistency import check_consistency
+from alc_stats.study.declaration import Study
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+FILE = "study.toml"
+
+
+def read_study(folder: Path) -> Study:
+    """The declaration in `folder`, checked; no data file is opened.
+
+    Raises
+    ------
+    DeclarationError
+        With one problem for every unknown key, wrong type, unknown name and column that no
+        schema has.
+    """
+    folder = folder.parent if folder.name == FILE else folder
+    study = _structured(_merged(folder), folder)
+    check_consistency(study)
+    return study
+
+
+def _merged(folder: Path) -> dict[str, Any]:
+    """The file's own keys over those of the study it extends, so that a mirror states only its difference."""
+    declared = _parsed(folder / FILE)
+    base = declared.pop("extends", None)
+    return declared if base is None else {**_merged((folder / base).resolve()), **declared}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeclarationError(
+            Problem("no study is declared here", where=str(path),
+                    way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.")
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationError(Problem("is not valid TOML", where=str(path), found=str(error))) from None
+
+
+def _structured(declared: Mapping[str, Any], folder: Path) -> Study:
+    from cattrs.errors import BaseValidationError
+
+    try:
+        return _converter().structure({**declared, "folder": str(folder)}, Study)
+    except BaseValidationError as errors:
+        raise DeclarationError(*_problems(errors, folder.name)) from None
+
+
+@functools.cache
+def _converter() -> Converter:
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True)
+    for kind, accepted in ((str, str), (bool, bool), (int, int), (float, (int, float))):
+        converter.register_structure_hook(kind, _strict(kind, accepted))
+    converter.register_structure_hook(Path, lambda value, _: Path(value))
+    return converter
+
+
+def _strict(kind: type, accepted: type | tuple[type, ...]) -> Any:
+    """A hook that converts nothing but an integer written where a number may be fractional."""
+
+    def structure(value: Any, _: type) -> Any:
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"found {value!r}, must be a {_SPOKEN[kind]}")
+        return kind(value)
+
+    return structure
+
+
+_SPOKEN = {str: "text in quotes", bool: "true or false", int: "whole number", float: "number"}
+
+
+def _problems(errors: Exception, study: str) -> list[Problem]:
+    """One problem for every leaf of cattrs' exception tree, where it stands in the file."""
+    from cattrs.v import transform_error
+
+    texts = transform_error(errors, format_exception=_sentence)
+    return [_problem(text, study) for text in texts]
+
+
+def _problem(text: str, study: str) -> Problem:
+    sentence, _, path = text.partition(" @ $")
+    place = path.lstrip(".") or "top level"
+    return Problem(sentence, where=f"{study}/{FILE}, {place}")
+
+
+def _sentence(error: BaseException, kind: type | None) -> str:
+    from cattrs.errors import ForbiddenExtraKeysError
+
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
+        unknown = sorted(error.extra_fields)
+        return "; ".join(f"unknown key '{name}'. {did_you_mean(name, known)}".strip() for name in unknown)
+    if isinstance(error, KeyError):
+        return f"the key {error} is missing"
+    if isinstance(error, ValueError) and kind is not None and hasattr(kind, "__args__"):
+        return f"{error}. Allowed: {', '.join(str(a) for a in kind.__args__)}"
+    return str(error)
