@@ -24,10 +24,9 @@ def check_consistency(study: Study) -> None:
         raise DeclarationError(*found)
 
 
-def schema_path(study: Study, name: str) -> str:
+def read_schema(study: Study, name: str) -> schemas.Schema:
     """A schema named in a study: the file beside it where there is one, else the packaged one."""
-    beside = study.folder / name
-    return str(beside) if beside.exists() else name
+    return schemas.read(study.beside(name) or name)
 
 
 def _columns(study: Study) -> tuple[Columns, list[Problem]]:
@@ -35,7 +34,7 @@ def _columns(study: Study) -> tuple[Columns, list[Problem]]:
     problems: list[Problem] = []
     for table in study.tables:
         try:
-            schema = schemas.read(schema_path(study, table.schema))
+            schema = read_schema(study, table.schema)
         except AlcError as error:
             problems.extend(error.problems)
             continue
@@ -75,10 +74,10 @@ def _origin(study: Study, _: Columns) -> Iterator[Problem]:
     if not study.sources and study.simulation is None:
         yield Problem("the study has no [[sources]] and no [simulation]", where=where,
                       way_out="Declare where its data come from.")
-    if study.simulation is not None and not (study.folder / study.simulation.truth).exists():
+    if study.simulation is not None and study.beside(study.simulation.truth) is None:
         yield Problem(f"the truth file '{study.simulation.truth}' does not exist", where=where)
-    if not (study.folder / study.study.id).name == study.folder.name:
-        yield Problem(f"the id '{study.study.id}' is not the folder's name", where=where, found=study.folder.name)
+    if study.study.id != study.folders[0].resolve().name:
+        yield Problem(f"the id '{study.study.id}' is not the folder's name", where=where, found=study.folders[0].resolve().name)
 
 
 def _scales(study: Study, columns: Columns) -> Iterator[Problem]:

@@ -151,10 +151,14 @@ class ExhibitDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """The whole declaration; `folder` is where it was read from."""
+    """The whole declaration.
+
+    `folders` are where its files are looked for, nearest first: the study's own folder, then
+    that of the study it extends.
+    """
 
     study: Header
-    folder: Path
+    folders: tuple[Path, ...]
     tables: tuple[TableDeclared, ...]
     models: tuple[ModelDeclared, ...]
     hypotheses: tuple[HypothesisDeclared, ...]
@@ -164,3 +168,7 @@ class Study:
     table1: TableOneDeclared | None = None
     contrasts: tuple[ContrastDeclared, ...] = ()
     exhibits: tuple[ExhibitDeclared, ...] = ()
+
+    def beside(self, name: str) -> Path | None:
+        """The file `name` of this study, or of the study it extends; None where there is none."""
+        return next((f / name for f in self.folders if (f / name).exists()), None)

@@ -29,16 +29,20 @@ def read_study(folder: Path) -> Study:
         schema has.
     """
     folder = folder.parent if folder.name == FILE else folder
-    study = _structured(_merged(folder), folder)
+    declared, folders = _merged(folder)
+    study = _structured(declared, folders)
     check_consistency(study)
     return study
 
 
-def _merged(folder: Path) -> dict[str, Any]:
-    """The file's own keys over those of the study it extends, so that a mirror states only its difference."""
+def _merged(folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The file's own keys over those of the study it extends: a mirror states only its difference."""
     declared = _parsed(folder / FILE)
     base = declared.pop("extends", None)
-    return declared if base is None else {**_merged((folder / base).resolve()), **declared}
+    if base is None:
+        return declared, (folder,)
+    inherited, folders = _merged(folder / base)
+    return {**inherited, **declared}, (folder, *folders)
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -53,13 +57,13 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise DeclarationError(Problem("is not valid TOML", where=str(path), found=str(error))) from None
 
 
-def _structured(declared: Mapping[str, Any], folder: Path) -> Study:
+def _structured(declared: Mapping[str, Any], folders: tuple[Path, ...]) -> Study:
     from cattrs.errors import BaseValidationError
 
     try:
-        return _converter().structure({**declared, "folder": str(folder)}, Study)
+        return _converter().structure({**declared, "folders": [str(f) for f in folders]}, Study)
     except BaseValidationError as errors:
-        raise DeclarationError(*_problems(errors, folder.name)) from None
+        raise DeclarationError(*_problems(errors, folders[0].name)) from None
 
 
 @functools.cache

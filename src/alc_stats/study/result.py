@@ -45,7 +45,7 @@ class Scale:
     id: str
     label: str
     items: tuple[str, ...]
-    alpha: Estimate | None
+    alpha: float
     alpha_low: float
     alpha_high: float
     n: int

@@ -1,0 +1,157 @@
+"""Widening: do outcomes of people with the same access spread apart under treatment?
+
+The cluster (class, team, firm) is the unit: each gives one bias-corrected log SD of its members'
+outcomes, and arms are compared on these by Welch's t, so that few and unequal clusters are
+honestly counted. The estimate is a difference of log SDs; its exponential is an SD ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.inference import Criterion
+from alc_stats.inference.homogeneity import brown_forsythe
+from alc_stats.measures.describe import bounds_share
+from alc_stats.measures.moments import log_sd
+from alc_stats.models.finding import Claim, Evidence, Finding, find
+from alc_stats.records import FloatArray, Number, Phrase
+
+SHARE_AT_BOUND = 0.05
+"""More than this share of an arm exactly at a bound, and the bound may have made the spread."""
+
+SHARE_EXPLAINED = 0.5
+"""A mean shift that predicts at least this much of the log SD difference may have made it."""
+
+FEWEST_CLUSTERS = 2
+FEWEST_MEMBERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Spreads:
+    """Log SD and mean of each cluster in the two arms: arrays (clusters of that arm,)."""
+
+    treated: FloatArray
+    control: FloatArray
+    treated_means: FloatArray
+    control_means: FloatArray
+
+
+def widening(
+    data: pd.DataFrame,
+    claim: Claim,
+    *,
+    outcome: str,
+    arm: str,
+    treated: str,
+    control: str,
+    cluster: str,
+    criterion: Criterion,
+    bounds: tuple[float, float] | None = None,
+) -> Finding:
+    """Whether `outcome` spreads wider among the members of treated clusters than of control ones.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a person or occasion.
+    claim : Claim
+        The prediction that is tested.
+    outcome, arm, cluster : str
+        Columns. Arms are assigned to whole clusters.
+    treated, control : str
+        The two values of `arm` that are compared.
+    criterion : Criterion
+        Rule and smallest effect, in log SD.
+    bounds : (float, float), optional
+        The outcome's smallest and largest possible value. Without it no verdict but
+        inconclusive or not supported can be had, since a bound alone changes the spread.
+
+    Raises
+    ------
+    FitError
+        If an arm has fewer than two clusters of at least three members, or a cluster is in both.
+
+    References
+    ----------
+    Nakagawa et al. (2015), Methods in Ecology and Evolution 6, 143-152 (bias-corrected log SD).
+    """
+    rows = data.loc[data[arm].isin([treated, control]), [outcome, arm, cluster]].dropna()
+    groups = {name: rows.loc[rows[arm] == name] for name in (treated, control)}
+    spreads = _spreads(groups[treated], groups[control], outcome, cluster)
+    estimate = log_sd_difference(spreads, name=f"log SD of {outcome}, {treated} - {control}")
+    values = {name: group[outcome].to_numpy(dtype=float) for name, group in groups.items()}
+    evidence = (
+        _bound_evidence(values, bounds),
+        _coupling_evidence(spreads, estimate.value),
+        _naive_evidence(values, estimate),
+    )
+    return find(claim, estimate, criterion=criterion, evidence=evidence)
+
+
+def log_sd_difference(spreads: Spreads, *, name: str = "log SD difference") -> Estimate:
+    """Mean log SD of treated minus control clusters, with Welch's standard error and df."""
+    parts = [np.var(x, ddof=1) / len(x) for x in (spreads.treated, spreads.control)]
+    df = sum(parts) ** 2 / sum(v**2 / (len(x) - 1) for v, x in zip(parts, (spreads.treated, spreads.control), strict=True))
+    value = float(np.mean(spreads.treated) - np.mean(spreads.control))
+    return Estimate(name, value, math.sqrt(sum(parts)), float(df), "log SD")
+
+
+def _spreads(treated: pd.DataFrame, control: pd.DataFrame, outcome: str, cluster: str) -> Spreads:
+    both = set(treated[cluster]) & set(control[cluster])
+    if both:
+        raise FitError(Problem(f"{len(both)} clusters are in both arms", where=f"column '{cluster}'",
+                               allowed="each cluster in one arm", way_out="Name the level that was assigned to arms."))
+    (treated_sd, treated_means), (control_sd, control_means) = (
+        _by_cluster(part, outcome, cluster) for part in (treated, control)
+    )
+    return Spreads(treated_sd, control_sd, treated_means, control_means)
+
+
+def _by_cluster(rows: pd.DataFrame, outcome: str, cluster: str) -> tuple[FloatArray, FloatArray]:
+    members = [g.to_numpy(dtype=float) for _, g in rows.groupby(cluster, observed=True)[outcome]]
+    usable = [values for values in members if len(values) >= FEWEST_MEMBERS and np.ptp(values) > 0]
+    if len(usable) < FEWEST_CLUSTERS:
+        raise FitError(Problem(f"an arm has {len(usable)} clusters whose spread can be measured", where=f"column '{cluster}'",
+                               allowed=f"at least {FEWEST_CLUSTERS} clusters with {FEWEST_MEMBERS} or more differing values",
+                               way_out="The spread of one cluster cannot be told from the effect of the arm."))
+    return np.array([log_sd(v).value for v in usable]), np.array([v.mean() for v in usable])
+
+
+def _bound_evidence(values: dict[str, FloatArray], bounds: tuple[float, float] | None) -> Evidence:
+    if bounds is None:
+        return Evidence("bounds", "threat", Phrase("The outcome's bounds are not declared, so a floor or ceiling cannot be ruled out."))
+    shares = {name: bounds_share(v, lower=bounds[0], upper=bounds[1]) for name, v in values.items()}
+    floor, ceiling = (max(s[i] for s in shares.values()) for i in (0, 1))
+    numbers = {"floor_share": Number(floor, "share"), "ceiling_share": Number(ceiling, "share")}
+    if max(floor, ceiling) < SHARE_AT_BOUND:
+        return Evidence("bounds", "clear", Phrase("At most {floor_share} of an arm lies at the floor and {ceiling_share} at the ceiling.", numbers))
+    return Evidence("bounds", "threat", Phrase(
+        "Up to {floor_share} of an arm lies exactly at the floor and {ceiling_share} at the ceiling, where scores cannot spread further; "
+        "a model of the bounded outcome is needed before the spread can be read as people's own.", numbers))
+
+
+def _coupling_evidence(spreads: Spreads, difference: float) -> Evidence:
+    """Does a cluster's spread go with its mean, and would the mean shift alone predict the difference?"""
+    if len(spreads.control) < 3:
+        return Evidence("mean-variance coupling", "not tested", Phrase("Too few control clusters to relate spread to level."))
+    line = stats.linregress(spreads.control_means, spreads.control)
+    predicted = line.slope * (spreads.treated_means.mean() - spreads.control_means.mean())
+    threat = line.pvalue < 0.05 and predicted * difference > 0 and abs(predicted) >= SHARE_EXPLAINED * abs(difference)
+    numbers = {"coupling_slope": Number(line.slope), "coupling_p": Number(line.pvalue, "p"), "predicted_log_sd": Number(predicted, "estimate", "log SD")}
+    return Evidence("mean-variance coupling", "threat" if threat else "clear", Phrase(
+        "Among control clusters log SD changes by {coupling_slope} per unit of the mean (p {coupling_p}); "
+        "the shift of the mean alone predicts a difference of {predicted_log_sd} log SD.", numbers))
+
+
+def _naive_evidence(values: dict[str, FloatArray], estimate: Estimate) -> Evidence:
+    naive = brown_forsythe(values)
+    numbers = {"naive_p": Number(naive.p, "p"), "clustered_p": Number(estimate.p_value, "p")}
+    return Evidence("ignored clustering", "clear", Phrase(
+        "A Brown-Forsythe test that takes every row as independent gives p {naive_p}; with the cluster as the unit p is {clustered_p}.", numbers))

@@ -1,0 +1,98 @@
+"""The number registry: every number a text may quote, under the id it is quoted by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from alc_stats.data.ledger import LedgerRow
+from alc_stats.estimators import Fit
+from alc_stats.measures.describe import Descriptive
+from alc_stats.measures.scales import Scale
+from alc_stats.models.finding import Finding
+from alc_stats.records import Kind, Number
+from alc_stats.study.fitting import Quantity
+
+Numbers = dict[str, Number]
+
+
+def from_descriptives(rows: Iterable[Descriptive]) -> Numbers:
+    """`table1.<variable>.<group>.{n,mean,sd}`; suppressed cells have no id."""
+    numbers: Numbers = {}
+    for row in rows:
+        stem = f"table1.{row.variable}.{row.group}"
+        cells: tuple[tuple[str, float | None, Kind], ...] = (
+            ("n", row.n, "count"), ("mean", row.mean, "estimate"), ("sd", row.sd, "estimate"),
+        )
+        numbers.update({f"{stem}.{name}": Number(value, kind, row.unit if kind != "count" else "")
+                        for name, value, kind in cells if value is not None})
+    return numbers
+
+
+def from_fits(fits: Mapping[str, Fit]) -> Numbers:
+    """`<model>.<term>.{estimate,se,low,high,p,df}`, `<model>.n`, `<model>.groups.<group>`; unusable fits have none."""
+    numbers: Numbers = {}
+    for model, fitted in fits.items():
+        if fitted.certificate.usable:
+            numbers.update(_of_fit(model, fitted))
+    return numbers
+
+
+def _of_fit(model: str, fitted: Fit) -> Numbers:
+    limits = fitted.conf_int().to_numpy()
+    columns: tuple[tuple[str, np.ndarray, Kind], ...] = (
+        ("estimate", fitted.estimates, "estimate"), ("se", fitted.bse.to_numpy(), "se"),
+        ("low", limits[:, 0], "estimate"), ("high", limits[:, 1], "estimate"),
+        ("p", fitted.pvalues.to_numpy(), "p"), ("df", fitted.df, "df"),
+    )
+    numbers = {f"{model}.{term}.{name}": Number(float(values[i]), kind)
+               for i, term in enumerate(fitted.names) for name, values, kind in columns}
+    numbers[f"{model}.n"] = Number(fitted.counts.used, "count")
+    numbers.update({f"{model}.groups.{g}": Number(n, "count") for g, n in fitted.counts.groups.items()})
+    numbers.update({f"{model}.sd.{c.group}.{c.term}": Number(c.sd) for c in fitted.random if not c.other})
+    return numbers
+
+
+def from_quantities(found: Mapping[str, Quantity]) -> Numbers:
+    """`<contrast>.{value,low,high,se,p}`; `se` is on the model's own scale."""
+    numbers: Numbers = {}
+    for name, q in found.items():
+        unit = q.declared.unit
+        numbers.update({
+            f"{name}.value": Number(q.value, q.kind, unit), f"{name}.low": Number(q.low, q.kind, unit),
+            f"{name}.high": Number(q.high, q.kind, unit), f"{name}.p": Number(q.estimate.p_value, "p"),
+            f"{name}.se": Number(q.estimate.se, "se"),
+        })
+    return numbers
+
+
+def from_findings(findings: Iterable[Finding]) -> Numbers:
+    """`<hypothesis>.{estimate,low,high,p,smallest_effect}` for every finding with an estimate."""
+    numbers: Numbers = {}
+    for finding in findings:
+        if finding.estimate is None:
+            continue
+        low, high = finding.estimate.interval()
+        unit = finding.estimate.unit
+        numbers.update({
+            f"{finding.id}.estimate": Number(finding.estimate.value, "estimate", unit),
+            f"{finding.id}.low": Number(low, "estimate", unit), f"{finding.id}.high": Number(high, "estimate", unit),
+            f"{finding.id}.p": Number(finding.estimate.p_value, "p"),
+            f"{finding.id}.smallest_effect": Number(finding.smallest_effect or float("nan"), "estimate", unit),
+        })
+        numbers.update({f"{finding.id}.evidence.{e.artefact.replace(' ', '_')}.{key}": number
+                        for e in finding.evidence for key, number in e.finding.numbers.items()})
+    return numbers
+
+
+def from_ledger(rows: Iterable[LedgerRow]) -> Numbers:
+    """`ledger.<step>.{read,dropped,kept}`."""
+    return {f"ledger.{row.step.replace(' ', '_')}.{name}": Number(getattr(row, name), "count")
+            for row in rows for name in ("read", "dropped", "kept")}
+
+
+def from_scales(scales: Iterable[Scale]) -> Numbers:
+    """`<scale>.alpha{,_low,_high}`."""
+    return {f"{s.id}.{name}": Number(value, "ratio")
+            for s in scales for name, value in (("alpha", s.alpha), ("alpha_low", s.alpha_low), ("alpha_high", s.alpha_high))}
