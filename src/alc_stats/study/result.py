@@ -120,6 +120,7 @@ class StudyResult:
     models : mapping of model id to label
         In the order the study declares them.
     fits : mapping of model id to Fit
+    failures : mapping of model id to the reason it could not be fitted
     numbers : mapping of id to Number
         Every number that a text may quote, under the id it is quoted by.
     warnings : tuple of str
@@ -139,6 +140,7 @@ class StudyResult:
     descriptives: tuple[Descriptive, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
     fits: Mapping[str, Fit] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()
     numbers: Mapping[str, Number] = field(default_factory=dict)

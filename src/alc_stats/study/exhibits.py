@@ -1,0 +1,104 @@
+"""From declared figures to their aggregated numbers: what leaves this room holds no participant's row."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.measures.describe import distribution, trajectory
+from alc_stats.records import Cell
+from alc_stats.study.declaration import ExhibitDeclared, Study
+from alc_stats.study.fitting import Quantity
+from alc_stats.study.result import Exhibit
+
+Columns = Mapping[str, tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What figures are made from: tables by id, quantities by contrast id, true values by name."""
+
+    tables: Mapping[str, pd.DataFrame]
+    quantities: Mapping[str, Quantity]
+    labels: Mapping[str, str]
+    truth: Mapping[str, float]
+
+
+def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
+    """Every declared figure whose numbers could be had, in declared order."""
+    made = (_exhibit(declared, material) for declared in study.exhibits)
+    return tuple(exhibit for exhibit in made if exhibit.columns and next(iter(exhibit.columns.values())))
+
+
+def _exhibit(declared: ExhibitDeclared, material: Material) -> Exhibit:
+    columns = _MAKERS[declared.kind](declared, material)
+    axes = {"x": declared.x} | ({"y": declared.y} if declared.y else {})
+    return Exhibit(declared.id, declared.kind, declared.title, declared.caption, declared.alt, columns, axes, declared.reference)
+
+
+def _forest(declared: ExhibitDeclared, material: Material) -> Columns:
+    shown = [material.quantities[name] for name in declared.contrasts if name in material.quantities]
+    return _intervals(shown) | {"group": tuple(material.labels[q.declared.model] for q in shown)}
+
+
+def _intervals(shown: list[Quantity]) -> dict[str, tuple[Cell, ...]]:
+    return {
+        "label": tuple(q.declared.label for q in shown),
+        "value": tuple(q.value for q in shown),
+        "low": tuple(q.low for q in shown),
+        "high": tuple(q.high for q in shown),
+    }
+
+
+def _recovery(declared: ExhibitDeclared, material: Material) -> Columns:
+    truths = declared.truths or {}
+    shown = {name: material.quantities[name] for name in truths if name in material.quantities}
+    true_values = tuple(true_value(truths[name], material.truth) for name in shown)
+    inside = tuple(float(q.low <= t <= q.high) for q, t in zip(shown.values(), true_values, strict=True))
+    return _intervals(list(shown.values())) | {"truth": true_values, "inside": inside}
+
+
+def true_value(name: str, truth: Mapping[str, float]) -> float:
+    """The true value called `name` ("section.parameter") in the truth file."""
+    if name not in truth:
+        raise DeclarationError(Problem(f"the truth has no parameter '{name}'", way_out=did_you_mean(name, truth)))
+    return truth[name]
+
+
+def _trajectory(declared: ExhibitDeclared, material: Material) -> Columns:
+    return trajectory(material.tables[declared.table], declared.values, by=declared.by, over=declared.over,
+                      cluster=declared.cluster or None, labels=material.labels)
+
+
+def _distribution(declared: ExhibitDeclared, material: Material) -> Columns:
+    (value,) = declared.values
+    return distribution(material.tables[declared.table], value, by=declared.by, bins=declared.bins, bounds=declared.bounds)
+
+
+_MAKERS: Mapping[str, Callable[[ExhibitDeclared, Material], Columns]] = {
+    "forest": _forest, "recovery": _recovery, "trajectory": _trajectory, "distribution": _distribution,
+}
+
+
+def read_truth(study: Study) -> dict[str, float]:
+    """The simulation's true values as "section.parameter"; empty for a real study."""
+    if study.simulation is None:
+        return {}
+    path = study.beside(study.simulation.truth)
+    if path is None:
+        return {}
+    return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")), ""))
+
+
+def _flat(table: Mapping[str, object], stem: str) -> list[tuple[str, float]]:
+    pairs: list[tuple[str, float]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping) and "value" in value:
+            pairs.append((f"{stem}{key}", float(value["value"])))
+        elif isinstance(value, Mapping):
+            pairs.extend(_flat(value, f"{stem}{key}."))
+    return pairs
