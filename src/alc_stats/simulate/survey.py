@@ -1,0 +1,81 @@
+"""The survey: what persons answer and score at each wave, and the reasons they know nothing of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.records import FloatArray
+from alc_stats.simulate.population import Population, scores
+from alc_stats.simulate.streams import stream
+from alc_stats.simulate.truth import Construct, Design, Outcome, Truth
+
+LOWEST, HIGHEST = 1, 7
+"""Ends of the answer scale."""
+
+
+def survey(truth: Truth, population: Population, *, seed: int) -> pd.DataFrame:
+    """One row a person and wave that answered, in order of person and wave."""
+    persons, waves = population.firm.size, population.profile.size
+    columns = {
+        "wave": np.tile(np.arange(waves), persons),
+        "date": _dates(truth.design, persons, seed),
+        **_items(truth, population, seed),
+        **_tests(truth, population, seed),
+    }
+    people = population.people.loc[np.repeat(np.arange(persons), waves)].reset_index(drop=True)
+    table = pd.concat([people, pd.DataFrame(columns)], axis=1)
+    return table.loc[_answered(truth.design, persons, seed)].reset_index(drop=True)
+
+
+def _items(truth: Truth, population: Population, seed: int) -> dict[str, FloatArray]:
+    constructs = {"aware": truth.awareness, "topology": truth.topology,
+                  "topography": truth.topography, "folk": truth.folk}
+    columns = {}
+    for name, construct in constructs.items():
+        rng = stream(seed, f"survey.{name}")
+        answers = answered(construct, scores(construct, population, rng), rng)
+        for k in range(len(construct.loadings)):
+            columns[f"{name}_{k + 1}"] = answers[..., k].ravel()
+    return columns
+
+
+def answered(
+    construct: Construct, score: FloatArray, rng: np.random.Generator
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Whole-number answers (..., K) to the K items of a construct, given its scores (...)."""
+    weights = np.asarray(construct.weights)
+    error = construct.item_error_sd * rng.standard_normal((*score.shape, weights.size))
+    value = construct.mean + np.multiply.outer(score - construct.mean, weights) + error
+    return np.clip(np.rint(value), LOWEST, HIGHEST).astype(np.int64)
+
+
+def _tests(truth: Truth, population: Population, seed: int) -> dict[str, FloatArray]:
+    """Scores on 0-100, rounded to a tenth, and schema accuracy on 0-1, to a thousandth."""
+    tests: dict[str, tuple[Outcome, float, int]] = {
+        "schema_accuracy": (truth.schema_accuracy, 1.0, 3),
+        "self_estimate": (truth.self_estimate, 100.0, 0),
+        "capability_familiar": (truth.capability_familiar, 100.0, 1),
+        "capability_near": (truth.capability_near, 100.0, 1),
+        "capability_far": (truth.capability_far, 100.0, 1),
+    }
+    columns = {}
+    for name, (outcome, highest, digits) in tests.items():
+        score = scores(outcome, population, stream(seed, f"survey.{name}"))
+        columns[name] = np.round(np.clip(score, 0.0, highest), digits).ravel()
+    return columns
+
+
+def _dates(design: Design, persons: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
+    """The last Friday of each wave or up to two days later; at the first wave a week earlier,
+    so that it is over before anything is announced."""
+    waves = np.arange(len(design.effect_profile))
+    friday = 7 * design.weeks_per_wave * (waves + 1) - 3 - 7 * (waves == 0)
+    late = stream(seed, "survey.dates").integers(0, 2, (persons, waves.size), endpoint=True)
+    return (np.datetime64(design.first_day) + (friday + late)).astype("datetime64[s]").ravel()
+
+
+def _answered(design: Design, persons: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    waves = len(design.effect_profile)
+    draws = stream(seed, "survey.nonresponse").random((persons, waves))
+    return ((draws >= design.nonresponse_share) | (np.arange(waves) == 0)).ravel()
