@@ -1,1 +1,89 @@
-"""alc_stats: tests the competence-inversion hypothesis from raw survey and log files."""
+"""Tests the competence-inversion hypothesis, from raw survey and log files to a decided hypothesis.
+
+Everything a user needs is importable from here, and nothing is loaded until it is used, so that
+``import alc_stats`` costs next to nothing.
+
+Examples
+--------
+>>> import alc_stats as alc
+>>> alc.decide(alc.Estimate("effect", 0.30, 0.10, 50.0), alc.Criterion("superiority", 0.20)).verdict
+'supported'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alc_stats.errors import AlcError as AlcError
+    from alc_stats.estimators import Estimate as Estimate
+    from alc_stats.estimators import Fit as Fit
+    from alc_stats.estimators import fit as fit
+    from alc_stats.estimators import fit_panel as fit_panel
+    from alc_stats.inference import Criterion as Criterion
+    from alc_stats.inference import contrast as contrast
+    from alc_stats.inference import decide as decide
+    from alc_stats.inference import holm as holm
+    from alc_stats.inference import tidy as tidy
+    from alc_stats.measures import reliability as reliability
+    from alc_stats.measures import score as score
+    from alc_stats.measures import within_between as within_between
+    from alc_stats.models import Claim as Claim
+    from alc_stats.models import Finding as Finding
+    from alc_stats.models import widening as widening
+    from alc_stats.study import read_study as read_study
+    from alc_stats.study import run_study as run_study
+
+_ROOM = {
+    "AlcError": "errors",
+    "Claim": "models",
+    "Criterion": "inference",
+    "Estimate": "estimators",
+    "Finding": "models",
+    "Fit": "estimators",
+    "contrast": "inference",
+    "decide": "inference",
+    "fit": "estimators",
+    "fit_panel": "estimators",
+    "holm": "inference",
+    "read_study": "study",
+    "reliability": "measures",
+    "run_study": "study",
+    "score": "measures",
+    "tidy": "inference",
+    "widening": "models",
+    "within_between": "measures",
+}
+
+__all__ = [  # noqa: RUF022  (sorted as Python sorts; a test keeps it equal to the table above)
+    "AlcError",
+    "Claim",
+    "Criterion",
+    "Estimate",
+    "Finding",
+    "Fit",
+    "contrast",
+    "decide",
+    "fit",
+    "fit_panel",
+    "holm",
+    "read_study",
+    "reliability",
+    "run_study",
+    "score",
+    "tidy",
+    "widening",
+    "within_between",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its room on first use."""
+    if name not in _ROOM:
+        raise AttributeError(f"module 'alc_stats' has no attribute '{name}'")
+    return getattr(import_module(f"alc_stats.{_ROOM[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,59 @@
+# Two commands are enough: `make analysis` and `make test`. Each sets up its own environment first.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# The data folder beside the checkout is used where it exists; ALC_STATS_DATA overrides it.
+ifndef ALC_STATS_DATA
+ifneq ($(wildcard ../shared/data),)
+export ALC_STATS_DATA := $(abspath ../shared/data)
+endif
+endif
+
+# One thread per process for linear algebra: small matrices run faster, and results do not depend on the machine's core count.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help analysis test check format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (about 1 minute)
+	@$(BIN)/alc-stats run analysis/* --out results --paper paper
+
+test: $(STAMP) ## run all tests (about 2 minutes)
+	@echo "alc_stats: running the tests (about 2 minutes on 2 cores)"
+	@$(BIN)/python -m pytest -n 2 && echo "VERDICT  all tests passed" || { echo "VERDICT  tests FAILED"; exit 1; }
+
+check: $(STAMP) ## format, lint, types, import law
+	$(BIN)/ruff format --check src tests analysis
+	$(BIN)/ruff check src tests analysis
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+format: $(STAMP) ## rewrite the code in the house format
+	$(BIN)/ruff format src tests analysis
+	$(BIN)/ruff check --fix src tests analysis
+
+# Resolved for every platform and Python the package supports; no index is recorded, so a user's own settings hold.
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
+
+clean: ## remove what commands made, but not the environment
+	rm -rf results data/derived paper/generated .pytest_cache .mypy_cache .ruff_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "alc_stats needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version`. Set PYTHON=python3.12, for example."; exit 1; }
+	@echo "alc_stats: setting up its environment in $(VENV) (about 1 minute, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
