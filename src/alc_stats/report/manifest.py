@@ -1,0 +1,150 @@
+"""The manifest: what went in, what ran, what came out, with a hash for every byte that matters.
+
+It holds no absolute path, no user and no host name, so it can be published as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from alc_stats.study.result import StudyResult
+
+_DISTRIBUTION = "alc_stats"
+_ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
+
+
+def build_manifest(
+    results: Sequence[StudyResult],
+    *,
+    outputs: Mapping[str, bytes],
+    project: Path | None = None,
+    seeds: Mapping[str, int] | None = None,
+) -> str:
+    """The manifest as JSON text.
+
+    Parameters
+    ----------
+    results : sequence of StudyResult
+    outputs : mapping of relative path to bytes
+        Every file written.
+    project : Path, optional
+        The folder with the repository and `requirements.lock`; without it commit and lock are
+        empty.
+    seeds : mapping of name to seed, optional
+    """
+    manifest = {
+        "software": software(),
+        "commit": commit(project),
+        "lock_sha256": _lock_hash(project),
+        "seeds": dict(seeds or {}),
+        "studies": [_study(result) for result in results],
+        "outputs": {name: sha256(content) for name, content in sorted(outputs.items())},
+    }
+    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+
+
+def software() -> dict[str, object]:
+    """Versions of this package, Python, the platform and every declared dependency."""
+    return {
+        "alc_stats": version(_DISTRIBUTION),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}".lower(),
+        "packages": {name: version(name) for name in _dependencies()},
+    }
+
+
+def commit(project: Path | None) -> dict[str, object]:
+    """The commit of the project's folder and whether files differ from it; empty without git."""
+    head = _git(project, "rev-parse", "--short=7", "HEAD")
+    if not head:
+        return {"id": "", "clean": False}
+    return {"id": head, "clean": _git(project, "status", "--porcelain") == ""}
+
+
+def version(distribution: str) -> str:
+    """The installed version; empty where there is none."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def sha256(content: bytes) -> str:
+    """The hash of some bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def without_paths(text: str) -> str:
+    """The text with absolute paths cut down to file names.
+
+    Examples
+    --------
+    >>> without_paths("see /home/somebody/run/fit.py and https://example.org/a/b")
+    'see fit.py and https://example.org/a/b'
+    """
+    return _ABSOLUTE.sub("", text)
+
+
+def _study(result: StudyResult) -> dict[str, object]:
+    return {
+        "id": result.id,
+        "simulated": result.simulated,
+        "status": result.status,
+        "why_not": without_paths(result.why_not),
+        "sources": [
+            {
+                "id": s.id,
+                "file": without_paths(s.file),
+                "sha256": s.sha256,
+                "licence": s.licence,
+                "url": s.url,
+            }
+            for s in result.sources
+        ],
+        "rows": [
+            {"step": row.step, "read": row.read, "dropped": row.dropped, "kept": row.kept}
+            for row in result.ledger
+        ],
+        "fits": {id_: fit.certificate.status for id_, fit in result.fits.items()},
+        "checks": {check.id: check.matches for check in result.checks},
+        "warnings": [without_paths(warning) for warning in result.warnings],
+        "seconds": {step: round(seconds, 3) for step, seconds in result.seconds.items()},
+    }
+
+
+def _dependencies() -> Iterable[str]:
+    """Names of the declared dependencies, extras left out."""
+    try:
+        required = metadata.requires(_DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return ()
+    names = (re.match(r"[\w.-]+", line) for line in required if "extra ==" not in line)
+    return sorted(name[0] for name in names if name)
+
+
+def _lock_hash(project: Path | None) -> str:
+    lock = project / "requirements.lock" if project else None
+    return sha256(lock.read_bytes()) if lock and lock.is_file() else ""
+
+
+def _git(project: Path | None, *arguments: str) -> str:
+    if project is None:
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,69 @@
+"""Tables as Typst: every text is a string literal, so nothing in it can be markup."""
+
+from __future__ import annotations
+
+from alc_stats.report import numbers
+from alc_stats.report.table import Table
+
+
+def to_typst(table: Table) -> str:
+    """The table as a `#figure(table(...))` with three lines; its heading is the caption."""
+    lines = [
+        "#figure(kind: table, caption: " + literal(table.heading) + ", [",
+        "#table(",
+        f"  columns: ({_widths(table)},), align: ({_alignments(table)},),",
+        "  stroke: none, inset: (x: 4pt, y: 3pt),",
+        "  table.hline(stroke: 0.8pt),",
+        *_header(table),
+        *_body(table),
+        "  table.hline(stroke: 0.8pt),",
+        ")",
+    ]
+    if table.notes:
+        lines.append(f"#block[#emph[Note.] #text({literal(' '.join(table.notes))})]")
+    return "\n".join([*lines, "])"]) + "\n"
+
+
+def literal(text: str) -> str:
+    r"""A Typst string.
+
+    Examples
+    --------
+    >>> print(literal('a "b" \\ c'))
+    "a \"b\" \\ c"
+    """
+    plain = " ".join(numbers.no_break(text).split(" ")).replace("\n", " ")
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _widths(table: Table) -> str:
+    return ", ".join("1fr" if column.role == "text" else "auto" for column in table.columns)
+
+
+def _alignments(table: Table) -> str:
+    return ", ".join("right" if column.role == "number" else "left" for column in table.columns)
+
+
+def _header(table: Table) -> list[str]:
+    labels = ", ".join(literal(column.label) for column in table.columns)
+    lines = ["  table.header("]
+    if any(column.spanner for column in table.columns):
+        cells = (
+            f"table.cell(colspan: {count}, align: center, {literal(name)})"
+            for name, count in table.spanners()
+        )
+        lines.append(f"    {', '.join(cells)},")
+    return [*lines, f"    {labels},", "    table.hline(stroke: 0.4pt),", "  ),"]
+
+
+def _body(table: Table) -> list[str]:
+    lines = []
+    group = ""
+    for row, cells in zip(table.rows, table.grid(), strict=True):
+        if row.group and row.group != group:
+            span = f"colspan: {len(table.columns)}, align: left"
+            lines.append(f"  table.cell({span}, emph({literal(row.group)})),")
+        group = row.group
+        label = f"pad(left: 0.8em, {literal(cells[0])})" if row.group else literal(cells[0])
+        lines.append(f"  {', '.join([label, *(literal(cell) for cell in cells[1:])])},")
+    return lines

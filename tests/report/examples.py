@@ -1,0 +1,510 @@
+"""Four synthetic studies for the tests of `report`: made-up numbers in the shape of real ones.
+
+`real_looking` has everything; `simulated` has a failed fit and a suppressed cell; `not_run` lacks
+its source; `hostile` puts every character that some format could mistake into its labels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from alc_stats.estimators.certificate import Certificate, Status
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.estimators.fit import Coding, Component, Counts, Fit, Request, VarianceComponent
+from alc_stats.inference.decision import Decision, Rule, Verdict
+from alc_stats.models.finding import Evidence, Finding
+from alc_stats.records import Number, Phrase
+from alc_stats.study.result import (
+    Check,
+    Descriptive,
+    Exhibit,
+    LedgerRow,
+    Scale,
+    SourceUse,
+    StudyResult,
+)
+
+INF = math.inf
+HOSTILE = "50% & _x_ #1 $y$ \\ <b>|*{z}*~^\"' =cmd"
+FORMULA = "=cmd('x')"
+
+
+def fit(
+    names: tuple[str, ...],
+    estimates: tuple[float, ...],
+    se: tuple[float, ...],
+    *,
+    df: float = INF,
+    components: tuple[Component, ...] | None = None,
+    random: tuple[VarianceComponent, ...] = (),
+    status: Status = "exact",
+    covariance: str = "model",
+    cluster: str = "",
+    groups: dict[str, int] | None = None,
+    loglik: float | None = -246.318,
+    formula: str = "y ~ x",
+) -> Fit:
+    """A fit with a diagonal covariance."""
+    k = len(names)
+    return Fit(
+        request=Request(
+            formula,
+            "linear",
+            "REML" if random else "least squares",
+            covariance,
+            cluster,
+            "normal" if math.isinf(df) else "containment",
+        ),
+        names=names,
+        estimates=np.array(estimates),
+        vcov=np.diag(np.square(se)),
+        df=np.full(k, df),
+        components=components or ("mean",) * k,
+        random=random,
+        loglik=loglik,
+        counts=Counts(246, 246, {}, groups or {}),
+        certificate=Certificate(status, f"The fit is {status}."),
+        coding=Coding("log_total"),
+        statistics={},
+        software="example 1.0",
+    )
+
+
+def finding(
+    id_: str,
+    verdict: Verdict,
+    statement: str,
+    *,
+    estimate: Estimate | None = None,
+    reason: Phrase | None = None,
+    evidence: tuple[Evidence, ...] = (),
+    rule: Rule = "superiority",
+    p: float | None = None,
+    family: str = "confirmatory",
+) -> Finding:
+    return Finding(
+        id=id_,
+        claim="gap",
+        statement=statement,
+        family=family,
+        estimate=estimate,  # type: ignore[arg-type]
+        smallest_effect=0.0513,
+        p_adjusted=p,
+        decision=Decision(verdict, rule, reason or Phrase("It was not tested.")),
+        evidence=evidence,
+        rests_on=("published",),
+    )
+
+
+def real_looking() -> StudyResult:
+    """Everything a study can hold; one of its findings contradicts the theory."""
+    slow = Estimate("AI", 0.1726, 0.0819, INF, "log minutes")
+    forecast = Estimate("forecast", -0.2853, 0.0412, 15.0, "log minutes")
+    spread = Estimate("AI", 0.0998, 0.0942, INF, "log SD")
+    residual = VarianceComponent("Residual", "", 0.6271)
+    return StudyResult(
+        id="metr_2025",
+        title="Experienced open-source developers with and without AI",
+        question="Do developers who believe that AI speeds them up work faster with it?",
+        simulated=False,
+        status="run",
+        citations=("becker2025",),
+        sources=(
+            SourceUse(
+                "issues",
+                "metr-2025/data_complete.csv",
+                "ab" * 32,
+                "none stated; run locally only",
+                "becker2025",
+                "https://example.org/data_complete.csv",
+            ),
+        ),
+        ledger=(
+            LedgerRow("read issues", 246, 0, "", 246),
+            LedgerRow("drop issues without a forecast", 246, 3, "no forecast was made", 243),
+        ),
+        scales=(Scale("belief", "Belief in speed", ("b1", "b2", "b3"), 0.874, 0.83, 0.911, 243),),
+        descriptives=(
+            Descriptive(
+                "total", "Time to finish", "minutes", "AI", 136, 0, 113.42, 98.3, 5.0, 610.0
+            ),
+            Descriptive(
+                "total", "Time to finish", "minutes", "no AI", 110, 0, 97.18, 88.02, 4.0, 540.0
+            ),
+            Descriptive(
+                "belief",
+                "Belief in speed",
+                "points from 1 to 7",
+                "AI",
+                136,
+                2,
+                5.213,
+                1.118,
+                1.0,
+                7.0,
+            ),
+            Descriptive(
+                "belief",
+                "Belief in speed",
+                "points from 1 to 7",
+                "no AI",
+                110,
+                1,
+                4.87,
+                1.204,
+                1.0,
+                7.0,
+            ),
+        ),
+        models={
+            "published": "OLS, HC3",
+            "cluster": "OLS, clustered",
+            "developer": "Random intercept",
+            "scale": "Location-scale",
+        },
+        fits={
+            "published": fit(
+                ("Intercept", "ai[T.yes]", "log_forecast"),
+                (0.512, 0.1726, 0.811),
+                (0.182, 0.0819, 0.043),
+                covariance="HC3",
+                loglik=None,
+            ),
+            "cluster": fit(
+                ("Intercept", "ai[T.yes]", "log_forecast"),
+                (0.512, 0.1726, 0.811),
+                (0.201, 0.0803, 0.051),
+                df=15.0,
+                covariance="cluster",
+                cluster="developer",
+                groups={"developer": 16},
+                loglik=None,
+            ),
+            "developer": fit(
+                ("Intercept", "ai[T.yes]", "log_forecast"),
+                (0.634, 0.1512, 0.7893),
+                (0.193, 0.0776, 0.0461),
+                df=228.4,
+                random=(VarianceComponent("developer", "Intercept", 0.2874), residual),
+                status="optimum",
+                groups={"developer": 16},
+            ),
+            "scale": fit(
+                ("Intercept", "ai[T.yes]", "log_forecast", "Intercept", "ai[T.yes]"),
+                (0.61, 0.149, 0.79, -0.51, 0.0998),
+                (0.19, 0.077, 0.046, 0.063, 0.0942),
+                components=("mean", "mean", "mean", "log_sd", "log_sd"),
+                random=(
+                    VarianceComponent("developer", "Intercept", 0.281),
+                    VarianceComponent("developer", "Intercept", 0.281, "log_sd", -0.21),
+                ),
+                status="boundary",
+                groups={"developer": 16},
+            ),
+        },
+        findings=(
+            finding(
+                "H1",
+                "supported",
+                "Belief in speed rises while speed does not.",
+                rule="conjunction",
+                reason=Phrase(
+                    "Every part is supported, the weakest with p = {p}.",
+                    {"p": Number(0.00004, "p")},
+                ),
+            ),
+            finding(
+                "H1a",
+                "supported",
+                "Developers expect AI to save time.",
+                estimate=forecast,
+                p=0.00004,
+                reason=Phrase(
+                    "The forecast is {value}, 95 % interval {low} to {high}.",
+                    {
+                        "value": Number(-0.248, "percent"),
+                        "low": Number(-0.31, "percent"),
+                        "high": Number(-0.179, "percent"),
+                    },
+                ),
+                evidence=(
+                    Evidence(
+                        "careless responding",
+                        "clear",
+                        Phrase("No developer gave one answer to all."),
+                    ),
+                    Evidence("demand", "threat", Phrase("Developers knew their arm.")),
+                    Evidence("ceiling", "not tested", Phrase("Forecasts have no ceiling.")),
+                ),
+            ),
+            finding(
+                "H1b",
+                "contradicted",
+                "AI shortens the time tasks take.",
+                estimate=slow,
+                p=0.0352,
+                reason=Phrase(
+                    "Tasks took {value} more time, against the prediction.",
+                    {"value": Number(0.188, "percent")},
+                ),
+            ),
+            finding(
+                "H6",
+                "inconclusive",
+                "AI widens the spread of times.",
+                estimate=spread,
+                p=0.289,
+                family="exploratory",
+                reason=Phrase(
+                    "The interval holds zero and the smallest effect {delta}.",
+                    {"delta": Number(0.0488, unit="log SD")},
+                ),
+            ),
+        ),
+        exhibits=(_forest(), _histogram()),
+        numbers={
+            "metr_2025.slowdown.value": Number(0.188, "percent"),
+            "metr_2025.slowdown.low": Number(0.013, "percent"),
+            "metr_2025.slowdown.high": Number(0.395, "percent"),
+            "metr_2025.published.n": Number(246, "count"),
+            "metr_2025.published.ai.p": Number(0.0352, "p"),
+            "metr_2025.H1b.p": Number(0.0352, "p"),
+        },
+        checks=(
+            Check(
+                "slowdown",
+                0.188,
+                0.18842,
+                0.0005,
+                "the source prints three decimals",
+                "Becker et al. (2025), README",
+                True,
+            ),
+            Check(
+                "slowdown, lower limit",
+                0.013,
+                0.01292,
+                0.0005,
+                "the source prints three decimals",
+                "Becker et al. (2025), README",
+                True,
+            ),
+        ),
+        seconds={"validate": 0.8, "fit": 21.43},
+    )
+
+
+def simulated() -> StudyResult:
+    """Simulated, with a failed fit, a suppressed cell and a trajectory with a gap in it."""
+    return StudyResult(
+        id="reference",
+        title="A simulated organisation with mandates",
+        question="Does the analysis recover what was put in?",
+        simulated=True,
+        status="run",
+        sources=(SourceUse("survey", "survey.csv", "cd" * 32, "CC0", "simulated here"),),
+        ledger=(LedgerRow("careless responding", 1204, 37, "long strings of one answer", 1167),),
+        descriptives=(
+            Descriptive("aware", "AI awareness", "points", "mandate", 580, 4, 4.91, 0.97, 1.4, 7.0),
+            Descriptive(
+                "aware", "AI awareness", "points", "few people", 3, 0, None, None, None, None
+            ),
+        ),
+        models={"widening": "Location-scale", "broken": "Random slopes"},
+        fits={
+            "widening": fit(
+                ("Intercept", "arm[T.mandate]", "week", "arm[T.mandate]:week"),
+                (3.1, 0.42, 0.03, 0.011),
+                (0.08, 0.09, 0.004, 0.0049),
+                df=118.0,
+                random=(
+                    VarianceComponent("firm", "Intercept", 0.31),
+                    VarianceComponent("person", "Intercept", 0.62),
+                    VarianceComponent("Residual", "", 0.88),
+                ),
+                status="optimum",
+                groups={"firm": 40, "person": 1167},
+                loglik=-10244.71,
+            ),
+            "broken": fit(
+                ("Intercept", "arm[T.mandate]"),
+                (987.654, 876.543),
+                (765.432, 654.321),
+                status="failed",
+                groups={"firm": 39},
+            ),
+        },
+        findings=(
+            finding(
+                "H1",
+                "equivalent",
+                "Mandates do not raise capability.",
+                estimate=Estimate("arm", 0.011, 0.0049, 118.0, "SD units"),
+                p=0.02,
+                rule="equivalence",
+                reason=Phrase("The interval lies inside ±{delta}.", {"delta": Number(0.2)}),
+            ),
+            finding(
+                "H2",
+                "not tested",
+                "Mandates change the slope.",
+                estimate=Estimate("arm", 876.543, 654.321, INF),
+                reason=Phrase("The model did not converge."),
+            ),
+        ),
+        exhibits=(_trajectory(), _recovery()),
+        numbers={"reference.widening.n": Number(1167, "count")},
+        checks=(Check("alpha", 0.9, 0.874, 0.01, "put in", "simulated here", False),),
+        warnings=("Random slopes: the search ended at its limit (in /home/somebody/run/fit.py)",),
+        seconds={"fit": 2.2},
+    )
+
+
+def not_run() -> StudyResult:
+    """A study whose source is missing."""
+    return StudyResult(
+        id="bastani_2025",
+        title="Pupils who practised with GPT-4",
+        question="Does practice with AI carry over to an exam without it?",
+        simulated=False,
+        status="not run",
+        why_not="The file final_data.csv is missing. Run alc-stats fetch bastani_2025.",
+        citations=("bastani2025",),
+    )
+
+
+def hostile() -> StudyResult:
+    """Every special character of every format, in every label."""
+    return StudyResult(
+        id="hostile",
+        title=HOSTILE,
+        question=HOSTILE,
+        simulated=True,
+        status="run",
+        descriptives=(
+            Descriptive("v", HOSTILE, "%", HOSTILE, 12, 0, 1.5, 0.5, 1.0, 2.0),
+            Descriptive("w", FORMULA, "", HOSTILE, 12, 0, -1.5, 0.5, -2.0, 1.0),
+        ),
+        models={"m": HOSTILE},
+        fits={"m": fit((HOSTILE, FORMULA), (-0.25, 0.5), (0.1, 0.1))},
+        findings=(
+            finding(
+                "H1",
+                "supported",
+                HOSTILE,
+                estimate=Estimate("x", 0.5, 0.1, 20.0, "%"),
+                reason=Phrase(HOSTILE.replace("{", "").replace("}", "")),
+            ),
+        ),
+        ledger=(LedgerRow(FORMULA, 12, 0, HOSTILE, 12),),
+        exhibits=(_forest(HOSTILE),),
+        warnings=(HOSTILE,),
+    )
+
+
+def studies() -> tuple[StudyResult, ...]:
+    """The three an ordinary run would hold."""
+    return real_looking(), not_run(), simulated()
+
+
+def _forest(label: str = "Observed, OLS with HC3") -> Exhibit:
+    return Exhibit(
+        id="belief_and_fact",
+        kind="forest",
+        title="Developers expected to be faster and were slower",
+        caption="Points are estimates, lines their 95 % intervals; left of zero, AI saves time.",
+        alt="Forest plot: forecasts lie left of zero, all four observed effects right of it.",
+        columns={
+            "label": (
+                "Forecast before the task",
+                label,
+                "Observed, clustered by developer",
+                "Observed, developer intercept",
+            ),
+            "value": (-0.2853, 0.1726, 0.1726, 0.1512),
+            "low": (-0.373, 0.013, 0.0016, -0.0017),
+            "high": (-0.197, 0.333, 0.344, 0.304),
+            "group": ("Expected", "Observed", "Observed", "Observed"),
+        },
+        axes={"x": "Change in time with AI (log minutes)"},
+        reference=0.0,
+    )
+
+
+def _histogram() -> Exhibit:
+    edges = [2.0 + 0.5 * i for i in range(11)]
+    ai = [0.01, 0.04, 0.08, 0.14, 0.19, 0.2, 0.15, 0.11, 0.06, 0.02]
+    no = [0.03, 0.07, 0.12, 0.18, 0.2, 0.16, 0.11, 0.08, 0.04, 0.01]
+    return Exhibit(
+        id="times",
+        kind="distribution",
+        title="How long issues took",
+        caption="Shares of issues; bins with fewer than five issues are merged.",
+        alt="Two overlapping histograms of log minutes; the one with AI lies slightly to the right.",
+        columns={
+            "panel": ("",) * 20,
+            "group": ("AI allowed",) * 10 + ("AI not allowed",) * 10,
+            "left": (*edges[:-1], *edges[:-1]),
+            "right": (*edges[1:], *edges[1:]),
+            "share": (*ai, *no),
+        },
+        axes={"x": "Time to finish (log minutes)", "y": "Share of issues"},
+    )
+
+
+def _trajectory() -> Exhibit:
+    rows = []
+    for panel, gain in (("AI awareness", 0.22), ("Capability without AI", 0.01)):
+        for group, factor in (("Mandate", 1.0), ("No mandate", 0.25)):
+            for wave in range(5):
+                value = 3.1 + gain * factor * wave + 0.02 * (wave % 2)
+                gap = group == "No mandate" and wave == 3
+                rows.append(
+                    (
+                        panel,
+                        group,
+                        float(wave),
+                        f"wave {wave + 1}",
+                        None if gap else value,
+                        None if gap else value - 0.12,
+                        None if gap else value + 0.12,
+                        580.0,
+                    )
+                )
+    names = ("panel", "group", "x", "x_label", "value", "low", "high", "n")
+    return Exhibit(
+        id="waves",
+        kind="trajectory",
+        title="Awareness rises, capability does not",
+        caption="Means with 95 % intervals; the third wave without a mandate is suppressed.",
+        alt="Two panels over five waves: awareness rises under the mandate, capability stays flat.",
+        columns=dict(zip(names, zip(*rows, strict=True), strict=True)),
+        axes={"x": "Measurement", "y": "Mean (points from 1 to 7)"},
+    )
+
+
+def _recovery() -> Exhibit:
+    return Exhibit(
+        id="recovery",
+        kind="recovery",
+        title="What was put in and what came out",
+        caption="Diamonds are the values put in, points the estimates with 95 % intervals.",
+        alt="Five estimates with intervals; four of five intervals cover the value put in.",
+        columns={
+            "label": (
+                "Mandate on awareness",
+                "Mandate on capability",
+                "Week",
+                "Mandate × week",
+                "Between-person log SD",
+            ),
+            "truth": (0.4, 0.0, 0.03, 0.01, 0.2),
+            "value": (0.42, 0.011, 0.028, 0.012, 0.31),
+            "low": (0.24, -0.05, 0.02, 0.002, 0.22),
+            "high": (0.6, 0.07, 0.036, 0.022, 0.4),
+            "inside": (1.0, 1.0, 1.0, 1.0, 0.0),
+        },
+        axes={"x": "Coefficient (in the unit of its outcome)"},
+    )
