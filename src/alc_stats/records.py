@@ -27,6 +27,7 @@ Cell = str | float | None
 """One cell of an aggregated table; None is missing."""
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Record = TypeVar("Record")
 
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from alc_stats.estimators.estimate import Estimate
+from alc_stats.data.ledger import LedgerRow
 from alc_stats.estimators.fit import Fit
+from alc_stats.measures.describe import Descriptive
+from alc_stats.measures.scales import Scale
 from alc_stats.models.finding import Finding
 from alc_stats.records import Cell, Number
 
@@ -25,46 +27,6 @@ class SourceUse:
     licence: str
     citation: str
     url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One step that could lose rows: how many came in, how many went and why, how many stay."""
-
-    step: str
-    read: int
-    dropped: int
-    why: str
-    kept: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A multi-item scale and its reliability with a 95 % interval."""
-
-    id: str
-    label: str
-    items: tuple[str, ...]
-    alpha: float
-    alpha_low: float
-    alpha_high: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptive:
-    """One cell of Table 1: a variable in a group. Suppressed where n is under the threshold."""
-
-    variable: str
-    label: str
-    unit: str
-    group: str
-    n: int
-    missing: int
-    mean: float | None
-    sd: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""Columns a measure needs: there, numeric, or an error that names every one that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, Problem, TableError, did_you_mean
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
+    """Raise DeclarationError naming every one of `columns` that the table lacks."""
+    known = [str(c) for c in frame.columns]
+    problems = [
+        Problem(f"the table has no column '{c}'", where=where, way_out=did_you_mean(c, known))
+        for c in columns
+        if c not in frame.columns
+    ]
+    if problems:
+        raise DeclarationError(*problems)
+
+
+def numbers(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.DataFrame:
+    """The columns as float64, missing as NaN; booleans become 0 and 1.
+
+    Raises
+    ------
+    DeclarationError
+        If the table lacks a column.
+    TableError
+        If a column does not hold numbers, or holds an infinite one.
+    """
+    require(frame, columns, where=where)
+    textual = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    if textual:
+        raise TableError(*(_not_numeric(frame[c], where=where) for c in textual))
+    values = frame[list(columns)].astype("float64")
+    infinite = [c for c in columns if values[c].abs().eq(float("inf")).any()]
+    if infinite:
+        raise TableError(
+            *(Problem(f"column '{c}' holds infinite values", where=where) for c in infinite)
+        )
+    return values
+
+
+def _not_numeric(column: pd.Series, *, where: str) -> Problem:
+    return Problem(
+        f"column '{column.name}' does not hold numbers",
+        where=where,
+        found=str(column.dtype),
+        way_out="Declare it as a number in the table's schema, or code it as 0 and 1.",
+    )
