@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.records import FloatArray
-from alc_stats.simulate.population import ACCESS, IntArray, Population, scores
+from alc_stats.simulate.population import ACCESS, MANDATE, IntArray, Population, scores
 from alc_stats.simulate.streams import stream
 from alc_stats.simulate.truth import Design, Truth, Usage
+
+StringArray = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
 
 NOVELTY = ("familiar", "near", "far")
 TOOLS = ("assistant", "agent")
@@ -40,19 +42,19 @@ def usage_events(truth: Truth, population: Population, *, seed: int) -> pd.DataF
     task = stream(seed, "events.tasks").integers(truth.usage.tasks, size=cell.size)
     tokens_in, tokens_out = _tokens(cell, weeks, truth.usage, seed)
     quality = _quality(truth, population, weeks, (person, week, bank[task]), seed)
-    first = np.datetime64(truth.design.first_day, "s")
+    first = pd.Timestamp(truth.design.first_day, tz="UTC").as_unit("s")
     return pd.DataFrame(
         {
-            "event_id": [f"E{i:07d}" for i in range(cell.size)],
+            "event_id": [f"e{i + 1:07d}" for i in range(cell.size)],
             "person_id": population.people["person_id"].to_numpy()[person],
             "firm_id": population.people["firm_id"].to_numpy()[person],
-            "timestamp": first + week * np.timedelta64(7 * 86_400, "s") + second,
+            "timestamp": first + pd.to_timedelta(week * 7 * 86_400 + second, unit="s"),
             "tool": _tools(population, person, seed),
             "model_version": np.array(MODELS)[(week >= truth.usage.platform_week).astype(int)],
-            "task_id": _labels("K", truth.usage.tasks, 4)[task],
+            "task_id": _labels("t", truth.usage.tasks, 4)[task],
             "task_family": _labels("family_", FAMILIES, 2)[task % FAMILIES],
             "novelty": np.array(NOVELTY)[bank[task]],
-            "novelty_coded_at": first - np.timedelta64(28, "D"),
+            "novelty_coded_at": first - pd.Timedelta(days=28),
             "tokens_in": tokens_in,
             "tokens_out": tokens_out,
             "session_id": _sessions(population, person, week, second),
@@ -68,8 +70,12 @@ def weekly_tokens(truth: Truth, population: Population, *, seed: int) -> FloatAr
     log_tokens = scores(truth.log_tokens, population, rng) + usage.access * (access - 0.5)[:, None]
     noise = usage.week_log_sd * rng.standard_normal((*log_tokens.shape, design.weeks_per_wave))
     share = np.exp(noise) / np.exp(noise).sum(axis=-1, keepdims=True)
-    tokens = bunched(np.exp(log_tokens)[..., None] * share, population.mandated, usage,
-                     stream(seed, "usage.bunching"))
+    tokens = bunched(
+        np.exp(log_tokens)[..., None] * share,
+        population.mandated,
+        usage,
+        stream(seed, "usage.bunching"),
+    )
     return tokens.reshape(len(tokens), -1)
 
 
@@ -114,15 +120,18 @@ def _seconds(size: int, rng: np.random.Generator) -> IntArray:
     return day * 86_400 + FIRST_HOUR * 3600 + rng.integers(HOURS * 3600, size=size)
 
 
-def _tokens(cell: IntArray, weeks: FloatArray, usage: Usage, seed: int) -> tuple[IntArray, IntArray]:
+def _tokens(
+    cell: IntArray, weeks: FloatArray, usage: Usage, seed: int
+) -> tuple[IntArray, IntArray]:
     """Divide the tokens of each week over its events, heavy-tailed, and into input and output."""
     rng = stream(seed, "events.tokens")
     weight = np.exp(usage.event_log_sd * rng.standard_normal(cell.size))
     total = weeks.ravel()[cell] * weight / np.bincount(cell, weight, weeks.size)[cell]
     whole = np.maximum(np.rint(total), 2.0)
     concentration = 8.0
-    share = rng.beta(concentration * usage.input_share, concentration * (1.0 - usage.input_share),
-                     cell.size)
+    share = rng.beta(
+        concentration * usage.input_share, concentration * (1.0 - usage.input_share), cell.size
+    )
     tokens_in = np.clip(np.rint(share * whole), 1.0, whole - 1.0)
     return tokens_in.astype(np.int64), (whole - tokens_in).astype(np.int64)
 
@@ -147,54 +156,67 @@ def _quality(
         + law.platform * (week >= truth.usage.platform_week)
         + law.event_sd * rng.standard_normal(person.size)
     )
-    return np.round(np.clip(value, 0.0, 100.0), 1)
+    return np.asarray(np.clip(value, 0.0, 100.0).round(1))
 
 
 def _novelty_shares(usage: Usage) -> tuple[float, float, float]:
     return 1.0 - usage.near_share - usage.far_share, usage.near_share, usage.far_share
 
 
-def _tools(population: Population, person: IntArray, seed: int) -> np.ndarray:
+def _tools(population: Population, person: IntArray, seed: int) -> StringArray:
     full = population.people["access_level"].eq(ACCESS[1]).to_numpy()[person]
     agent = stream(seed, "events.tools").random(person.size) < 0.5
-    return np.array(TOOLS)[(full & agent).astype(int)]
+    return np.asarray(TOOLS)[np.asarray(full & agent, dtype=np.int64)]
 
 
-def _labels(prefix: str, size: int, digits: int) -> np.ndarray:
+def _labels(prefix: str, size: int, digits: int) -> StringArray:
     return np.array([f"{prefix}{i + 1:0{digits}d}" for i in range(size)])
 
 
-def _sessions(population: Population, person: IntArray, week: IntArray, second: IntArray) -> np.ndarray:
+def _sessions(
+    population: Population, person: IntArray, week: IntArray, second: IntArray
+) -> StringArray:
     """Person, week and half-day of that week, as text."""
     half = second // 86_400 * 2 + (second % 86_400 - FIRST_HOUR * 3600) // HALF_DAY
     halves = WORKDAYS * 2
     weeks = int(week.max()) + 1
-    slots = np.array([f"-W{w + 1:02d}-{h:02d}" for w in range(weeks) for h in range(halves)])
+    slots = np.array([f"-w{w + 1:02d}-{h:02d}" for w in range(weeks) for h in range(halves)])
     people = population.people["person_id"].to_numpy(dtype=str)
-    return np.char.add(people[person], slots[week * halves + half])
+    return np.asarray(np.char.add(people[person], slots[week * halves + half]))
 
 
 def platform_events(truth: Truth) -> pd.DataFrame:
-    """The one change of the default model."""
-    day = _day(truth.design, 7 * truth.usage.platform_week)
-    return pd.DataFrame({"platform_event_id": ["PE1"], "event_date": [day], "from_model": [MODELS[0]],
-                         "to_model": [MODELS[1]], "affected_units": ["all"]})
+    """The default model changes for every tool on the same day."""
+    return pd.DataFrame(
+        {
+            "event_id": [f"x{i + 1:02d}" for i in range(len(TOOLS))],
+            "event_date": day(truth.design, truth.usage.platform_week),
+            "tool": TOOLS,
+            "from_model": MODELS[0],
+            "to_model": MODELS[1],
+        }
+    )
 
 
 def mandates(truth: Truth, population: Population) -> pd.DataFrame:
     """One row a firm; the quota is announced a week before it holds."""
-    mandated = population.arms == 1
-    start = _day(truth.design, 7 * truth.design.weeks_per_wave)
-    frame = pd.DataFrame({"firm_id": population.firms})
-    frame["mandate_type"] = np.where(mandated, "token", "none")
-    frame["quota"] = np.where(mandated, truth.usage.quota, np.nan)
-    frame["quota_unit"] = np.where(mandated, "token", None)
-    frame["quota_period"] = np.where(mandated, "week", None)
-    frame["announce_date"] = pd.Series(np.where(mandated, start - np.timedelta64(7, "D"), np.datetime64("NaT")))
-    frame["start_date"] = pd.Series(np.where(mandated, start, np.datetime64("NaT")))
-    frame["enforcement"] = np.where(mandated, "reported to the manager", None)
+    start = truth.design.weeks_per_wave
+    mandated = {
+        "mandate_type": "token",
+        "quota": truth.usage.quota,
+        "quota_unit": "token",
+        "quota_period": "week",
+        "announce_date": day(truth.design, start - 1),
+        "start_date": day(truth.design, start),
+        "enforcement": "monitored",
+    }
+    without = dict.fromkeys(mandated) | {"mandate_type": "none"}
+    rows = [mandated if arm == MANDATE else without for arm in population.arms]
+    frame = pd.DataFrame(rows).astype({"quota": float})
+    frame.insert(0, "firm_id", population.firms)
     return frame
 
 
-def _day(design: Design, days: int) -> np.datetime64:
-    return np.datetime64(design.first_day, "s") + np.timedelta64(days, "D")
+def day(design: Design, week: int) -> pd.Timestamp:
+    """The Monday of a week, counted from zero."""
+    return pd.Timestamp(design.first_day) + pd.Timedelta(weeks=week)

@@ -52,7 +52,7 @@ class Population:
     @property
     def mandated(self) -> FloatArray:
         """One where a person is under a mandate at a wave, else zero; (P, W)."""
-        return np.multiply.outer((self.arms[self.firm] == MANDATE).astype(float), self.post)
+        return np.asarray(np.multiply.outer(self.arms[self.firm] == MANDATE, self.post))
 
 
 def populate(design: Design, *, seed: int) -> Population:
@@ -60,10 +60,11 @@ def populate(design: Design, *, seed: int) -> Population:
     rng = stream(seed, "population")
     arms = rng.permutation(np.repeat(np.arange(len(ARMS)), design.firms_per_arm))
     low = design.persons_per_firm - design.firm_size_spread
-    sizes = rng.integers(low, design.persons_per_firm + design.firm_size_spread, arms.size,
-                         endpoint=True)
+    sizes = rng.integers(
+        low, design.persons_per_firm + design.firm_size_spread, arms.size, endpoint=True
+    )
     firm = np.repeat(np.arange(arms.size), sizes)
-    firms = tuple(f"F{f + 1:02d}" for f in range(arms.size))
+    firms = tuple(f"f{f + 1:02d}" for f in range(arms.size))
     profile = np.asarray(design.profile)
     return Population(
         arms=arms,
@@ -83,13 +84,13 @@ def _people(
     firm_id = np.array(firms)[firm]
     return pd.DataFrame(
         {
-            "person_id": [f"{f}-P{i + 1:02d}" for f, i in zip(firm_id, within, strict=True)],
+            "person_id": [f"{f}-p{i + 1:02d}" for f, i in zip(firm_id, within, strict=True)],
             "firm_id": firm_id,
-            "team_id": [f"{f}-T{i // TEAM_SIZE + 1}" for f, i in zip(firm_id, within, strict=True)],
+            "team_id": [f"{f}-t{i // TEAM_SIZE + 1}" for f, i in zip(firm_id, within, strict=True)],
             "role": np.array(ROLES)[rng.integers(len(ROLES), size=firm.size)],
             "access_level": np.array(ACCESS)[rng.integers(len(ACCESS), size=firm.size)],
             "arm": np.array(ARMS)[arms[firm]],
-            "prior_ai": rng.integers(1, 5, firm.size, endpoint=True),
+            "prior_ai": rng.integers(5, size=firm.size),
         }
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from alc_stats.records import FloatArray
-from alc_stats.simulate.population import Population, scores
+from alc_stats.records import BoolArray, FloatArray
+from alc_stats.simulate.population import IntArray, Population, scores
 from alc_stats.simulate.streams import stream
-from alc_stats.simulate.truth import Construct, Design, Outcome, Truth
+from alc_stats.simulate.truth import Construct, Design, Knowledge, Outcome, Truth
 
 LOWEST, HIGHEST = 1, 7
 """Ends of the answer scale."""
@@ -28,26 +28,35 @@ def survey(truth: Truth, population: Population, *, seed: int) -> pd.DataFrame:
     return table.loc[_answered(truth.design, persons, seed)].reset_index(drop=True)
 
 
-def _items(truth: Truth, population: Population, seed: int) -> dict[str, FloatArray]:
-    constructs = {"aware": truth.awareness, "topology": truth.topology,
-                  "topography": truth.topography, "folk": truth.folk}
-    columns = {}
-    for name, construct in constructs.items():
+def _items(truth: Truth, population: Population, seed: int) -> dict[str, IntArray]:
+    """Every item, P * W answers in order of person and wave."""
+    columns: dict[str, IntArray] = {}
+    for name, construct in (("aware", truth.awareness), ("folk", truth.folk)):
         rng = stream(seed, f"survey.{name}")
         answers = answered(construct, scores(construct, population, rng), rng)
-        for k in range(len(construct.loadings)):
-            columns[f"{name}_{k + 1}"] = answers[..., k].ravel()
+        columns |= _numbered(name, answers)
+    for name, knowledge in (("topology", truth.topology), ("topography", truth.topography)):
+        rng = stream(seed, f"survey.{name}")
+        columns |= _numbered(name, right(knowledge, scores(knowledge, population, rng), rng))
     return columns
 
 
-def answered(
-    construct: Construct, score: FloatArray, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _numbered(name: str, answers: IntArray) -> dict[str, IntArray]:
+    return {f"{name}_{k + 1}": answers[..., k].ravel() for k in range(answers.shape[-1])}
+
+
+def answered(construct: Construct, score: FloatArray, rng: np.random.Generator) -> IntArray:
     """Whole-number answers (..., K) to the K items of a construct, given its scores (...)."""
     weights = np.asarray(construct.weights)
     error = construct.item_error_sd * rng.standard_normal((*score.shape, weights.size))
     value = construct.mean + np.multiply.outer(score - construct.mean, weights) + error
-    return np.clip(np.rint(value), LOWEST, HIGHEST).astype(np.int64)
+    return np.asarray(np.clip(np.rint(value), LOWEST, HIGHEST), dtype=np.int64)
+
+
+def right(knowledge: Knowledge, score: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Answers (..., K) to K items, one for right and zero for wrong, given scores (...)."""
+    error = rng.standard_normal((*score.shape, len(knowledge.difficulties)))
+    return np.asarray(score[..., None] + error > knowledge.difficulties, dtype=np.int64)
 
 
 def _tests(truth: Truth, population: Population, seed: int) -> dict[str, FloatArray]:
@@ -59,23 +68,26 @@ def _tests(truth: Truth, population: Population, seed: int) -> dict[str, FloatAr
         "capability_near": (truth.capability_near, 100.0, 1),
         "capability_far": (truth.capability_far, 100.0, 1),
     }
-    columns = {}
+    columns: dict[str, FloatArray] = {}
     for name, (outcome, highest, digits) in tests.items():
         score = scores(outcome, population, stream(seed, f"survey.{name}"))
-        columns[name] = np.round(np.clip(score, 0.0, highest), digits).ravel()
+        columns[name] = np.asarray(np.clip(score, 0.0, highest).round(digits).ravel(), dtype=float)
     return columns
 
 
-def _dates(design: Design, persons: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
-    """The last Friday of each wave or up to two days later; at the first wave a week earlier,
-    so that it is over before anything is announced."""
+def _dates(design: Design, persons: int, seed: int) -> pd.DatetimeIndex:
+    """Days of the answers: the last Friday of each wave or up to two days later.
+
+    The first wave is a week earlier, so that it is over before anything is announced.
+    """
     waves = np.arange(len(design.effect_profile))
     friday = 7 * design.weeks_per_wave * (waves + 1) - 3 - 7 * (waves == 0)
     late = stream(seed, "survey.dates").integers(0, 2, (persons, waves.size), endpoint=True)
-    return (np.datetime64(design.first_day) + (friday + late)).astype("datetime64[s]").ravel()
+    days = np.datetime64(design.first_day) + (friday + late)
+    return pd.DatetimeIndex(days.ravel().astype("datetime64[s]"))
 
 
-def _answered(design: Design, persons: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _answered(design: Design, persons: int, seed: int) -> BoolArray:
     waves = len(design.effect_profile)
     draws = stream(seed, "survey.nonresponse").random((persons, waves))
-    return ((draws >= design.nonresponse_share) | (np.arange(waves) == 0)).ravel()
+    return np.asarray((draws >= design.nonresponse_share) | (np.arange(waves) == 0)).ravel()

@@ -1,40 +1,13 @@
-"""The truth of a simulated study, as data: a TOML file of named values with units and sentences.
+"""The truth of a simulated study: what the generator knows, as frozen records.
 
-The file has one table a group and one inline table a parameter::
-
-    [awareness]
-    mandate = { value = 0.5, unit = "points", meaning = "Mean change under a mandate, averaged over the waves after it." }
-
-A parameter that has a default below and is not in the file is zero.
+`truth_file.read_truth` reads them from a committed TOML file.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import math
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from alc_stats.errors import DeclarationError, Problem, did_you_mean
-
-if TYPE_CHECKING:
-    from cattrs import Converter
-
-Value = float | tuple[float, ...] | dt.date
-"""What a parameter can be: a number, several numbers, or a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One line of a truth file: the value, its unit, and a sentence that says what it is."""
-
-    value: Value
-    unit: str
-    meaning: str
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +48,9 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The law of one outcome of person i in firm f at wave t, in the outcome's own unit::
+    """The law of one outcome of person i in firm f at wave t, in the outcome's own unit.
+
+    ::
 
         y = mean + drift * t + effect[arm] * profile[t] + firm + firm_change * post[t]
             + exp(between_log_sd_ratio * m) * person + exp(within_log_sd_ratio * m) * residual
@@ -152,6 +127,16 @@ class Construct(Outcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge(Outcome):
+    """An outcome, in probits, that is seen through items answered right or wrong.
+
+    Item k is right if y + error > difficulty_k, with standard normal error.
+    """
+
+    difficulties: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """How a person's tokens of a wave become events.
 
@@ -222,13 +207,13 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Everything the generator knows, read from a truth file by `read_truth`."""
+    """Everything the generator knows, read from a truth file by `truth_file.read_truth`."""
 
     design: Design
     log_tokens: Outcome
     awareness: Construct
-    topology: Construct
-    topography: Construct
+    topology: Knowledge
+    topography: Knowledge
     folk: Construct
     schema_accuracy: Outcome
     self_estimate: Outcome
@@ -242,185 +227,3 @@ class Truth:
     def usual_week(self) -> float:
         """Log tokens of the week that quality and event counts are counted from."""
         return self.log_tokens.mean - math.log(self.design.weeks_per_wave)
-
-
-def read_truth(path: Path) -> Truth:
-    """The truth in a TOML file.
-
-    Raises
-    ------
-    DeclarationError
-        With one problem for every missing, unknown, mistyped or impossible parameter.
-    """
-    from cattrs.errors import BaseValidationError
-
-    declared = _parsed(path)
-    problems = [*_impossible(declared, path), *_unnamed(declared, path)]
-    try:
-        truth = _converter().structure(declared, Truth)
-    except BaseValidationError as errors:
-        problems = [*_malformed(errors, path), *problems]
-    if problems:
-        raise DeclarationError(*problems)
-    return truth
-
-
-def parameters(path: Path) -> Mapping[str, Parameter]:
-    """Every parameter of a truth file by its dotted name, such as "awareness.mandate".
-
-    Raises
-    ------
-    DeclarationError
-        As `read_truth`.
-    """
-    read_truth(path)
-    return {
-        f"{group}.{name}": Parameter(_plain(leaf["value"]), leaf["unit"], leaf["meaning"])
-        for group, leaves in _parsed(path).items()
-        for name, leaf in leaves.items()
-    }
-
-
-def _plain(value: Any) -> Value:
-    if isinstance(value, dt.date):
-        return value
-    return tuple(map(float, value)) if isinstance(value, list) else float(value)
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeclarationError(
-            Problem("the truth file does not exist", where=str(path),
-                    way_out="Correct `truth` in the study's [simulation].")
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            Problem("is not valid TOML", where=str(path), found=str(error))
-        ) from None
-
-
-@functools.cache
-def _converter() -> Converter:
-    from cattrs import Converter
-
-    converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(float, _reader("a number", _number))
-    converter.register_structure_hook(int, _reader("a whole number", _whole))
-    converter.register_structure_hook(dt.date, _reader("a day such as 2025-01-06", _day))
-    converter.register_structure_hook_func(
-        lambda kind: kind == tuple[float, ...], _reader("a list of numbers", _numbers)
-    )
-    return converter
-
-
-def _reader(spoken: str, read: Callable[[Any], Any]) -> Callable[[Any, type], Any]:
-    """A hook that takes `value` out of a parameter and refuses what is not `spoken`."""
-
-    def structure(leaf: Any, _: type) -> Any:
-        if not isinstance(leaf, Mapping) or set(leaf) != {"value", "unit", "meaning"}:
-            raise TypeError('must be { value = ..., unit = "...", meaning = "..." }')
-        value = read(leaf["value"])
-        if value is None:
-            raise TypeError(f"the value {leaf['value']!r} is not {spoken}")
-        return value
-
-    return structure
-
-
-def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _day(value: Any) -> dt.date | None:
-    return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
-
-
-def _numbers(value: Any) -> tuple[float, ...] | None:
-    read = [_number(x) for x in value] if isinstance(value, list) and value else [None]
-    return None if None in read else tuple(x for x in read if x is not None)
-
-
-def _malformed(errors: Exception, path: Path) -> list[Problem]:
-    """One problem for every leaf of cattrs' exception tree."""
-    from cattrs.v import transform_error
-
-    found = []
-    for text in transform_error(errors, format_exception=_sentence):
-        sentence, _, place = text.partition(" @ $")
-        found.append(Problem(sentence, where=f"{path.name}, {place.lstrip('.') or 'top level'}"))
-    return found
-
-
-def _sentence(error: BaseException, _: type | None) -> str:
-    from cattrs.errors import ForbiddenExtraKeysError
-
-    if isinstance(error, ForbiddenExtraKeysError):
-        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
-        return "; ".join(
-            f"unknown parameter '{name}'. {did_you_mean(name, known)}"
-            for name in sorted(error.extra_fields)
-        )
-    if isinstance(error, KeyError):
-        return f"the parameter {error} is missing"
-    return str(error)
-
-
-_RULES: tuple[tuple[Callable[[str], bool], Callable[[float], bool], str], ...] = (
-    (lambda name: name.endswith("_sd"), lambda x: x >= 0, "0 or more"),
-    (lambda name: name.endswith("_share"), lambda x: 0 <= x <= 1, "0 to 1"),
-    (lambda name: name == "ability", lambda x: -1 <= x <= 1, "-1 to 1"),
-    (lambda name: name == "loadings", lambda x: x > 0, "above 0"),
-    (
-        lambda name: name in ("firms_per_arm", "persons_per_firm", "weeks_per_wave", "tasks",
-                              "events_per_week", "quota"),
-        lambda x: x > 0,
-        "above 0",
-    ),
-)
-"""Which parameters a rule is about, what must hold of every number in them, and how it is said."""
-
-
-def _impossible(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for group, name, leaf in _leaves(declared):
-        for applies, holds, allowed in _RULES:
-            if applies(name):
-                yield from (
-                    Problem("is impossible", where=f"{path.name}, {group}.{name}", found=str(x),
-                            allowed=allowed)
-                    for x in _numbers_in(leaf) if not holds(x)
-                )
-        if name == "effect_profile" and _bad_profile(_numbers_in(leaf)):
-            yield Problem("has no first wave without an effect and later waves with one",
-                          where=f"{path.name}, {group}.{name}", found=str(leaf.get("value")),
-                          allowed="a list such as [0, 0.7, 1.0, 1.3]")
-
-
-def _bad_profile(profile: list[float]) -> bool:
-    return len(profile) < 2 or profile[0] != 0 or sum(profile[1:]) <= 0
-
-
-def _unnamed(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for group, name, leaf in _leaves(declared):
-        for key in ("unit", "meaning"):
-            if key in leaf and not (isinstance(leaf[key], str) and leaf[key].strip()):
-                yield Problem(f"'{key}' is empty", where=f"{path.name}, {group}.{name}",
-                              way_out="A truth that nobody can read is not committed.")
-
-
-def _leaves(declared: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for group, leaves in declared.items():
-        if isinstance(leaves, Mapping):
-            yield from ((group, n, leaf) for n, leaf in leaves.items() if isinstance(leaf, Mapping))
-
-
-def _numbers_in(leaf: Mapping[str, Any]) -> list[float]:
-    value = leaf.get("value")
-    values = value if isinstance(value, list) else [value]
-    return [x for x in map(_number, values) if x is not None]

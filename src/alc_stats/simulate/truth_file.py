@@ -1,0 +1,246 @@
+"""The truth of a simulated study as a file: named values with units and sentences.
+
+The file has one table a group and one inline table a parameter, which holds a number as `value`,
+several as `values`, or a date as `day`::
+
+    [awareness]
+    mandate = { value = 0.5, unit = "points", meaning = "Mandates raise awareness." }
+    loadings = { values = [1.1, 0.9], unit = "relative loading", meaning = "Of the items." }
+
+A parameter that has a default in `truth` and is not in the file is zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.simulate.truth import Truth
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+Value = float | tuple[float, ...] | dt.date
+"""What a parameter can be: a number, several numbers, or a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One line of a truth file: the value, its unit, and a sentence that says what it is."""
+
+    value: Value
+    unit: str
+    meaning: str
+
+
+def read_truth(path: Path) -> Truth:
+    """The truth in a TOML file.
+
+    Raises
+    ------
+    DeclarationError
+        With one problem for every missing, unknown, mistyped or impossible parameter.
+    """
+    from cattrs.errors import BaseValidationError
+
+    declared = _parsed(path)
+    problems = [*_impossible(declared, path), *_unnamed(declared, path)]
+    try:
+        truth = _converter().structure(declared, Truth)
+    except BaseValidationError as errors:
+        problems = [*_malformed(errors, path), *problems]
+    if problems:
+        raise DeclarationError(*problems)
+    return truth
+
+
+def parameters(path: Path) -> Mapping[str, Parameter]:
+    """Every parameter of a truth file by its dotted name, such as "awareness.mandate".
+
+    Raises
+    ------
+    DeclarationError
+        As `read_truth`.
+    """
+    read_truth(path)
+    return {
+        f"{group}.{name}": Parameter(_value(leaf), leaf["unit"], leaf["meaning"])
+        for group, leaves in _parsed(path).items()
+        for name, leaf in leaves.items()
+    }
+
+
+def _value(leaf: Mapping[str, Any]) -> Value:
+    if "day" in leaf:
+        day: dt.date = leaf["day"]
+        return day
+    return tuple(map(float, leaf["values"])) if "values" in leaf else float(leaf["value"])
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeclarationError(
+            Problem(
+                "the truth file does not exist",
+                where=str(path),
+                way_out="Correct `truth` in the study's [simulation].",
+            )
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationError(
+            Problem("is not valid TOML", where=str(path), found=str(error))
+        ) from None
+
+
+@functools.cache
+def _converter() -> Converter:
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(float, _reader("value", _number, "a number"))
+    converter.register_structure_hook(int, _reader("value", _whole, "a whole number"))
+    converter.register_structure_hook(dt.date, _reader("day", _day, "a day such as 2025-01-06"))
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[float, ...], _reader("values", _numbers, "a list of numbers")
+    )
+    return converter
+
+
+def _reader(key: str, read: Callable[[Any], Any], spoken: str) -> Callable[[Any, type], Any]:
+    """A hook that takes what stands under `key` of a parameter and refuses what is not `spoken`."""
+
+    def structure(leaf: Any, _: type) -> Any:
+        if not isinstance(leaf, Mapping) or set(leaf) != {key, "unit", "meaning"}:
+            raise TypeError(f'must be {{ {key} = ..., unit = "...", meaning = "..." }}')
+        value = read(leaf[key])
+        if value is None:
+            raise TypeError(f"{leaf[key]!r} is not {spoken}")
+        return value
+
+    return structure
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _day(value: Any) -> dt.date | None:
+    return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    read = [_number(x) for x in value] if isinstance(value, list) and value else [None]
+    return None if None in read else tuple(x for x in read if x is not None)
+
+
+def _malformed(errors: Exception, path: Path) -> list[Problem]:
+    """One problem for every leaf of cattrs' exception tree."""
+    from cattrs.v import transform_error
+
+    found = []
+    for text in transform_error(errors, format_exception=_sentence):
+        sentence, _, place = text.partition(" @ $")
+        found.append(Problem(sentence, where=f"{path.name}, {place.lstrip('.') or 'top level'}"))
+    return found
+
+
+def _sentence(error: BaseException, _: type | None) -> str:
+    from cattrs.errors import ForbiddenExtraKeysError
+
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
+        return "; ".join(
+            f"unknown parameter '{name}'. {did_you_mean(name, known)}"
+            for name in sorted(error.extra_fields)
+        )
+    if isinstance(error, KeyError):
+        return f"the parameter {error} is missing"
+    return str(error)
+
+
+_RULES: tuple[tuple[Callable[[str], bool], Callable[[float], bool], str], ...] = (
+    (lambda name: name.endswith("_sd"), lambda x: x >= 0, "0 or more"),
+    (lambda name: name.endswith("_share"), lambda x: 0 <= x <= 1, "0 to 1"),
+    (lambda name: name == "ability", lambda x: -1 <= x <= 1, "-1 to 1"),
+    (lambda name: name == "loadings", lambda x: x > 0, "above 0"),
+    (
+        lambda name: (
+            name
+            in (
+                "firms_per_arm",
+                "persons_per_firm",
+                "weeks_per_wave",
+                "tasks",
+                "events_per_week",
+                "quota",
+            )
+        ),
+        lambda x: x > 0,
+        "above 0",
+    ),
+)
+"""Which parameters a rule is about, what must hold of every number in them, and how it is said."""
+
+
+def _impossible(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for group, name, leaf in _leaves(declared):
+        for applies, holds, allowed in _RULES:
+            if applies(name):
+                yield from (
+                    Problem(
+                        "is impossible",
+                        where=f"{path.name}, {group}.{name}",
+                        found=str(x),
+                        allowed=allowed,
+                    )
+                    for x in _numbers_in(leaf)
+                    if not holds(x)
+                )
+        if name == "effect_profile" and _bad_profile(_numbers_in(leaf)):
+            yield Problem(
+                "has no first wave without an effect and later waves with one",
+                where=f"{path.name}, {group}.{name}",
+                found=str(leaf.get("values")),
+                allowed="a list such as [0, 0.7, 1.0, 1.3]",
+            )
+
+
+def _bad_profile(profile: list[float]) -> bool:
+    return len(profile) < 2 or profile[0] != 0 or sum(profile[1:]) <= 0
+
+
+def _unnamed(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for group, name, leaf in _leaves(declared):
+        for key in ("unit", "meaning"):
+            if key in leaf and not (isinstance(leaf[key], str) and leaf[key].strip()):
+                yield Problem(
+                    f"'{key}' is empty",
+                    where=f"{path.name}, {group}.{name}",
+                    way_out="A truth that nobody can read is not committed.",
+                )
+
+
+def _leaves(declared: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for group, leaves in declared.items():
+        if isinstance(leaves, Mapping):
+            yield from ((group, n, leaf) for n, leaf in leaves.items() if isinstance(leaf, Mapping))
+
+
+def _numbers_in(leaf: Mapping[str, Any]) -> list[float]:
+    several = leaf.get("values")
+    values = several if isinstance(several, list) else [leaf.get("value")]
+    return [x for x in map(_number, values) if x is not None]
