@@ -321,6 +321,8 @@ def _shares(
     rows = np.bincount(index, minlength=last + 1)
     heads = people[known.index].groupby(index).nunique().reindex(range(last + 1), fill_value=0)
     hidden = suppress(heads.tolist(), k=threshold)
+    if people[known.index].nunique() < threshold:
+        hidden[:] = True  # which bins are empty would tell where the few are
     total = max(len(known), 1)
     return [None if hide else float(n / total) for n, hide in zip(rows, hidden, strict=True)]
 
