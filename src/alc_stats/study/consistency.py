@@ -89,7 +89,7 @@ def _scales(study: Study, columns: Columns) -> Iterator[Problem]:
 
 def _table_one(study: Study, columns: Columns) -> Iterator[Problem]:
     if study.table1 is not None:
-        yield from _in_table(study, columns, "table1", study.table1.table, (study.table1.by, *study.table1.variables))
+        yield from _in_table(study, columns, "table1", study.table1.table, (study.table1.by, study.table1.person, *study.table1.variables))
 
 
 def _models(study: Study, columns: Columns) -> Iterator[Problem]:
@@ -166,4 +166,4 @@ def _exhibit(study: Study, columns: Columns, exhibit: ExhibitDeclared) -> Iterat
     quotable = [c.id for c in study.contrasts]
     yield from _unknown(study, where, "contrast", (*exhibit.contrasts, *(exhibit.truths or {})), quotable)
     if exhibit.table:
-        yield from _in_table(study, columns, where, exhibit.table, (*exhibit.values, exhibit.by, exhibit.over, exhibit.cluster))
+        yield from _in_table(study, columns, where, exhibit.table, (*exhibit.values, exhibit.by, exhibit.over, exhibit.cluster, exhibit.person))

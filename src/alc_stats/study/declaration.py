@@ -57,11 +57,16 @@ class ScaleDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOneDeclared:
-    """Which variables Table 1 describes, and by which groups."""
+    """Which variables Table 1 describes, and by which groups.
+
+    `person` is the column that tells people apart, so that cells of few people stay hidden; by
+    default a row is a person.
+    """
 
     table: str
     by: str
     variables: tuple[str, ...]
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,6 @@ class WideningDeclared:
     treated: str
     control: str
     cluster: str
-    adjust: str = ""
     bounds: tuple[float, float] | None = None
 
 
@@ -144,6 +148,7 @@ class ExhibitDeclared:
     by: str = ""
     over: str = ""
     cluster: str = ""
+    person: str = ""
     bounds: tuple[float, float] | None = None
     bins: int = 20
     truths: Mapping[str, str] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -71,34 +70,15 @@ def true_value(name: str, truth: Mapping[str, float]) -> float:
 
 def _trajectory(declared: ExhibitDeclared, material: Material) -> Columns:
     return trajectory(material.tables[declared.table], declared.values, by=declared.by, over=declared.over,
-                      cluster=declared.cluster or None, labels=material.labels)
+                      cluster=declared.cluster or None, person=declared.person or None, labels=material.labels)
 
 
 def _distribution(declared: ExhibitDeclared, material: Material) -> Columns:
     (value,) = declared.values
-    return distribution(material.tables[declared.table], value, by=declared.by, bins=declared.bins, bounds=declared.bounds)
+    return distribution(material.tables[declared.table], value, by=declared.by, bins=declared.bins,
+                        bounds=declared.bounds, person=declared.person or None)
 
 
 _MAKERS: Mapping[str, Callable[[ExhibitDeclared, Material], Columns]] = {
     "forest": _forest, "recovery": _recovery, "trajectory": _trajectory, "distribution": _distribution,
 }
-
-
-def read_truth(study: Study) -> dict[str, float]:
-    """The simulation's true values as "section.parameter"; empty for a real study."""
-    if study.simulation is None:
-        return {}
-    path = study.beside(study.simulation.truth)
-    if path is None:
-        return {}
-    return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")), ""))
-
-
-def _flat(table: Mapping[str, object], stem: str) -> list[tuple[str, float]]:
-    pairs: list[tuple[str, float]] = []
-    for key, value in table.items():
-        if isinstance(value, Mapping) and "value" in value:
-            pairs.append((f"{stem}{key}", float(value["value"])))
-        elif isinstance(value, Mapping):
-            pairs.extend(_flat(value, f"{stem}{key}."))
-    return pairs

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,16 +12,26 @@ import pandas as pd
 from alc_stats import schemas
 from alc_stats.data.ledger import Ledger
 from alc_stats.data.sources import locate
-from alc_stats.errors import AlcError, DeclarationError, Problem, SourceError
+from alc_stats.errors import DataError, DeclarationError, Problem, SourceError, TableError
 from alc_stats.measures.scales import Scale, reliability, score
 from alc_stats.study.consistency import read_schema
-from alc_stats.study.declaration import Simulation, Study
+from alc_stats.study.declaration import Study
 from alc_stats.study.result import SourceUse
 
 Tables = dict[str, pd.DataFrame]
 Prepare = Callable[[Mapping[str, Path], Ledger], Tables]
-Simulator = Callable[[Simulation, Path, Path], Mapping[str, Path]]
-"""Draws the tables of a simulation: declaration, truth file, folder for the files -> files by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What a simulation drew: files by id, and its true values as "group.parameter"."""
+
+    files: Mapping[str, Path]
+    truth: Mapping[str, float]
+
+
+Simulator = Callable[[Study, Path], Simulated]
+"""Draws a simulated study's files into a folder; handed in, since simulation sits beside study."""
 
 
 def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
@@ -40,11 +51,7 @@ def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
 
 def check_sources(study: Study, files: Mapping[str, Path]) -> None:
     """Raise TableError with every violation in every raw file that declares a schema."""
-    _raise_all(
-        lambda source=source: schemas.check(read_schema(study, source.schema), files[source.id])
-        for source in study.sources
-        if source.schema
-    )
+    _raise_all(((s.schema, files[s.id]) for s in study.sources if s.schema), study)
 
 
 def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> Tables:
@@ -56,22 +63,19 @@ def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> 
             Problem("prepare.py does not return every declared table", where=study.study.id,
                     found=", ".join(made), allowed=", ".join(table.id for table in study.tables))
         )
-    by_id = {table.id: read_schema(study, table.schema) for table in study.tables}
-    _raise_all(lambda name=name, schema=schema: schemas.check(schema, made[name]) for name, schema in by_id.items())
-    return {name: schemas.typed(schema, made[name]) for name, schema in by_id.items()}
+    _raise_all(((table.schema, made[table.id]) for table in study.tables), study)
+    return {t.id: schemas.typed(read_schema(study, t.schema), made[t.id]) for t in study.tables}
 
 
-def _raise_all(reports: object) -> None:
-    """Raise the problems of all reports together."""
+def _raise_all(pairs: Iterable[tuple[str, Path | pd.DataFrame]], study: Study) -> None:
+    """Check every table against the schema named beside it; raise the problems of all together."""
     problems: list[Problem] = []
-    for make in reports:  # type: ignore[attr-defined]
+    for schema, table in pairs:
         try:
-            make().raise_for_violations()
-        except AlcError as error:
+            schemas.check(read_schema(study, schema), table).raise_for_violations()
+        except DataError as error:
             problems.extend(error.problems)
     if problems:
-        from alc_stats.errors import TableError
-
         raise TableError(*problems)
 
 

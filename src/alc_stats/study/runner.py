@@ -23,13 +23,17 @@ from alc_stats.study.checks import compare, read_expected
 from alc_stats.study.consistency import read_schema
 from alc_stats.study.deciding import decide_all
 from alc_stats.study.declaration import Study
-from alc_stats.study.exhibits import Material, make_exhibits, read_truth
+from alc_stats.study.exhibits import Material, make_exhibits
 from alc_stats.study.fitting import fit_models, quantities
-from alc_stats.study.gathering import check_sources, find_sources, prepared_tables, score_scales
+from alc_stats.study.gathering import (
+    Simulated,
+    Simulator,
+    check_sources,
+    find_sources,
+    prepared_tables,
+    score_scales,
+)
 from alc_stats.study.result import StudyResult
-
-Simulator = Callable[[Study, Path], Mapping[str, Path]]
-"""Draws a simulated study's files into a folder; handed in, since simulation sits to the right."""
 
 Announce = Callable[[str], None]
 
@@ -82,21 +86,22 @@ def run_study(study: Study, *, simulate: Simulator, derived: Path, announce: Ann
             files, uses = find_sources(study)
     except SourceError as error:
         return _result(study, "not run", why_not=str(error))
+    drawn = Simulated({}, {})
     if study.simulation is not None:
         with clock.step("simulate"):
-            files = {**files, **simulate(study, derived)}
+            drawn = simulate(study, derived)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        result = _analyse(study, files, clock)
+        result = _analyse(study, Simulated({**files, **drawn.files}, drawn.truth), clock)
     return replace(result, sources=uses, warnings=_texts(caught), seconds=dict(clock.seconds))
 
 
-def _analyse(study: Study, files: Mapping[str, Path], clock: Clock) -> StudyResult:
+def _analyse(study: Study, given: Simulated, clock: Clock) -> StudyResult:
     ledger = Ledger()
     with clock.step("validate"):
-        check_sources(study, files)
+        check_sources(study, given.files)
     with clock.step("prepare"):
-        tables = prepared_tables(study, files, ledger)
+        tables = prepared_tables(study, given.files, ledger)
     with clock.step("measure"):
         tables, scales = score_scales(study, tables)
         descriptives = _table_one(study, tables)
@@ -109,7 +114,7 @@ def _analyse(study: Study, files: Mapping[str, Path], clock: Clock) -> StudyResu
     quoted = quantities(study.contrasts, fits, numbers)
     numbers |= registry.from_quantities(quoted)
     with clock.step("exhibit"):
-        exhibits = make_exhibits(study, Material(tables, quoted, _labels(study), read_truth(study)))
+        exhibits = make_exhibits(study, Material(tables, quoted, _labels(study), given.truth))
     checks = compare(study, read_expected(study), numbers, _beyond_reach(study, fits))
     return _result(
         study, "run", ledger=ledger.rows(), scales=scales, descriptives=descriptives, fits=fits, findings=findings,
@@ -135,7 +140,8 @@ def _table_one(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Descri
     if declared is None:
         return ()
     labels, units = _column_words(study, declared.table)
-    return describe(tables[declared.table], declared.variables, by=declared.by, labels=labels, units=units)
+    return describe(tables[declared.table], declared.variables, by=declared.by, labels=labels, units=units,
+                    person=declared.person or None)
 
 
 def _column_words(study: Study, table: str) -> tuple[dict[str, str], dict[str, str]]:
