@@ -10,21 +10,16 @@ import math
 
 import numpy as np
 
+from alc_stats.data.ledger import LedgerRow
 from alc_stats.estimators.certificate import Certificate, Status
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import Coding, Component, Counts, Fit, Request, VarianceComponent
 from alc_stats.inference.decision import Decision, Rule, Verdict
+from alc_stats.measures.describe import Descriptive
+from alc_stats.measures.scales import Scale
 from alc_stats.models.finding import Evidence, Finding
 from alc_stats.records import Number, Phrase
-from alc_stats.study.result import (
-    Check,
-    Descriptive,
-    Exhibit,
-    LedgerRow,
-    Scale,
-    SourceUse,
-    StudyResult,
-)
+from alc_stats.study.result import Check, Exhibit, SourceUse, StudyResult
 
 INF = math.inf
 HOSTILE = "50% & _x_ #1 $y$ \\ <b>|*{z}*~^\"' =cmd"
@@ -442,7 +437,7 @@ def _histogram() -> Exhibit:
         kind="distribution",
         title="How long issues took",
         caption="Shares of issues; bins with fewer than five issues are merged.",
-        alt="Two overlapping histograms of log minutes; the one with AI lies slightly to the right.",
+        alt="Two overlapping histograms of log minutes; the one with AI lies to the right.",
         columns={
             "panel": ("",) * 20,
             "group": ("AI allowed",) * 10 + ("AI not allowed",) * 10,
@@ -497,7 +492,7 @@ def _recovery() -> Exhibit:
                 "Mandate on awareness",
                 "Mandate on capability",
                 "Week",
-                "Mandate × week",
+                "Mandate by week",
                 "Between-person log SD",
             ),
             "truth": (0.4, 0.0, 0.03, 0.01, 0.2),

@@ -107,6 +107,18 @@ def registry(numbers: Mapping[str, Number]) -> dict[str, str]:
     return {id_: shown[id_] for id_ in numbers}
 
 
+def tick(value: float, kind: Kind = "estimate") -> str:
+    """A round number on an axis: as short as it is exact.
+
+    Examples
+    --------
+    >>> tick(0.125, "share"), tick(-0.2, "percent"), tick(12000.0), tick(-0.4)
+    ('12.5 %', '−20 %', '12,000', '−0.4')
+    """
+    scaled, mark = (100.0 * value, " %") if kind in ("share", "percent") else (value, "")
+    return f"{round(scaled, 9) + 0.0:,.12g}".replace("-", MINUS) + mark
+
+
 def precise(value: float) -> str:
     """A number beside its witness: six significant digits, powers of ten written out.
 

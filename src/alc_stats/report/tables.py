@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from alc_stats.estimators.fit import Component, Fit
+from alc_stats.measures.describe import Descriptive
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.table import SIMULATED, Cell, Column, Estimated, Interval, Row, Table
-from alc_stats.study.result import Descriptive, StudyResult
+from alc_stats.study.result import StudyResult
 
 _COMPONENTS: Mapping[Component, str] = {
     "mean": "Mean",
@@ -408,7 +409,7 @@ def _with_unit(label: str, unit: str) -> str:
 
 def _moments(cell: Descriptive | None) -> tuple[Cell, Cell, Cell]:
     """n, M and SD; all three are withheld where the mean was."""
-    if cell is None or cell.mean is None:
+    if cell is None or cell.mean is None or cell.n is None:
         return None, None, None
     mean, sd = numbers.show_together(
         Number(cell.mean), Number(float("nan") if cell.sd is None else cell.sd)

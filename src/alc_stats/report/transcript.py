@@ -65,7 +65,8 @@ def data_lines(result: StudyResult) -> tuple[str, ...]:
     banner = [f"DATA   {SIMULATED}: the values below are not findings"] if result.simulated else []
     sources = _wrapped("" if banner else "DATA", " · ".join(_source(use) for use in result.sources))
     rows = " · ".join(
-        f"{row.step}: {_count(row.read)} read, {_count(row.dropped)} dropped, {_count(row.kept)} kept"
+        f"{row.step}: {_count(row.read)} read, {_count(row.dropped)} dropped, "
+        f"{_count(row.kept)} kept"
         for row in result.ledger
     )
     return (*banner, *sources, *_wrapped("ROWS", rows))

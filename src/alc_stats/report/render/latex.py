@@ -10,8 +10,9 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "[": "{[}", "]": "{]}", "*": "{*}", "'": r"\textquotesingle{}", "\u2212": "$-$", "∞": r"$\infty$",
-    "\u00d7": r"$\times$", "±": r"$\pm$", "\u03b1": r"$\alpha$", "—": "---", "\u00a0": "~",
+    "[": "{[}", "]": "{]}", "*": "{*}", "'": r"\textquotesingle{}",
+
+    "\u2212": "$-$", "∞": r"$\infty$",    "\u00d7": r"$\times$", "±": r"$\pm$", "\u03b1": r"$\alpha$", "—": "---", "\u00a0": "~",
     "⁻": r"\textsuperscript{$-$}",
 } | {
     raised: rf"\textsuperscript{{{plain}}}"
