@@ -1,0 +1,59 @@
+"""Simulate the study over and over and compare what comes out with the truth that went in.
+
+    python analysis/reference/recovery.py [folder] [replications]
+
+writes `recovery.json` into the folder that holds `truth.toml` (default: this one).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from alc_stats.files import write_whole
+from alc_stats.simulate import read_truth, reference
+from alc_stats.simulate.recovery import implied, recovered
+
+FIRST_SEED = 1
+
+
+def recovery(folder: Path, replications: int) -> dict[str, object]:
+    """Truth, mean, standard deviation and Monte-Carlo standard error of every parameter."""
+    truth = read_truth(folder / "truth.toml")
+    expected = implied(truth)
+    runs = [
+        recovered(reference(truth, seed=seed), truth)
+        for seed in range(FIRST_SEED, FIRST_SEED + replications)
+    ]
+    parameters = {}
+    for name, value in expected.items():
+        obtained = np.array([run[name] for run in runs])
+        sd = float(obtained.std(ddof=1))
+        mcse = sd / math.sqrt(replications)
+        parameters[name] = {
+            "truth": value,
+            "mean": float(obtained.mean()),
+            "sd": sd,
+            "mcse": mcse,
+            "bias_in_mcse": (float(obtained.mean()) - value) / mcse,
+        }
+    return {"first_seed": FIRST_SEED, "replications": replications, "parameters": parameters}
+
+
+def main(arguments: list[str]) -> None:
+    """Write `recovery.json` and say how far the worst parameter is off."""
+    folder = Path(arguments[0]) if arguments else Path(__file__).parent
+    result = recovery(folder, int(arguments[1]) if len(arguments) > 1 else 200)
+    rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
+    write_whole(folder / "recovery.json", json.dumps(rounded, indent=1) + "\n")
+    worst = max(rounded["parameters"].items(), key=lambda item: abs(item[1]["bias_in_mcse"]))
+    print(f"{len(rounded['parameters'])} parameters, {rounded['replications']} replications; "
+          f"largest bias {worst[1]['bias_in_mcse']:+.2f} Monte-Carlo standard errors: {worst[0]}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
