@@ -51,8 +51,10 @@ def main(arguments: list[str]) -> None:
     rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
     write_whole(folder / "recovery.json", json.dumps(rounded, indent=1) + "\n")
     worst = max(rounded["parameters"].items(), key=lambda item: abs(item[1]["bias_in_mcse"]))
-    print(f"{len(rounded['parameters'])} parameters, {rounded['replications']} replications; "
-          f"largest bias {worst[1]['bias_in_mcse']:+.2f} Monte-Carlo standard errors: {worst[0]}")
+    print(
+        f"{len(rounded['parameters'])} parameters, {rounded['replications']} replications; "
+        f"largest bias {worst[1]['bias_in_mcse']:+.2f} Monte-Carlo standard errors: {worst[0]}"
+    )
 
 
 if __name__ == "__main__":
