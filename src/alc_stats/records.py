@@ -19,7 +19,9 @@ import numpy as np
 if TYPE_CHECKING:
     from cattrs import Converter
 
-Kind = Literal["count", "estimate", "se", "p", "df", "share", "percent", "ratio", "statistic", "seconds"]
+Kind = Literal[
+    "count", "estimate", "se", "p", "df", "share", "percent", "ratio", "statistic", "seconds"
+]
 """What a number is; decides how `report` prints it. `share` is in [0, 1] and printed as a
 percentage; `percent` is a relative change (0.188 is printed as +18.8 %)."""
 
@@ -27,6 +29,7 @@ Cell = str | float | None
 """One cell of an aggregated table; None is missing."""
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Record = TypeVar("Record")
 
@@ -46,8 +49,8 @@ class Phrase:
 
     Examples
     --------
-    >>> Phrase("{floor} of the scores are at the floor.", {"floor": Number(0.12, "share")})
-    Phrase(template='{floor} of the scores are at the floor.', numbers={'floor': Number(value=0.12, kind='share', unit='')})
+    >>> Phrase("{floor} are at the floor.", {"floor": Number(0.12, "share")}).numbers
+    {'floor': Number(value=0.12, kind='share', unit='')}
     """
 
     template: str
@@ -62,7 +65,9 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _plain_float)
     converter.register_structure_hook(float, lambda value, _: float(value))
     converter.register_structure_hook(Cell, lambda value, _: value)
-    converter.register_unstructure_hook_func(_is_array, lambda a: [_plain(x) for x in np.asarray(a).tolist()])
+    converter.register_unstructure_hook_func(
+        _is_array, lambda a: [_plain(x) for x in np.asarray(a).tolist()]
+    )
     converter.register_structure_hook_func(_is_array, lambda value, _: np.array(value, dtype=float))
     return converter
 
@@ -81,7 +86,9 @@ def _plain(value: Any) -> Any:
 
 def dump(record: object) -> str:
     """The record as JSON text; infinities and missing values are the strings 'inf' and 'nan'."""
-    return json.dumps(_converter().unstructure(record), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        _converter().unstructure(record), indent=1, ensure_ascii=False, allow_nan=False
+    )
 
 
 def load(text: str, kind: type[Record]) -> Record:

@@ -18,7 +18,9 @@ def p_two_sided(value: FloatArray, se: FloatArray, df: FloatArray) -> FloatArray
     return np.asarray(2.0 * stats.t.sf(np.abs(value / se), df), dtype=float)
 
 
-def t_interval(value: FloatArray, se: FloatArray, df: FloatArray, level: float = 0.95) -> FloatArray:
+def t_interval(
+    value: FloatArray, se: FloatArray, df: FloatArray, level: float = 0.95
+) -> FloatArray:
     """Limits (..., 2) of the central `level` interval; `df` = inf is the normal."""
     half_width = stats.t.ppf(0.5 + level / 2.0, df) * np.asarray(se)
     return np.stack([np.asarray(value) - half_width, np.asarray(value) + half_width], axis=-1)

@@ -111,7 +111,9 @@ class Fit:
         shapes = {"estimates": (k,), "vcov": (k, k), "df": (k,)}
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
-                raise ValueError(f"Fit.{name} has shape {getattr(self, name).shape}, must be {shape}")
+                raise ValueError(
+                    f"Fit.{name} has shape {getattr(self, name).shape}, must be {shape}"
+                )
 
     @property
     def params(self) -> pd.Series:
@@ -131,7 +133,9 @@ class Fit:
     @property
     def pvalues(self) -> pd.Series:
         """Two-sided p values on the coefficients' own degrees of freedom."""
-        return pd.Series(p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.names), name="p")
+        return pd.Series(
+            p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.names), name="p"
+        )
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Central intervals, columns `low` and `high`."""

@@ -1,1 +1,54 @@
-"""TO WRITE"""
+"""From a `Fit` to an answer: tables, contrasts, equivalence, multiplicity, decisions.
+
+Everything here is a function of records the estimators return; nothing here fits a model or
+knows where its numbers came from. `models`, `study` and `report` come in; this room looks only
+at `estimators`' records.
+"""
+
+from alc_stats.inference.contrasts import JointTest, contrast, joint
+from alc_stats.inference.decision import (
+    Criterion,
+    Decision,
+    Rule,
+    Verdict,
+    check_criterion,
+    conjoin,
+    decide,
+    not_tested,
+    own_p,
+)
+from alc_stats.inference.equivalence import (
+    MeansEquivalence,
+    equivalence_of_means,
+    equivalence_p,
+    non_inferiority_p,
+    non_superiority_p,
+)
+from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.multiplicity import benjamini_hochberg, holm
+from alc_stats.inference.tidy import tidy
+
+__all__ = [
+    "Criterion",
+    "Decision",
+    "EqualSpread",
+    "JointTest",
+    "MeansEquivalence",
+    "Rule",
+    "Verdict",
+    "benjamini_hochberg",
+    "brown_forsythe",
+    "check_criterion",
+    "conjoin",
+    "contrast",
+    "decide",
+    "equivalence_of_means",
+    "equivalence_p",
+    "holm",
+    "joint",
+    "non_inferiority_p",
+    "non_superiority_p",
+    "not_tested",
+    "own_p",
+    "tidy",
+]

@@ -1,0 +1,214 @@
+"""The two functions that fit: one grammar, one record, whatever engine does the work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_mean
+from alc_stats.estimators.fit import Fit, Request
+from alc_stats.estimators.formula import Formula, parse
+from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
+from alc_stats.estimators.mixed import fit_mixed
+from alc_stats.estimators.panel import Panel, fit_panel_ols
+
+COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2")
+_DF_OF = {"cluster": ("clusters - 1", "residual", "normal"), "CR2": ("satterthwaite", "normal")}
+_DEFAULT_DF = {"cluster": "clusters - 1", "CR2": "satterthwaite"}
+
+
+def fit(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    method: Literal["ML", "REML"] = "REML",
+    covariance: Covariance = "model",
+    cluster: str | None = None,
+    df: str | None = None,
+    engine: Literal["auto", "statsmodels"] = "auto",
+) -> Fit:
+    """Fit a linear model, or with random terms a linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar, such as "minutes ~ ai*week + (1 + week | firm) + (1 | firm:person)"; see
+        `alc_stats.estimators.formula`. Without bars: least squares (statsmodels OLS). With bars:
+        statsmodels MixedLM started and refined as `alc_stats.estimators.mixed` describes.
+    data : DataFrame
+        One row an observation. Rows that lack a needed value are dropped and counted.
+    method : {"REML", "ML"}
+        For mixed models only.
+    covariance : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"}
+        For least squares only. "cluster" is CR1 with statsmodels' small-sample factor
+        G/(G-1) * (n-1)/(n-k); "CR2" is Bell and McCaffrey's (2002) bias-reduced estimator.
+    cluster : str, optional
+        The column of clusters, for "cluster" and "CR2".
+    df : str, optional
+        Where the degrees of freedom come from. Least squares: "residual" (n - k, the default),
+        "normal"; clustered: "clusters - 1" (the default), "residual", "normal"; CR2:
+        "satterthwaite" (the default), "normal". Mixed: "containment" (the default), "residual",
+        "normal".
+    engine : {"auto", "statsmodels"}
+        Which library searches; "auto" takes the one made for the model.
+
+    Returns
+    -------
+    Fit
+        Coefficients in the units of the columns; its certificate says whether to believe them.
+
+    Raises
+    ------
+    DeclarationError
+        For arguments that do not go together.
+    FormulaError
+        For a formula that cannot be read or names columns the table lacks.
+    FitError
+        For data that cannot answer: infinite values, dependent columns, a constant outcome, too
+        few rows, clusters or levels, crossed random terms.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8], "x": [0.0, 1, 2, 3, 4, 5]})
+    >>> fit("y ~ x", data).params.round(3).to_dict()
+    {'Intercept': 0.714, 'x': 1.314}
+    """
+    parsed = parse(formula)
+    _check_arguments(parsed, method, covariance, cluster, df, engine)
+    request = Request(
+        formula=formula,
+        engine="statsmodels",
+        method=method if parsed.random else "least squares",
+        covariance=covariance,
+        cluster=cluster or "",
+        df=df or ("containment" if parsed.random else _DEFAULT_DF.get(covariance, "residual")),
+    )
+    return fit_mixed(parsed, data, request) if parsed.random else fit_linear(parsed, data, request)
+
+
+def fit_panel(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    entity: str,
+    time: str,
+    time_effects: bool = True,
+    cluster: str | None = None,
+    df: Literal["clusters - 1", "normal"] | None = None,
+) -> Fit:
+    """Fit a panel regression with entity (and time) fixed effects by linearmodels PanelOLS.
+
+    Parameters
+    ----------
+    formula : str
+        Outcome and columns; the intercept is absorbed. No random terms.
+    data : DataFrame
+        One row an entity and time.
+    entity, time : str
+        Columns that identify a row.
+    time_effects : bool
+        Whether every time has its own effect.
+    cluster : str, optional
+        Column the errors are clustered by; the entity by default.
+    df : {"clusters - 1", "normal"}, optional
+        Reference of the t values; "clusters - 1" by default.
+
+    Returns
+    -------
+    Fit
+        The clustered covariance carries linearmodels' debiasing: G/(G-1) for G clusters, times
+        n/(n - k), where k counts the coefficients and those effects that are not nested within
+        the clusters (Cameron and Miller 2015).
+
+    Raises
+    ------
+    FormulaError
+        For random terms or columns the table lacks.
+    FitError
+        For repeated entity-time rows, columns the effects absorb, or a single cluster.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"firm": list("aabbccdd"), "week": [1, 2] * 4,
+    ...     "ai": [0, 1, 0, 0, 0, 1, 0, 0], "y": [1.0, 3, 2, 2.5, 1, 2.5, 3, 3.1]})
+    >>> fit_panel("y ~ ai", data, entity="firm", time="week").params.round(3).to_dict()
+    {'ai': 1.45}
+    """
+    parsed = parse(formula)
+    if parsed.random:
+        raise FormulaError(
+            Problem(
+                "a panel regression has no random terms",
+                where=f"formula '{formula}'",
+                way_out="Use fit(), or leave out the brackets with bars.",
+            )
+        )
+    if df not in (None, "clusters - 1", "normal"):
+        raise DeclarationError(
+            Problem(
+                f"unknown degrees of freedom '{df}'",
+                where="fit_panel(df=...)",
+                allowed="clusters - 1, normal",
+            )
+        )
+    request = Request(
+        formula=formula,
+        engine="linearmodels",
+        method="least squares",
+        covariance="cluster",
+        cluster=cluster or entity,
+        df=df or "clusters - 1",
+    )
+    panel = Panel(entity, time, cluster or entity, time_effects)
+    return fit_panel_ols(parsed, data, request=request, panel=panel)
+
+
+def _check_arguments(
+    formula: Formula, method: str, covariance: str, cluster: str | None, df: str | None, engine: str
+) -> None:
+    """Collect everything that is wrong with how a fit is asked for."""
+    dfs = (
+        ("containment", "residual", "normal")
+        if formula.random
+        else _DF_OF.get(covariance, ("residual", "normal"))
+    )
+    problems = [
+        *_unknown("method", method, ("REML", "ML")),
+        *_unknown("covariance", covariance, COVARIANCES),
+        *_unknown("df", df or dfs[0], dfs),
+        *_unknown("engine", engine, ("auto", "statsmodels")),
+    ]
+    if formula.random and covariance != "model":
+        problems.append(
+            Problem(
+                f"a mixed model has no '{covariance}' covariance here",
+                where="fit(covariance=...)",
+                allowed="model",
+                way_out="Leave it out, or cluster a model without random terms.",
+            )
+        )
+    elif (cluster is not None) != (covariance in CLUSTERED):
+        problems.append(
+            Problem(
+                "cluster and covariance do not go together",
+                where="fit(cluster=...)",
+                found=f"covariance '{covariance}', cluster {cluster!r}",
+                way_out="Name a cluster column exactly with covariance 'cluster' or 'CR2'.",
+            )
+        )
+    if problems:
+        raise DeclarationError(*problems)
+
+
+def _unknown(argument: str, value: str, allowed: tuple[str, ...]) -> list[Problem]:
+    if value in allowed:
+        return []
+    return [
+        Problem(
+            f"unknown {argument} '{value}'",
+            where=f"fit({argument}=...)",
+            allowed=", ".join(allowed),
+            way_out=did_you_mean(value, allowed),
+        )
+    ]

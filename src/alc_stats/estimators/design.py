@@ -1,0 +1,293 @@
+"""From a table and a formula to the arrays an estimator works on, every lost row counted."""
+
+from __future__ import annotations
+
+import decimal
+import numbers
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.errors import FitError, FormulaError, Problem, did_you_mean
+from alc_stats.estimators.fit import Coding, Component, Counts
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.rank import RANK_TOLERANCE, dependent_sets
+from alc_stats.records import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The complete rows of the columns a model needs, as float64 and categories.
+
+    `dropped` counts incomplete rows by the columns they lack.
+    """
+
+    frame: pd.DataFrame
+    read: int
+    dropped: dict[str, int]
+
+    def counts(self, groups: dict[str, int]) -> Counts:
+        """The counts of a fit that uses every row of this table."""
+        return Counts(self.read, len(self.frame), self.dropped, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Outcome (n,), fixed columns (n, p) with their names, and how they were coded."""
+
+    y: FloatArray
+    X: FloatArray
+    names: tuple[str, ...]
+    coding: Coding
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Every column is about the mean."""
+        return tuple("mean" for _ in self.names)
+
+    def statistics(self) -> dict[str, float]:
+        """Mean and SD of the outcome among the rows used."""
+        return {"outcome_mean": float(self.y.mean()), "outcome_sd": float(self.y.std(ddof=1))}
+
+
+def read_table(formula: Formula, data: pd.DataFrame, extra: Sequence[str] = ()) -> Table:
+    """Columns of `formula` and `extra`, converted; incomplete rows dropped and counted.
+
+    Raises
+    ------
+    FormulaError
+        For columns the table lacks or that hold neither numbers nor categories.
+    FitError
+        For infinite values, or when no complete row is left.
+    """
+    names = list(dict.fromkeys([*formula.names, *extra]))
+    _require_columns(formula, data, names)
+    converted = pd.DataFrame({name: _convert(data[name]) for name in names}, copy=False)
+    _refuse_infinite(converted)
+    missing = converted.isna().to_numpy()
+    complete = ~missing.any(axis=1)
+    dropped = Counter(
+        ", ".join(name for name, gone in zip(names, row, strict=True) if gone)
+        for row in missing[~complete]
+    )
+    if not complete.any():
+        raise FitError(
+            Problem(
+                "no complete row is left",
+                where=f"formula '{formula.text}'",
+                found=f"{len(data)} rows, missing in: {', '.join(dropped) or 'an empty table'}",
+                way_out="Leave out the columns that are missing or mend the table.",
+            )
+        )
+    frame = converted[complete].reset_index(drop=True)
+    return Table(frame.apply(_used_levels), len(data), dict(sorted(dropped.items())))
+
+
+def build_design(formula: Formula, table: Table) -> Design:
+    """Outcome and fixed columns, finite and of full rank.
+
+    Raises
+    ------
+    FitError
+        For a constant outcome, too few rows, or dependent columns (named).
+    """
+    outcome, _ = matrix(f"0 + {formula.outcome}", table.frame, formula.text)
+    fixed, levels = matrix(formula.fixed, table.frame, formula.text)
+    y = outcome.to_numpy(dtype=float)
+    if y.shape[1] != 1:
+        raise FormulaError(
+            Problem(
+                "the outcome is not numeric",
+                where=f"formula '{formula.text}'",
+                found=f"{formula.outcome} with {y.shape[1]} categories",
+                way_out="Code it as a number first.",
+            )
+        )
+    X, names = fixed.to_numpy(dtype=float), tuple(str(name) for name in fixed.columns)
+    _require_estimable(formula, y[:, 0], X, names)
+    return Design(y[:, 0], X, names, Coding(str(outcome.columns[0]), levels))
+
+
+def matrix(
+    terms: str, frame: pd.DataFrame, text: str
+) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
+    """The columns of `terms`, and the levels of every categorical, its reference first."""
+    from formulaic import model_matrix
+    from formulaic.errors import FormulaicError
+
+    try:
+        with np.errstate(all="ignore"):
+            columns: Any = model_matrix(terms, frame, context={"sqrt": np.sqrt}, na_action="ignore")
+    except (FormulaicError, ValueError, TypeError) as error:
+        raise FormulaError(
+            Problem(
+                f"cannot compute '{terms}'",
+                where=f"formula '{text}'",
+                found=str(error).splitlines()[0],
+            )
+        ) from error
+    values = pd.DataFrame(columns)
+    _refuse_infinite(values, computed=True)
+    return values, _levels(columns.model_spec)
+
+
+def codes(frame: pd.DataFrame, grouping: Sequence[str]) -> tuple[IntArray, int]:
+    """Level of every row in the cells of the `grouping` columns, and the number of levels."""
+    cells = frame.groupby(list(grouping), sort=True, observed=True).ngroup()
+    number = np.asarray(cells, dtype=np.int64)
+    return number, int(number.max()) + 1
+
+
+def _levels(spec: Any) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for factor, state in spec.factor_contrasts.items():
+        levels = [str(level) for level in state.levels]
+        base = str(getattr(state.contrasts, "base", levels[0]))
+        if base in levels:
+            levels.remove(base)
+            levels.insert(0, base)
+        found[str(factor)] = tuple(levels)
+    return found
+
+
+def _require_columns(formula: Formula, data: pd.DataFrame, names: list[str]) -> None:
+    known = [str(column) for column in data.columns]
+    where = f"formula '{formula.text}'"
+    problems = [
+        Problem(f"the table has no column '{name}'", where=where, way_out=did_you_mean(name, known))
+        for name in names
+        if name not in known
+    ]
+    problems += [
+        Problem(
+            f"the table has {known.count(name)} columns called '{name}'",
+            where=where,
+            way_out="Give every column its own name.",
+        )
+        for name in names
+        if known.count(name) > 1
+    ]
+    if problems:
+        raise FormulaError(*problems)
+
+
+def _convert(column: pd.Series) -> pd.Series:
+    """The column as float64 or as categories; missing values become NaN."""
+    kinds = pd.api.types
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    if kinds.is_numeric_dtype(column.dtype) and not kinds.is_complex_dtype(column.dtype):
+        return pd.Series(column.to_numpy(dtype=float, na_value=np.nan), column.index)
+    present = column.dropna()
+    if kinds.is_object_dtype(column.dtype) or kinds.is_string_dtype(column.dtype):
+        kind = {_kind_of(value) for value in present}
+        if kind <= {"number"}:
+            values = [
+                float(v) if there else np.nan
+                for v, there in zip(column, column.notna(), strict=True)
+            ]
+            return pd.Series(np.array(values, dtype=float), column.index)
+        if kind == {"text"}:
+            return pd.Series(
+                pd.Categorical(column.astype(object).where(column.notna(), None)), column.index
+            )
+    raise FormulaError(
+        Problem(
+            f"column '{column.name}' holds neither numbers nor categories",
+            found=_kinds_found(column, present),
+            way_out="Convert it before fitting.",
+        )
+    )
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, str):
+        return "text"
+    real = isinstance(value, numbers.Real | decimal.Decimal | np.bool_)
+    return "number" if real else type(value).__name__
+
+
+def _kinds_found(column: pd.Series, present: pd.Series) -> str:
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return str(column.dtype)
+    return " and ".join(sorted({_kind_of(value) for value in present}))
+
+
+def _used_levels(column: pd.Series) -> pd.Series:
+    """Without the categories no row has: they would be columns of zeros."""
+    return column.cat.remove_unused_categories() if hasattr(column, "cat") else column
+
+
+def _refuse_infinite(frame: pd.DataFrame, *, computed: bool = False) -> None:
+    problems = []
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            continue
+        values = frame[name].to_numpy(dtype=float)
+        bad = int(np.sum(~np.isfinite(values) if computed else np.isinf(values)))
+        if bad:
+            what = "is not finite" if computed else "is infinite"
+            problems.append(
+                Problem(
+                    f"'{name}' {what} in {bad} of {len(frame)} rows",
+                    way_out="Correct the values or make them missing.",
+                )
+            )
+    if problems:
+        raise FitError(*problems)
+
+
+def _require_estimable(
+    formula: Formula, y: FloatArray, X: FloatArray, names: Sequence[str]
+) -> None:
+    where = f"formula '{formula.text}'"
+    if not names:
+        raise FormulaError(Problem("the fixed part has no columns", where=where))
+    if np.all(y == y[0]):
+        raise FitError(
+            Problem(
+                f"the outcome '{formula.outcome}' is constant",
+                where=where,
+                found=f"{y[0]:g} in all {len(y)} rows",
+            )
+        )
+    if len(y) <= len(names):
+        raise FitError(
+            Problem(
+                "there are not more rows than coefficients",
+                where=where,
+                found=f"{len(y)} complete rows, {len(names)} coefficients",
+            )
+        )
+    require_full_rank(X, names, where)
+
+
+def require_full_rank(
+    X: FloatArray, names: Sequence[str], where: str, *, tolerance: float = RANK_TOLERANCE
+) -> None:
+    """Raise a FitError that names the dependent columns of X (n, p), if there are any."""
+    problems = []
+    for columns in dependent_sets(X, tolerance):
+        involved = [names[j] for j in columns]
+        if len(involved) == 1:
+            problems.append(
+                Problem(
+                    f"the column {involved[0]} is zero in every row used",
+                    where=where,
+                    way_out="Leave it out: no row can tell its coefficient.",
+                )
+            )
+        else:
+            problems.append(
+                Problem(
+                    f"the columns {', '.join(involved)} are linearly dependent",
+                    where=where,
+                    way_out="Leave one of them out.",
+                )
+            )
+    if problems:
+        raise FitError(*problems)

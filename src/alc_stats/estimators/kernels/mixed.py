@@ -1,0 +1,304 @@
+r"""The Gaussian linear mixed model as a function of its relative covariance factors.
+
+y = X b + Z u + e with u ~ N(0, s^2 L L') and e ~ N(0, s^2 I), where L is block diagonal: one
+lower triangle per random term, repeated for each of its levels (Bates, Maechler, Bolker and
+Walker 2015, eq. 4 and 27-40). Given the triangles' entries `theta`, b and s^2 have closed forms,
+so the profiled -2 log-likelihood is a function of a handful of numbers. It is the same for theta
+and for theta with the sign of any column of a triangle turned: the search is unconstrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, optimize
+
+from alc_stats.records import FloatArray, IntArray
+
+Objective = Callable[[FloatArray], float]
+
+_GRADIENT_STEP = 1e-3
+_CURVATURE_STEP = 1e-3
+_POLISHES = 20
+_CONVERGED = 1e-7
+_SADDLE = -1e-6
+_ESCAPE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One random term: columns Z (n, q), level of every row (n,), and whether columns correlate."""
+
+    Z: FloatArray
+    level: IntArray
+    correlated: bool
+
+    @property
+    def size(self) -> int:
+        """Entries of theta that belong to this term."""
+        q = self.Z.shape[1]
+        return q * (q + 1) // 2 if self.correlated else q
+
+    def factor(self, theta: FloatArray) -> FloatArray:
+        """The lower triangle (q, q) that theta (size,) holds row by row."""
+        q = self.Z.shape[1]
+        if not self.correlated:
+            return np.diag(theta)
+        triangle = np.zeros((q, q))
+        triangle[np.tril_indices(q)] = theta
+        return triangle
+
+    def default(self) -> FloatArray:
+        """Independent columns with half the residual's variance, as theta."""
+        q = self.Z.shape[1]
+        one = np.eye(q)[np.tril_indices(q)] if self.correlated else np.ones(q)
+        return np.asarray(np.sqrt(0.5) * one, dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Independent groups of the same shape: m levels of each term.
+
+    Attributes
+    ----------
+    levels : tuple of int
+        Levels of each term in every group.
+    ZZ : array (G, Q, Q)
+        Z'Z of every group, Q = sum of levels times columns.
+    ZXy : array (G, Q, p + 1)
+        Z'[X y] of every group.
+    """
+
+    levels: tuple[int, ...]
+    ZZ: FloatArray
+    ZXy: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class MixedModel:
+    """What the likelihood needs of the data: crossproducts by group, and those of [X y]."""
+
+    blocks: tuple[Block, ...]
+    batches: tuple[Batch, ...]
+    XyXy: FloatArray
+    rows: int
+    reml: bool
+
+    @property
+    def columns(self) -> int:
+        """Number of fixed columns."""
+        return self.XyXy.shape[0] - 1
+
+    def factors(self, theta: FloatArray) -> list[FloatArray]:
+        """The lower triangle of every term."""
+        ends = np.cumsum([block.size for block in self.blocks])
+        pieces = np.split(theta, ends[:-1])
+        return [block.factor(piece) for block, piece in zip(self.blocks, pieces, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The model at one theta.
+
+    Attributes
+    ----------
+    deviance : float
+        -2 log-likelihood (ML) or -2 restricted log-likelihood (REML).
+    coefficients : array (p,)
+        Generalised least squares.
+    vcov : array (p, p)
+        s^2 (X' V^-1 X)^-1.
+    variance : float
+        s^2, the residual variance.
+    """
+
+    deviance: float
+    coefficients: FloatArray
+    vcov: FloatArray
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """Where the search ended.
+
+    Attributes
+    ----------
+    theta : array (k,)
+    deviance : float
+    scaled_gradient : float
+        Largest component of the log-likelihood's gradient in standard-error units.
+    curvature : array (k,)
+        Eigenvalues of the deviance's second derivatives, scaled to a unit diagonal, ascending.
+    """
+
+    theta: FloatArray
+    deviance: float
+    scaled_gradient: float
+    curvature: FloatArray
+
+
+def assemble(
+    y: FloatArray, X: FloatArray, blocks: Sequence[Block], outer: IntArray, *, reml: bool
+) -> MixedModel:
+    """Crossproducts of the independent groups `outer` (n,), those of one shape together.
+
+    Every term's levels must be nested within the levels of `outer`.
+    """
+    Xy = np.column_stack([X, y])
+    by_shape: dict[tuple[int, ...], list[tuple[FloatArray, FloatArray]]] = {}
+    order = np.argsort(outer, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(outer[order])) + 1):
+        wide = [_spread(block.Z[rows], block.level[rows]) for block in blocks]
+        shape = tuple(w.shape[1] // b.Z.shape[1] for w, b in zip(wide, blocks, strict=True))
+        Z = np.column_stack(wide)
+        by_shape.setdefault(shape, []).append((Z.T @ Z, Z.T @ Xy[rows]))
+    batches = tuple(
+        Batch(shape, np.stack([ZZ for ZZ, _ in groups]), np.stack([ZXy for _, ZXy in groups]))
+        for shape, groups in by_shape.items()
+    )
+    return MixedModel(tuple(blocks), batches, Xy.T @ Xy, len(y), reml)
+
+
+def solve(model: MixedModel, theta: FloatArray) -> Solution:
+    """Deviance, coefficients and residual variance at `theta`, all in closed form."""
+    log_det, weighted = _weighted(model, theta)
+    p = model.columns
+    root = linalg.cholesky(weighted[:p, :p], lower=True)
+    half = linalg.solve_triangular(root, weighted[:p, p], lower=True)
+    dof = model.rows - p if model.reml else model.rows
+    variance = float(weighted[p, p] - half @ half) / dof
+    if model.reml:
+        log_det += 2.0 * float(np.log(np.diag(root)).sum())
+    inverse = linalg.solve_triangular(root, np.eye(p), lower=True)
+    return Solution(
+        deviance=dof * (1.0 + np.log(2.0 * np.pi * variance)) + log_det,
+        coefficients=inverse.T @ half,
+        vcov=variance * inverse.T @ inverse,
+        variance=variance,
+    )
+
+
+def minimise(model: MixedModel, starts: Sequence[FloatArray]) -> list[Optimum]:
+    """The optimum reached from every start, best first: L-BFGS, then Newton steps."""
+
+    def deviance(theta: FloatArray) -> float:
+        return solve(model, theta).deviance
+
+    found = [_polish(deviance, _descend(deviance, start)) for start in starts]
+    return sorted(found, key=lambda optimum: optimum.deviance)
+
+
+def gradient(objective: Objective, theta: FloatArray) -> FloatArray:
+    """Fourth-order central differences."""
+    steps = np.eye(theta.size) * _GRADIENT_STEP
+    near = [objective(theta + h) - objective(theta - h) for h in steps]
+    far = [objective(theta + 2 * h) - objective(theta - 2 * h) for h in steps]
+    difference = 8.0 * np.array(near) - np.array(far)
+    return np.asarray(difference / (12.0 * _GRADIENT_STEP), dtype=float)
+
+
+def curvature(objective: Objective, theta: FloatArray) -> FloatArray:
+    """Second derivatives (k, k) by central differences."""
+    k = theta.size
+    steps = np.eye(k) * _CURVATURE_STEP
+    H = np.zeros((k, k))
+    for i in range(k):
+        for j in range(i + 1):
+            plus, minus = steps[i] + steps[j], steps[i] - steps[j]
+            around = objective(theta + plus) + objective(theta - plus)
+            across = objective(theta + minus) + objective(theta - minus)
+            H[i, j] = H[j, i] = (around - across) / (4.0 * _CURVATURE_STEP**2)
+    return H
+
+
+def _spread(Z: FloatArray, level: IntArray) -> FloatArray:
+    """Columns of Z (n, q) repeated for each of the m levels among these rows: (n, m q)."""
+    present, index = np.unique(level, return_inverse=True)
+    n, q = Z.shape
+    wide = np.zeros((n, present.size, q))
+    wide[np.arange(n), index] = Z
+    return wide.reshape(n, present.size * q)
+
+
+def _weighted(model: MixedModel, theta: FloatArray) -> tuple[float, FloatArray]:
+    """ln|V| and [X y]' V^-1 [X y], both relative to the residual variance."""
+    factors = model.factors(theta)
+    log_det, weighted = 0.0, model.XyXy.copy()
+    for batch in model.batches:
+        L = linalg.block_diag(
+            *(np.kron(np.eye(m), factor) for m, factor in zip(batch.levels, factors, strict=True))
+        )
+        inner = L.T @ batch.ZZ @ L + np.eye(L.shape[0])
+        root = np.linalg.cholesky(inner)
+        half = np.linalg.solve(root, L.T @ batch.ZXy)
+        log_det += 2.0 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
+        weighted -= np.einsum("gqi,gqj->ij", half, half, optimize=True)
+    return log_det, weighted
+
+
+def _descend(objective: Objective, start: FloatArray) -> FloatArray:
+    result = optimize.minimize(
+        objective,
+        start,
+        jac=lambda theta: gradient(objective, theta),
+        method="L-BFGS-B",
+        options={"ftol": 1e-12, "gtol": 1e-5, "maxiter": 500},
+    )
+    return np.asarray(result.x, dtype=float)
+
+
+def _polish(objective: Objective, theta: FloatArray) -> Optimum:
+    """Newton steps, halved until the deviance falls, to the accuracy of the differences."""
+    value = objective(theta)
+    for _ in range(_POLISHES):
+        g, H = gradient(objective, theta), curvature(objective, theta)
+        if _scaled(g, H) < _CONVERGED and _unit_diagonal_eigenvalues(H)[0] > _SADDLE:
+            break
+        improved = _line_search(objective, theta, value, _newton(g, H))
+        if improved is None:
+            break
+        theta, value = improved
+    g, H = gradient(objective, theta), curvature(objective, theta)
+    return Optimum(theta, value, _scaled(g, H), _unit_diagonal_eigenvalues(H))
+
+
+def _newton(g: FloatArray, H: FloatArray) -> FloatArray:
+    """The Newton step, turned downhill in negative directions and off a saddle.
+
+    theta = 0 is stationary whatever the data, because the sign of theta does not matter: where
+    the deviance curves down without a slope, a step of fixed length leaves it.
+    """
+    values, vectors = np.linalg.eigh(H)
+    largest = float(np.abs(values).max())
+    along = -(vectors.T @ g) / np.maximum(np.abs(values), max(1e-8 * largest, 1e-12))
+    stuck = (values < _SADDLE * largest) & (np.abs(along) < _ESCAPE)
+    return np.asarray(vectors @ np.where(stuck, _ESCAPE, along), dtype=float)
+
+
+def _line_search(
+    objective: Objective, theta: FloatArray, value: float, step: FloatArray
+) -> tuple[FloatArray, float] | None:
+    for halvings in range(12):
+        candidate = theta + step * 0.5**halvings
+        reached = objective(candidate)
+        if reached < value:
+            return candidate, reached
+    return None
+
+
+def _scale(H: FloatArray) -> FloatArray:
+    diagonal = np.abs(np.diag(H))
+    floored = np.maximum(diagonal, 1e-8 * diagonal.max(initial=1e-300))
+    return np.asarray(np.sqrt(floored), dtype=float)
+
+
+def _scaled(g: FloatArray, H: FloatArray) -> float:
+    return float(np.max(np.abs(g) / (np.sqrt(2.0) * _scale(H))))
+
+
+def _unit_diagonal_eigenvalues(H: FloatArray) -> FloatArray:
+    scale = _scale(H)
+    return np.asarray(np.linalg.eigvalsh(H / np.outer(scale, scale)), dtype=float)

@@ -1,0 +1,141 @@
+"""Least squares by statsmodels, with model-based, robust or clustered covariances."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.design import Design, Table, build_design, codes, read_table
+from alc_stats.estimators.fit import Fit, Request
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.rank import orthonormal
+from alc_stats.estimators.kernels.sandwich import bias_reduced, satterthwaite
+from alc_stats.records import FloatArray, IntArray
+
+Covariance = Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"]
+CLUSTERED = ("cluster", "CR2")
+_NO_RESIDUAL = 1e-12
+"""A residual SD below this share of the outcome's SD is rounding, not error."""
+
+
+def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
+    """Fit the fixed part by least squares; see `alc_stats.estimators.fit`.
+
+    The columns are made orthonormal first and the results translated back, so that neither the
+    units nor the centring of a column can cost digits.
+    """
+    table = read_table(formula, data, [request.cluster] if request.cluster else [])
+    design = build_design(formula, table)
+    groups, level = _clusters(table, request)
+    Q, R = orthonormal(design.X)
+    result = _least_squares(design.y, Q, request, level)
+    vcov, df = _covariance(result, Q, R, request, level)
+    return Fit(
+        request=request,
+        names=design.names,
+        estimates=linalg.solve_triangular(R, result.params),
+        vcov=vcov,
+        df=df,
+        components=design.components,
+        random=(),
+        loglik=float(result.llf),
+        counts=table.counts(groups),
+        certificate=_certificate(design, result),
+        coding=design.coding,
+        statistics=design.statistics() | _quality(design.y, Q, result),
+        software=_software(),
+    )
+
+
+def _least_squares(y: FloatArray, Q: FloatArray, request: Request, level: IntArray | None) -> Any:
+    import statsmodels.api as sm
+
+    model = sm.OLS(y, Q)
+    if request.covariance == "cluster":
+        return model.fit(cov_type="cluster", cov_kwds={"groups": level, "use_correction": True})
+    if request.covariance in ("model", "CR2"):
+        return model.fit()
+    if request.covariance in ("HC2", "HC3"):
+        _refuse_full_leverage(Q, request)
+    return model.fit(cov_type=request.covariance)
+
+
+def _covariance(
+    result: Any, Q: FloatArray, R: FloatArray, request: Request, level: IntArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Covariance in the units of the columns, and every coefficient's degrees of freedom."""
+    inverse = linalg.solve_triangular(R, np.eye(R.shape[0]))
+    if request.covariance == "CR2" and level is not None:
+        root_n = np.sqrt(Q.shape[0])
+        reduced = bias_reduced(Q / root_n, result.resid, level)
+        vcov = inverse @ (reduced.covariance / Q.shape[0]) @ inverse.T
+        own_df = np.array([satterthwaite(reduced, row) for row in inverse])
+    else:
+        vcov = inverse @ np.asarray(result.cov_params()) @ inverse.T
+        own_df = np.full(R.shape[0], float(result.df_resid))
+    if request.df == "clusters - 1" and level is not None:
+        own_df = np.full(R.shape[0], float(level.max()))
+    df = np.full(R.shape[0], np.inf) if request.df == "normal" else own_df
+    return (vcov + vcov.T) / 2.0, df
+
+
+def _clusters(table: Table, request: Request) -> tuple[dict[str, int], IntArray | None]:
+    if not request.cluster:
+        return {}, None
+    level, number = codes(table.frame, [request.cluster])
+    if number < 2:
+        raise FitError(
+            Problem(
+                f"a clustered covariance needs more than one cluster in '{request.cluster}'",
+                found="1 cluster",
+                where=f"formula '{request.formula}'",
+            )
+        )
+    return {request.cluster: number}, level
+
+
+def _refuse_full_leverage(Q: FloatArray, request: Request) -> None:
+    leverage = np.einsum("ij,ij->i", Q, Q) / Q.shape[0]
+    alone = int(np.sum(leverage > 1.0 - 1e-10))
+    if alone:
+        raise FitError(
+            Problem(
+                f"{request.covariance} divides by zero: {alone} rows alone determine a coefficient",
+                where=f"formula '{request.formula}'",
+                way_out="Leave out the column those rows determine, or use HC1.",
+            )
+        )
+
+
+def _quality(y: FloatArray, Q: FloatArray, result: Any) -> dict[str, float]:
+    n = Q.shape[0]
+    ones = np.ones(n)
+    centred = np.linalg.norm(ones - Q @ (Q.T @ ones) / n) < 1e-8 * np.sqrt(n)
+    total = float(np.sum((y - y.mean()) ** 2 if centred else y**2))
+    return {
+        "r_squared": 1.0 - float(result.ssr) / total,
+        "residual_sd": float(np.sqrt(result.ssr / result.df_resid)),
+    }
+
+
+def _certificate(design: Design, result: Any) -> Certificate:
+    if np.sqrt(result.ssr / result.df_resid) > _NO_RESIDUAL * design.y.std():
+        return Certificate(
+            "exact", "Least squares solved exactly; no column depends on the others."
+        )
+    return Certificate(
+        "not_identified",
+        "The columns reproduce the outcome exactly, so no standard error can be estimated: look "
+        "for the outcome among the predictors.",
+    )
+
+
+def _software() -> str:
+    import statsmodels
+
+    return f"statsmodels {statsmodels.__version__} OLS"
