@@ -100,5 +100,10 @@ def _adjust(h: HypothesisDeclared, finding: Finding, p_adjusted: float | None) -
 
 
 def _conjunction(h: HypothesisDeclared, findings: Findings, p_adjusted: float | None) -> Finding:
-    decision = conjoin({name: findings[name].decision for name in h.all_of}, alpha=h.alpha, p_adjusted=p_adjusted)
+    decision = conjoin([findings[name].decision for name in h.all_of])
+    if decision.verdict == "supported" and p_adjusted is not None and p_adjusted >= h.alpha:
+        decision = replace(decision, verdict="inconclusive", reason=_NOT_AFTER_ADJUSTMENT)
     return Finding(h.id, h.claim, h.statement, h.family, None, None, p_adjusted, decision, rests_on=h.all_of)
+
+
+_NOT_AFTER_ADJUSTMENT = Phrase("Every part is supported by itself, but not after adjustment for the family of hypotheses.")

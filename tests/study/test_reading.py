@@ -1,0 +1,92 @@
+"""Every mistake in a declaration is found at once, in words, before any data are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from alc_stats.errors import DeclarationError
+from alc_stats.study import read_study
+from study.conftest import edit
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_right_study_is_read(small: Path) -> None:
+    study = read_study(small)
+    assert study.study.id == "small"
+    assert [m.id for m in study.models] == ["effect"]
+    assert study.models[0].df == ""
+
+
+def test_the_toml_file_itself_may_be_named(small: Path) -> None:
+    assert read_study(small / "study.toml").study.id == "small"
+
+
+@pytest.mark.parametrize("name", ["metr_2025", "bastani_2025", "reference", "reference_mirror"])
+def test_the_committed_studies_are_right(name: str) -> None:
+    assert read_study(ROOT / "analysis" / name).study.id == name
+
+
+MISTAKES = {
+    "key": ('label = "Effect"', 'lable = "Effect"', "unknown key 'lable'. Did you mean 'label'?"),
+    "missing key": ('statement = "It matters."', "", "the key 'statement' is missing"),
+    "type": ("smallest_effect = 1.0", 'smallest_effect = "large"', "found 'large', must be a number"),
+    "rule": ('rule = "superiority"', 'rule = "better"', "'better'"),
+    "model": ('model = "effect"\nof = "treated"\nrule', 'model = "efect"\nof = "treated"\nrule', "unknown model 'efect'. Did you mean 'effect'?"),
+    "column": ("score ~ treated + age", "score ~ treated + agee", "'agee'. Did you mean 'age'?"),
+    "cluster": ('cluster = "team"', 'cluster = "teem"', "'teem'. Did you mean 'team'?"),
+    "formula": ("score ~ treated + age", "score ~ __import__('os')", "__import__"),
+    "effect size": ("smallest_effect = 1.0", "smallest_effect = 0.0", "a smallest effect of interest must be declared"),
+    "table": ('[table1]\ntable = "people"', '[table1]\ntable = "peeple"', "unknown table 'peeple'. Did you mean 'people'?"),
+    "exhibit": ('contrasts = ["effect"]', 'contrasts = ["effects"]', "unknown contrast 'effects'. Did you mean 'effect'?"),
+    "id": ('id = "small"', 'id = "smal"', "the id 'smal' is not the folder's name"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_words(small: Path, mistake: str) -> None:
+    old, new, told = MISTAKES[mistake]
+    edit(small, old, new)
+    with pytest.raises(DeclarationError) as caught:
+        read_study(small)
+    assert told in str(caught.value)
+
+
+def test_mistakes_are_told_together(small: Path) -> None:
+    for mistake in ("column", "cluster", "effect size", "exhibit"):
+        edit(small, *MISTAKES[mistake][:2])
+    with pytest.raises(DeclarationError) as caught:
+        read_study(small)
+    assert len(caught.value.problems) == 4
+
+
+def test_mistakes_are_found_without_data(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALC_STATS_DATA", str(small / "nowhere"))
+    edit(small, *MISTAKES["model"][:2])
+    with pytest.raises(DeclarationError, match="unknown model"):
+        read_study(small)
+
+
+def test_not_toml(small: Path) -> None:
+    (small / "study.toml").write_text("[study\n")
+    with pytest.raises(DeclarationError, match="is not valid TOML"):
+        read_study(small)
+
+
+def test_no_study(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="no study is declared here"):
+        read_study(tmp_path)
+
+
+def test_a_mirror_states_only_its_difference(small: Path) -> None:
+    mirror = small.parent / "mirror"
+    mirror.mkdir()
+    (mirror / "study.toml").write_text('extends = "../small"\n[study]\nid = "mirror"\ntitle = "T"\nquestion = "Q"\n')
+    study, base = read_study(mirror), read_study(small)
+    assert study.study.id == "mirror"
+    assert study.models == base.models
+    assert study.beside("prepare.py") is not None
+    assert dataclasses.replace(study, study=base.study, folders=base.folders) == base

@@ -1,0 +1,158 @@
+"""A study from its declaration to its result, and every way it can stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alc_stats.errors import DeclarationError, OutputError, TableError
+from alc_stats.records import load
+from alc_stats.study import Study, StudyResult, read_study, run_study, write_result
+from alc_stats.study.gathering import Simulated
+from study.conftest import edit, people
+from tolerances import EXACT_ARITHMETIC
+
+
+def no_simulation(_: Study, __: Path) -> Simulated:
+    raise AssertionError("a real study simulates nothing")
+
+
+def run(folder: Path) -> StudyResult:
+    return run_study(read_study(folder), simulate=no_simulation, derived=folder / "derived")
+
+
+def test_the_whole_line(small: Path) -> None:
+    result = run(small)
+    data = people()
+    X = np.column_stack([np.ones(len(data)), data["treated"], data["age"]])
+    by_hand = np.linalg.lstsq(X, data["score"], rcond=None)[0]
+    assert result.status == "run"
+    np.testing.assert_allclose(result.fits["effect"].estimates, by_hand, rtol=EXACT_ARITHMETIC)
+    assert result.numbers["effect.value"].value == pytest.approx(by_hand[1], rel=EXACT_ARITHMETIC)
+    assert result.findings[0].decision.verdict == "supported"
+    assert result.findings[0].p_adjusted == pytest.approx(result.findings[0].estimate.p_value, rel=EXACT_ARITHMETIC)
+    assert [e.id for e in result.exhibits] == ["effect"]
+    assert result.ledger[0].read == len(data)
+    assert result.sources[0].file == "small/people.csv"
+
+
+def test_the_result_survives_the_disk(small: Path, tmp_path: Path) -> None:
+    result = run(small)
+    path = write_result(result, tmp_path / "out")
+    again = load(path.read_text(), StudyResult)
+    assert again.numbers == result.numbers
+    assert again.findings == result.findings
+    np.testing.assert_array_equal(again.fits["effect"].vcov, result.fits["effect"].vcov)
+
+
+def test_steps_are_announced_in_order(small: Path) -> None:
+    steps: list[str] = []
+    result = run_study(read_study(small), simulate=no_simulation, derived=small, announce=steps.append)
+    assert steps == ["sources", "validate", "prepare", "measure", "fit", "decide", "exhibit"]
+    assert list(result.seconds) == steps
+
+
+def test_a_missing_source_is_not_run_and_says_how_to_get_it(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALC_STATS_DATA", str(small / "nowhere"))
+    result = run(small)
+    assert result.status == "not run"
+    assert "people" in result.why_not
+    assert not result.fits
+
+
+def test_changed_bytes_are_refused(small: Path) -> None:
+    path = small.parent / "data" / "small" / "people.csv"
+    path.write_bytes(path.read_bytes() + b"\n")
+    result = run(small)
+    assert result.status == "not run"
+    assert "sha256" in result.why_not.lower()
+
+
+def test_bad_data_stop_the_study_with_every_violation(small: Path) -> None:
+    edit(small, '"maximum": 70', '"maximum": 40', "people.schema.json")
+    edit(small, '"control"', '"contrl"', "people.schema.json")
+    with pytest.raises(TableError) as caught:
+        run(small)
+    data = people()
+    expected = int((data["age"] > 40).sum() + (data["arm"] == "control").sum())
+    assert len(caught.value.problems) == expected
+
+
+def test_a_model_that_cannot_be_fitted_leaves_its_hypothesis_untested(small: Path) -> None:
+    edit(small, "score ~ treated + age", "score ~ treated + age + I(2 * age)")
+    result = run(small)
+    finding = result.findings[0]
+    assert "effect" in result.failures
+    assert finding.decision.verdict == "not tested"
+    assert not [name for name in result.numbers if name.startswith("effect.")]
+    assert not result.exhibits
+
+
+def test_prepare_must_return_every_table(small: Path) -> None:
+    edit(small, '{"people": frame}', '{"persons": frame}', "prepare.py")
+    with pytest.raises(DeclarationError, match="does not return every declared table"):
+        run(small)
+
+
+def expected(folder: Path, **row: object) -> None:
+    number = {"id": "effect.value", "expected": 2.0, "tolerance": 0.5, "reason": "r", "source": "s"} | row
+    (folder / "expected.json").write_text(json.dumps({"numbers": [number]}))
+
+
+def test_expected_numbers_are_compared(small: Path) -> None:
+    expected(small)
+    assert run(small).checks[0].matches
+    expected(small, expected=3.0)
+    assert not run(small).checks[0].matches
+
+
+def test_an_expected_number_that_is_none_of_the_study_is_an_error(small: Path) -> None:
+    expected(small, id="efect.value")
+    with pytest.raises(DeclarationError, match=r"Did you mean 'effect\.value'"):
+        run(small)
+
+
+def test_an_expected_number_of_a_failed_model_differs(small: Path) -> None:
+    expected(small)
+    edit(small, "score ~ treated + age", "score ~ treated + age + I(2 * age)")
+    assert not run(small).checks[0].matches
+
+
+def test_a_misspelt_expectation_is_an_error(small: Path) -> None:
+    expected(small, tolerence=1)
+    with pytest.raises(DeclarationError, match="too many keys"):
+        run(small)
+
+
+def test_an_unwritable_folder_is_a_sentence(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write the file"):
+        write_result(run(small), tmp_path / "file")
+
+
+def test_the_guard_of_conjunctions(small: Path) -> None:
+    study = (small / "study.toml").read_text()
+    extra = """
+[[hypotheses]]
+id = "H2"
+claim = "transfer"
+statement = "Age lowers the score."
+model = "effect"
+of = "age"
+rule = "superiority"
+direction = "less"
+smallest_effect = 0.01
+
+[[hypotheses]]
+id = "H3"
+claim = "transfer"
+statement = "Both."
+rule = "conjunction"
+all_of = ["H1", "H2"]
+"""
+    (small / "study.toml").write_text(study.replace("[[exhibits]]", extra + "\n[[exhibits]]"))
+    verdicts = {f.id: f.decision.verdict for f in run(small).findings}
+    assert verdicts == {"H1": "supported", "H2": "contradicted", "H3": "contradicted"}
