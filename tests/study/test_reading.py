@@ -34,7 +34,7 @@ MISTAKES = {
     "key": ('label = "Effect"', 'lable = "Effect"', "unknown key 'lable'. Did you mean 'label'?"),
     "missing key": ('statement = "It matters."', "", "the key 'statement' is missing"),
     "type": ("smallest_effect = 1.0", 'smallest_effect = "large"', "found 'large', must be a number"),
-    "rule": ('rule = "superiority"', 'rule = "better"', "'better'"),
+    "rule": ('rule = "superiority"', 'rule = "better"', "found 'better'. Allowed: \"superiority\""),
     "model": ('model = "effect"\nof = "treated"\nrule', 'model = "efect"\nof = "treated"\nrule', "unknown model 'efect'. Did you mean 'effect'?"),
     "column": ("score ~ treated + age", "score ~ treated + agee", "'agee'. Did you mean 'age'?"),
     "cluster": ('cluster = "team"', 'cluster = "teem"', "'teem'. Did you mean 'team'?"),

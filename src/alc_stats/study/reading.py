@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
 from alc_stats.study.consistency import check_consistency
@@ -74,7 +74,18 @@ def _converter() -> Converter:
     for kind, accepted in ((str, str), (bool, bool), (int, int), (float, (int, float))):
         converter.register_structure_hook(kind, _strict(kind, accepted))
     converter.register_structure_hook(Path, lambda value, _: Path(value))
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _one_of)
     return converter
+
+
+def _one_of(value: Any, kind: Any) -> Any:
+    """One of the words a key allows."""
+    allowed = get_args(kind)
+    if value not in allowed:
+        words = ", ".join(f'"{word}"' for word in allowed)
+        way_out = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        raise ValueError(f"found {value!r}. Allowed: {words}. {way_out}".strip())
+    return value
 
 
 def _strict(kind: type, accepted: type | tuple[type, ...]) -> Any:
@@ -105,7 +116,7 @@ def _problem(text: str, study: str) -> Problem:
     return Problem(sentence, where=f"{study}/{FILE}, {place}")
 
 
-def _sentence(error: BaseException, kind: type | None) -> str:
+def _sentence(error: BaseException, _: type | None) -> str:
     from cattrs.errors import ForbiddenExtraKeysError
 
     if isinstance(error, ForbiddenExtraKeysError):
@@ -114,6 +125,4 @@ def _sentence(error: BaseException, kind: type | None) -> str:
         return "; ".join(f"unknown key '{name}'. {did_you_mean(name, known)}".strip() for name in unknown)
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
-    if isinstance(error, ValueError) and kind is not None and hasattr(kind, "__args__"):
-        return f"{error}. Allowed: {', '.join(str(a) for a in kind.__args__)}"
     return str(error)
