@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from alc_stats.errors import OutputError, Problem
@@ -12,27 +13,37 @@ from alc_stats.errors import OutputError, Problem
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write `content` to `path` through a temporary file in the same folder; return `path`.
 
+    Text is written as UTF-8 with the line ends it has. The folder is made if it is not there.
+
     Raises
     ------
     OutputError
-        If the folder cannot be made or written to.
+        If the folder cannot be made or written to; what was at `path` is still there.
     """
     payload = content.encode() if isinstance(content, str) else content
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        _write_through(temporary, payload)
+        temporary.replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise OutputError(
-            Problem("cannot write the file", where=str(path), found=error.strerror or str(error),
-                    way_out="Choose a folder you may write to (--out).")
+            Problem(
+                "cannot write the file",
+                where=str(path),
+                found=error.strerror or str(error),
+                way_out="Choose a folder you may write to (--out).",
+            )
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path
+
+
+def _write_through(path: Path, payload: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    with path.open("xb") as file:
+        file.write(payload)
+        file.flush()
+        os.fsync(file.fileno())

@@ -6,6 +6,7 @@ files of others, that have none.
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -17,10 +18,15 @@ from alc_stats.errors import Problem, SourceError
 MISSING = ("", "NA")
 """What a cell without a value says; the same in every schema of the project."""
 
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
 _NUMBER = re.compile(r"-?(?=\.?\d)(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_LARGEST_EXACT = 2**53
-"""Largest integer up to which every integer is a float64."""
+_MOST_DIGITS = 18
+"""Whole numbers with more digits may not fit int64; they are identifiers, and stay text."""
+_MOST_DIGITS_WITH_GAPS = 15
+"""Whole numbers with more digits may not be a float64, which a column with gaps becomes."""
+
+Line = tuple[int, list[str]]
+"""The number of the line on which a row ends, and the row's cells."""
 
 
 def read_table(path: Path, *, separator: str = ",", encoding: str = "utf-8") -> pd.DataFrame:
@@ -52,24 +58,20 @@ def read_table(path: Path, *, separator: str = ",", encoding: str = "utf-8") -> 
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        cells = _cells(path, separator=separator, encoding=encoding)
-    except (OSError, ValueError) as error:
+        lines = _lines(path, separator=separator, encoding=encoding)
+    except (OSError, ValueError, csv.Error) as error:
         raise SourceError(_unreadable(path, error, encoding=encoding)) from error
-    _refuse_crooked(cells, path, separator=separator)
-    body = cells.iloc[1:].reset_index(drop=True).set_axis(cells.iloc[0].tolist(), axis=1)
-    return body.apply(_typed)
+    _refuse_crooked(lines, path, separator=separator)
+    (_, names), *body = lines
+    return pd.DataFrame([cells for _, cells in body], columns=names, dtype="str").apply(_typed)
 
 
-def _cells(path: Path, *, separator: str, encoding: str) -> pd.DataFrame:
-    """Every cell as text, the header as first row; only cells that are not there are missing."""
-    return pd.read_csv(
-        path,
-        sep=separator,
-        header=None,
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8-sig" if encoding == "utf-8" else encoding,
-    )
+def _lines(path: Path, *, separator: str, encoding: str) -> list[Line]:
+    """Every line that is not empty."""
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        return [(reader.line_num, cells) for cells in reader if cells]
 
 
 def _typed(column: pd.Series) -> pd.Series:
@@ -77,19 +79,24 @@ def _typed(column: pd.Series) -> pd.Series:
     known = text.dropna()
     if known.empty or not known.str.fullmatch(_NUMBER).all():
         return text
+    gaps = len(known) < len(text)
     whole = bool(known.str.fullmatch(_INTEGER).all())
-    if whole and len(known) == len(text):
+    digits = known.str.lstrip("-").str.len().max() if whole else 0
+    if digits > (_MOST_DIGITS_WITH_GAPS if gaps else _MOST_DIGITS):
+        return text
+    if whole and not gaps:
         return text.astype("int64")
-    numbers = pd.Series(text.to_numpy(dtype=object, na_value=np.nan).astype("float64"))
-    return text if whole and numbers.abs().max() > _LARGEST_EXACT else numbers
+    return pd.Series(text.to_numpy(dtype=object, na_value=np.nan).astype("float64"))
 
 
-def _refuse_crooked(cells: pd.DataFrame, path: Path, *, separator: str) -> None:
-    names = cells.iloc[0].tolist()
+def _refuse_crooked(lines: list[Line], path: Path, *, separator: str) -> None:
+    if not lines:
+        raise SourceError(Problem("the file is empty", where=str(path)))
+    names = lines[0][1]
     problems = [
         *_one_column(names, path, separator=separator),
         *_bad_names(names, path),
-        *_short_rows(cells, path),
+        *_unequal_lines(lines, path, width=len(names)),
     ]
     if problems:
         raise SourceError(*problems)
@@ -119,16 +126,17 @@ def _bad_names(names: list[str], path: Path) -> list[Problem]:
     return problems
 
 
-def _short_rows(cells: pd.DataFrame, path: Path) -> list[Problem]:
-    short = cells.index[cells.isna().any(axis=1)]
-    if short.empty:
+def _unequal_lines(lines: list[Line], path: Path, *, width: int) -> list[Problem]:
+    unequal = [(number, len(cells)) for number, cells in lines if len(cells) != width]
+    if not unequal:
         return []
+    number, cells = unequal[0]
     return [
         Problem(
-            "rows have too few cells",
+            "rows have more or fewer cells than the header",
             where=str(path),
-            found=f"{len(short)} rows, the first one row {int(short[0]) + 1}",
-            allowed=f"{cells.shape[1]} cells, as in the header",
+            found=f"{len(unequal)} rows, the first on line {number} with {cells}",
+            allowed=f"{width} cells",
         )
     ]
 

@@ -9,8 +9,12 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from alc_stats.errors import DeclarationError, Problem, SourceError
+
+if TYPE_CHECKING:
+    import requests
 
 FOLDER_VARIABLE = "ALC_STATS_DATA"
 TIMEOUT = (5.0, 30.0)
@@ -94,7 +98,7 @@ def _url_problems(source: Source) -> list[Problem]:
             "url is not a web address",
             where=f"source '{source.id}'",
             found=repr(source.url),
-            allowed="https://... or http://...",
+            allowed="https:// or http://",
         )
     ]
 
@@ -208,9 +212,11 @@ def _download(source: Source, target: Path, *, folder: Path | None) -> Path:
     return target
 
 
-def _short(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return f"HTTP {response.status_code}" if response is not None else type(error).__name__
+def _short(error: requests.RequestException) -> str:
+    if error.response is None:
+        return type(error).__name__
+    error.response.close()  # an answer such as 404 was opened as a stream and never read
+    return f"HTTP {error.response.status_code}"
 
 
 def _why_not(source: Source) -> str:
