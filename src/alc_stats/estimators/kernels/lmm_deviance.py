@@ -1,0 +1,173 @@
+"""The profiled deviance of a mixed model and its gradient in the relative covariance factors.
+
+Bates, Maechler, Bolker and Walker (2015), equations 34 and 41, with everything the rows enter by
+replaced by an `Evaluation`. All quantities are on the standardised scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, IntArray, Statistics
+from alc_stats.records import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Where the parameters stand in the factors: a lower triangle a correlated block, else a diagonal.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Columns q of every factor.
+    factor, row, column : int arrays (k,)
+        Of every parameter, column by column within its block.
+    block : int array (k,)
+        Number of the random term, counted over all factors.
+    blocks : tuple of (factor, first, size)
+        Of every random term.
+    """
+
+    sizes: tuple[int, ...]
+    factor: IntArray
+    row: IntArray
+    column: IntArray
+    block: IntArray
+    blocks: tuple[tuple[int, int, int], ...]
+
+    def unpack(self, theta: FloatArray) -> tuple[FloatArray, ...]:
+        """Lower triangular lam (q, q) of every factor."""
+        lam = tuple(np.zeros((q, q)) for q in self.sizes)
+        for value, f, a, b in zip(theta, self.factor, self.row, self.column, strict=True):
+            lam[f][a, b] = value
+        return lam
+
+    def pack(self, lam: tuple[FloatArray, ...]) -> FloatArray:
+        """The parameters' entries of matrices (q, q), one a factor."""
+        places = zip(self.factor, self.row, self.column, strict=True)
+        return np.array([lam[f][a, b] for f, a, b in places])
+
+    @property
+    def diagonal(self) -> FloatArray:
+        """Which parameters stand on a diagonal (k,)."""
+        return np.asarray(self.row == self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What an evaluation says at one theta, on the standardised scale.
+
+    Attributes
+    ----------
+    deviance : float
+        -2 log-likelihood (restricted if asked), without the constants of the standardisation.
+    beta : array (p,)
+    unscaled : array (p, p)
+        (X'V^-1 X)^-1.
+    residual : float
+        Penalised residual sum of squares r^2; sigma^2 = r^2 / degrees.
+    degrees : int
+        n, or n - p for REML.
+    weight : array (w, w)
+        B with d deviance = sum over factors of <trace - <B, cross>, dSigma>.
+    """
+
+    deviance: float
+    beta: FloatArray
+    unscaled: FloatArray
+    residual: float
+    degrees: int
+    weight: FloatArray
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance that maximises the likelihood at this theta."""
+        return self.residual / self.degrees
+
+    @property
+    def contrast(self) -> FloatArray:
+        """(-beta, 1): the residual's direction among [X y]."""
+        return np.append(-self.beta, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Deviance as a function of theta.
+
+    Attributes
+    ----------
+    statistics : Statistics
+    template : Template
+    rows : int
+    reml : bool
+    """
+
+    statistics: Statistics
+    template: Template
+    rows: int
+    reml: bool
+
+    def at(self, theta: FloatArray) -> tuple[Evaluation, Solution]:
+        """Evaluate and solve for the coefficients."""
+        evaluation = self.statistics.evaluate(self.template.unpack(theta))
+        return evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+
+    def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Deviance and its gradient (k,)."""
+        evaluation, solution = self.at(theta)
+        lam = self.template.unpack(theta)
+        slopes = covariance_scores(evaluation, solution.weight)
+        gradient = self.template.pack(tuple(2.0 * S @ L for S, L in zip(slopes, lam, strict=True)))
+        return solution.deviance, gradient
+
+    def gradient(self, theta: FloatArray) -> FloatArray:
+        """Gradient (k,) of the deviance."""
+        return self.value_and_gradient(theta)[1]
+
+
+def template(blocks: tuple[tuple[Block, ...], ...]) -> Template:
+    """Places of the parameters of every factor's blocks."""
+    places: list[tuple[int, int, int, int]] = []
+    terms: list[tuple[int, int, int]] = []
+    for f, of_factor in enumerate(blocks):
+        first = 0
+        for block in of_factor:
+            for b in range(block.size):
+                last = block.size if block.correlated else b + 1
+                places += [(f, first + a, first + b, len(terms)) for a in range(b, last)]
+            terms.append((f, first, block.size))
+            first += block.size
+    factor, row, column, block_of = np.array(places, dtype=np.intp).T
+    sizes = tuple(sum(block.size for block in of_factor) for of_factor in blocks)
+    return Template(sizes, factor, row, column, block_of, tuple(terms))
+
+
+def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
+    """Coefficients, residual and deviance from W'V^-1 W."""
+    p = len(evaluation.inner) - 1
+    scale = np.sqrt(np.diag(evaluation.inner)[:p])
+    R = linalg.cholesky(evaluation.inner[:p, :p] / np.outer(scale, scale))
+    inverse = linalg.solve_triangular(R, np.eye(p)) / scale[:, None]
+    z = inverse.T @ evaluation.inner[:p, p]
+    beta = inverse @ z
+    unscaled = inverse @ inverse.T
+    residual = float(evaluation.inner[p, p] - z @ z)
+    degrees = rows - p if reml else rows
+    deviance = evaluation.log_det + degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
+    contrast = np.append(-beta, 1.0)
+    weight = degrees / residual * np.outer(contrast, contrast)
+    if reml:
+        deviance += 2.0 * float(np.log(np.diag(R) * scale).sum())
+        weight[:p, :p] += unscaled
+    return Solution(float(deviance), beta, unscaled, residual, degrees, weight)
+
+
+def covariance_scores(evaluation: Evaluation, weight: FloatArray) -> tuple[FloatArray, ...]:
+    """Derivative of the deviance in every factor's relative covariance Sigma = lam lam' (q, q)."""
+    return tuple(
+        T - np.einsum("abij,ij->ab", G, weight)
+        for T, G in zip(evaluation.trace, evaluation.cross, strict=True)
+    )
