@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, IntArray, Statistics
 from alc_stats.records import FloatArray
@@ -149,8 +148,8 @@ def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
     """Coefficients, residual and deviance from W'V^-1 W."""
     p = len(evaluation.inner) - 1
     scale = np.sqrt(np.diag(evaluation.inner)[:p])
-    R = linalg.cholesky(evaluation.inner[:p, :p] / np.outer(scale, scale))
-    inverse = linalg.solve_triangular(R, np.eye(p)) / scale[:, None]
+    lower = np.linalg.cholesky(evaluation.inner[:p, :p] / np.outer(scale, scale))
+    inverse = np.linalg.inv(lower).T / scale[:, None]
     z = inverse.T @ evaluation.inner[:p, p]
     beta = inverse @ z
     unscaled = inverse @ inverse.T
@@ -160,7 +159,7 @@ def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
     contrast = np.append(-beta, 1.0)
     weight = degrees / residual * np.outer(contrast, contrast)
     if reml:
-        deviance += 2.0 * float(np.log(np.diag(R) * scale).sum())
+        deviance += 2.0 * float(np.log(np.diag(lower) * scale).sum())
         weight[:p, :p] += unscaled
     return Solution(float(deviance), beta, unscaled, residual, degrees, weight)
 

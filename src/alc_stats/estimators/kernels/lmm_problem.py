@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from alc_stats.estimators.kernels.lmm_basis import (
     residualised,
     separate_basis,
 )
+from alc_stats.estimators.kernels.lmm_crossed import collect_crossed
 from alc_stats.estimators.kernels.lmm_deviance import Objective, template
 from alc_stats.estimators.kernels.lmm_model import Factor, Rows, Statistics
 from alc_stats.estimators.kernels.lmm_nested import collect_nested
@@ -120,5 +122,16 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
 
 
 def _collect(rows: Rows) -> Statistics:
+    """A chain if every factor is nested in the next larger grouping, else crossed statistics."""
     order = tuple(sorted(range(len(rows.factors)), key=lambda f: -rows.factors[f].levels))
-    return collect_nested(rows, order)
+    if all(nested_in(rows.factors[a], rows.factors[b]) for a, b in itertools.pairwise(order)):
+        return collect_nested(rows, order)
+    widest = tuple(sorted(order, key=lambda f: -rows.factors[f].levels * rows.factors[f].size))
+    return collect_crossed(rows, widest)
+
+
+def nested_in(inner: Factor, outer: Factor) -> bool:
+    """Whether every level of `inner` lies within one level of `outer`."""
+    of_level = np.empty(inner.levels, dtype=np.intp)
+    of_level[inner.codes] = outer.codes
+    return bool(np.array_equal(of_level[inner.codes], outer.codes))
