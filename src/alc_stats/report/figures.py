@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, RULE, ALARM = "#1b1b1f", "#5d626b", "#c9cdd4", "#b3261e"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6579a", "#7a5c2e", "#4d4d4d")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6579a", "#7a5c2e", "#4d4d4d")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES = (
     "solid",
@@ -288,7 +288,7 @@ def _line_with_interval(
     ax: Axes, x: FloatArray, band: tuple[FloatArray, FloatArray, FloatArray], style: int
 ) -> None:
     value, low, high = band
-    colour = _COLOURS[style % 6]
+    colour = COLOURS[style % 6]
     line: dict[str, Any] = {"color": colour, "ls": _LINES[style % 6], "lw": 1.6}
     if len(x) >= _BAND_FROM:
         ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
@@ -299,7 +299,7 @@ def _line_with_interval(
 
 
 def _steps(ax: Axes, edges: FloatArray, share: FloatArray, style: int) -> None:
-    colour = _COLOURS[style % 6]
+    colour = COLOURS[style % 6]
     ax.stairs(share, edges, fill=True, color=colour, alpha=0.15, lw=0)
     ax.stairs(share, edges, color=colour, lw=1.7, ls=_LINES[style % 6], baseline=None)
 
@@ -325,9 +325,9 @@ def _row_words(ax: Axes, y: float, line: _Line) -> None:
 def _interval(ax: Axes, y: float, ends: tuple[float, float, float], *, style: int) -> None:
     """A point (first of `ends`) on its interval (the other two)."""
     value, low, high = ends
-    ax.plot([low, high], [y, y], color=_COLOURS[style % 6], lw=1.8, solid_capstyle="butt")
+    ax.plot([low, high], [y, y], color=COLOURS[style % 6], lw=1.8, solid_capstyle="butt")
     marker: dict[str, Any] = {"marker": _MARKERS[style % 6], "ms": 6.5, "mec": "white", "mew": 0.8}
-    ax.plot(value, y, color=_COLOURS[style % 6], **marker)
+    ax.plot(value, y, color=COLOURS[style % 6], **marker)
 
 
 def _estimate_words(
@@ -399,7 +399,7 @@ def _legend_of_groups(figure: Figure, names: Sequence[str], *, filled: bool = Fa
     if len(names) < 2:
         return
     handles = [
-        Line2D([], [], color=_COLOURS[i % 6], ls=_LINES[i % 6], lw=1.8, label=name, mec="white",
+        Line2D([], [], color=COLOURS[i % 6], ls=_LINES[i % 6], lw=1.8, label=name, mec="white",
                marker="" if filled else _MARKERS[i % 6], ms=6)
         for i, name in enumerate(names)
     ]  # fmt: skip
@@ -412,11 +412,11 @@ def _legend_of_recovery(figure: Figure, *, missed: bool) -> None:
     dot: dict[str, Any] = {"lw": 1.8, "mec": "white", "ms": 6}
     handles = [
         Line2D([], [], color=INK, lw=1.2, label="value put in"),
-        Line2D([], [], color=_COLOURS[0], marker="o", label="interval covers it", **dot),
+        Line2D([], [], color=COLOURS[0], marker="o", label="interval covers it", **dot),
     ]
     if missed:
         missing = "interval misses it"
-        handles.append(Line2D([], [], color=_COLOURS[1], marker="s", label=missing, **dot))
+        handles.append(Line2D([], [], color=COLOURS[1], marker="s", label=missing, **dot))
     _legend(figure, handles)
 
 

@@ -19,6 +19,7 @@ INFINITE = "∞"
 TIMES = "\u00d7"
 _MOST_DECIMALS = 8
 _HOLE = re.compile(r"\{(\w+)\}")
+_GLUED = re.compile(r"(?<=\d) %|(?<=[<>=]) (?=[.\d])|(?<=\bp) (?=[<>=] )")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -166,7 +167,7 @@ def joined(parts: Iterable[str]) -> str:
 
 def no_break(text: str) -> str:
     """The text with its per cent signs and comparisons glued to their numbers (for typesetting)."""
-    return re.sub(r"(?<=\d) %|(?<=[<>]) (?=[.\d])", lambda m: m[0].replace(" ", "\u00a0"), text)
+    return _GLUED.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def decimals(*values: float) -> int:
