@@ -365,6 +365,14 @@ def simulated() -> StudyResult:
     )
 
 
+def unfitted() -> StudyResult:
+    """A study whose only model could not be fitted."""
+    return StudyResult(
+        id="unfitted", title="No fit", question="", simulated=False, status="run",
+        models={"m": "Never fitted"}, failures={"m": "the design has a constant column"},
+    )  # fmt: skip
+
+
 def not_run() -> StudyResult:
     """A study whose source is missing."""
     return StudyResult(

@@ -24,7 +24,6 @@ from alc_stats.study.result import StudyResult
 
 GENERATED = "generated"
 _PROSE = "paper.typ"
-_STANDARD = "ua-1"
 
 
 def build_paper(
@@ -54,7 +53,7 @@ def compile_paper(paper: Path) -> bytes:
             root=str(paper),
             ignore_system_fonts=True,
             format="pdf",
-            pdf_standards=[_STANDARD],
+            pdf_standards=["ua-1"],
             timestamp=0,
         )
     except typst.TypstError as error:
@@ -139,5 +138,5 @@ def _problem(text: str) -> Problem:
         "the paper does not compile",
         where=f"paper/{_PROSE}",
         found=without_paths(text).strip().rstrip("."),
-        way_out="Correct the prose; numbers are asked for by the ids in paper/generated/numbers.json.",
+        way_out="Correct the prose; paper/generated/numbers.json lists the ids.",
     )

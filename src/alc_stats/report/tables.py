@@ -356,6 +356,8 @@ def _model_rows(fits: Mapping[str, Fit | None]) -> list[Row]:
         if fit is not None and _usable(fit)
         for group in fit.counts.groups
     )
+    if not any(_usable(fit) for fit in fits.values()):
+        return []
     lines: dict[str, list[Cell]] = {}
     for fit in fits.values():
         for label, cell in _model_cells(fit, tuple(groups)).items():
