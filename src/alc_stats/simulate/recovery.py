@@ -8,8 +8,10 @@ variances, whose estimates are unbiased.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -221,9 +223,9 @@ def _usage(events: pd.DataFrame, weeks: pd.DataFrame, truth: Truth) -> dict[str,
     tokens = events["tokens_in"] + events["tokens_out"]
     free = weeks[weeks["arm"] != ARMS[MANDATE]]
     usual = np.exp(truth.usage.event_elasticity * (weeks["log_tokens"] - truth.usual_week))
-    access = weeks.groupby(["firm_id", "access_level"])["log_tokens"].mean().unstack()
+    access = weeks.pivot_table(index="firm_id", columns="access_level", values="log_tokens")
     bank = events.drop_duplicates("task_id")["novelty"]
-    in_week = np.log(tokens).groupby(
+    in_week = tokens.map(math.log).groupby(
         [events["person_id"], events["timestamp"].dt.isocalendar().week]
     )
     return {
@@ -237,7 +239,7 @@ def _usage(events: pd.DataFrame, weeks: pd.DataFrame, truth: Truth) -> dict[str,
     }
 
 
-def _pooled(groups: pd.api.typing.SeriesGroupBy) -> float:
+def _pooled(groups: pd.api.typing.SeriesGroupBy[Any, Any]) -> float:
     """Variance within groups, pooled over them."""
     free = groups.count() - 1
     squares = groups.var().fillna(0.0) * free
