@@ -82,7 +82,7 @@ def test_the_law_here_is_the_law_on_the_page() -> None:
 
 def test_the_tree_on_the_page_exists() -> None:
     tree = PAGE.split("## The tree")[1].split("```")[1]
-    names = re.findall(r"^(\s*)(\S+)", tree, flags=re.MULTILINE)
+    names = re.findall(r"^( *)(\S+)", tree, flags=re.MULTILINE)
     paths = [(ROOT / name) if not indent else (SOURCE / name) for indent, name in names]
     missing = [str(p) for p in paths if not p.exists()]
     assert not missing

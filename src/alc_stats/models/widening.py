@@ -92,7 +92,13 @@ def widening(
         _coupling_evidence(spreads, estimate.value),
         _naive_evidence(values, estimate),
     )
-    return find(claim, estimate, criterion=criterion, evidence=evidence)
+    return find(claim, estimate, criterion=criterion, evidence=evidence, observed=_observed(estimate))
+
+
+def _observed(estimate: Estimate) -> Phrase:
+    word = "wider" if estimate.value > 0 else "narrower"
+    return Phrase(f"The observed spread is {word} under treatment, {{sd_ratio}} times the SD of control.",
+                  {"sd_ratio": Number(math.exp(estimate.value), "ratio")})
 
 
 def log_sd_difference(spreads: Spreads, *, name: str = "log SD difference") -> Estimate:

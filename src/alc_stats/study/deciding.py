@@ -15,8 +15,8 @@ import pandas as pd
 from alc_stats.errors import FitError
 from alc_stats.estimators import Fit
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference import Criterion, conjoin, contrast, decide, holm, not_tested, own_p
-from alc_stats.models.finding import Claim, Finding, find, guarded
+from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested, own_p
+from alc_stats.models.finding import Claim, Finding, decided, find
 from alc_stats.models.widening import widening
 from alc_stats.records import Phrase
 from alc_stats.study.declaration import HypothesisDeclared, Study
@@ -93,10 +93,7 @@ def _member_p(h: HypothesisDeclared, study: Study, findings: Findings) -> float 
 
 
 def _adjust(h: HypothesisDeclared, finding: Finding, p_adjusted: float | None) -> Finding:
-    if finding.estimate is None or p_adjusted is None:
-        return finding
-    decision = decide(finding.estimate, _criterion(h), p_adjusted=p_adjusted)
-    return replace(finding, p_adjusted=p_adjusted, decision=guarded(decision, finding.evidence))
+    return finding if p_adjusted is None else decided(finding, _criterion(h), p_adjusted=p_adjusted)
 
 
 def _conjunction(h: HypothesisDeclared, findings: Findings, p_adjusted: float | None) -> Finding:
