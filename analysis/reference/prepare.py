@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.data.ledger import Ledger
 from alc_stats.data.readers import read_table
+from alc_stats.measures.scales import score
 from alc_stats.measures.usage import person_period_usage
 
 FIRST_DAY = date(2025, 1, 6)
@@ -31,23 +32,45 @@ CAPABILITY = ["capability_familiar", "capability_near", "capability_far"]
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
-    """Tables `usage` and `person_wave` (one row a person and wave) and `after` (one row a person)."""
+    """Tables `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person."""
     survey = read_table(raw["survey"])
     ledger.start("survey", len(survey))
     usage = _usage(raw["usage_event"], survey, ledger)
     person_wave = _person_wave(survey, usage)
-    return {"usage": usage, "person_wave": person_wave, "after": _after(person_wave, ledger)}
+    return {
+        "usage": usage,
+        "person_wave": person_wave,
+        "baseline": _baseline(person_wave, ledger),
+        "after": _after(person_wave, ledger),
+    }
 
 
 def _usage(events: Path, survey: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Usage of every person and wave in the log, also of those who did not answer that wave."""
     usage = person_period_usage(events, period=WAVES, ledger=ledger)
     usage = usage.rename(columns={"period": "wave"})
-    people = survey.drop_duplicates("person_id")[["person_id", "arm", "role", "access_level", "simulated"]]
+    people = survey.drop_duplicates("person_id")[
+        ["person_id", "arm", "role", "access_level", "simulated"]
+    ]
     joined = _programmes(usage.merge(people, on="person_id", validate="many_to_one"))
     return joined[
-        ["person_id", "firm_id", "arm", "role", "access_level", "wave", "post", "mandate_post",
-         "training_post", "events", "sessions", "log_tokens", "quality", "far_share", "simulated"]
+        [
+            "person_id",
+            "firm_id",
+            "arm",
+            "role",
+            "access_level",
+            "wave",
+            "post",
+            "mandate_post",
+            "training_post",
+            "events",
+            "sessions",
+            "log_tokens",
+            "quality",
+            "far_share",
+            "simulated",
+        ]
     ]
 
 
@@ -60,9 +83,30 @@ def _person_wave(survey: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:
     joined["transfer"] = joined["capability_far"] - joined["capability_familiar"]
     items = joined.columns[joined.columns.str.fullmatch(r"(aware|folk)_\d")]
     return joined[
-        ["person_id", "firm_id", "team_id", "arm", "role", "access_level", "prior_ai", "wave", "post",
-         "mandate_post", "training_post", *items, "topology", "topography", "schema_accuracy",
-         "self_estimate", *CAPABILITY, "transfer", "events", "log_tokens", "quality", "simulated"]
+        [
+            "person_id",
+            "firm_id",
+            "team_id",
+            "arm",
+            "role",
+            "access_level",
+            "prior_ai",
+            "wave",
+            "post",
+            "mandate_post",
+            "training_post",
+            *items,
+            "topology",
+            "topography",
+            "schema_accuracy",
+            "self_estimate",
+            *CAPABILITY,
+            "transfer",
+            "events",
+            "log_tokens",
+            "quality",
+            "simulated",
+        ]
     ]
 
 
@@ -74,6 +118,35 @@ def _programmes(table: pd.DataFrame) -> pd.DataFrame:
         mandate_post=post * (table["arm"] == "mandate"),
         training_post=post * (table["arm"] == "schema_training"),
     )
+
+
+def _baseline(person_wave: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """The first wave, with the scales that Table 1 describes."""
+    ledger.start("baseline", len(person_wave))
+    first = ledger.keep("baseline", person_wave, person_wave["wave"] == 0, why="after the start")
+    scales = {
+        name: score(first, [f"{prefix}_{i + 1}" for i in range(items)], range=(1, 7))
+        for name, prefix, items in (("awareness", "aware", 6), ("folk", "folk", 4))
+    }
+    return first.assign(**scales)[
+        [
+            "person_id",
+            "firm_id",
+            "arm",
+            "role",
+            "access_level",
+            "prior_ai",
+            *scales,
+            "topology",
+            "topography",
+            "schema_accuracy",
+            "self_estimate",
+            *CAPABILITY,
+            "log_tokens",
+            "quality",
+            "simulated",
+        ]
+    ]
 
 
 def _after(person_wave: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
