@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, Decision, decide
+from alc_stats.inference.decision import Criterion, Decision, decide, own_p
 from alc_stats.records import Number, Phrase
 
 Outcome = Literal["clear", "threat", "not tested"]
@@ -55,13 +55,15 @@ class Finding:
     smallest_effect : float or None
         In the estimate's unit.
     p_adjusted : float or None
-        Adjusted within the family.
+        `p` adjusted within the family; None for what is in none.
     decision : Decision
     evidence : tuple of Evidence
     observed : Phrase
         What was seen, said before the rule is; may be empty.
     rests_on : tuple of str
         Ids of the models (or, for a conjunction, hypotheses) behind it.
+    p : float or None
+        Of the rule's own test (one-sided for the non-superiority and equivalence rules).
     """
 
     id: str
@@ -75,6 +77,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     observed: Phrase = NOTHING
     rests_on: tuple[str, ...] = ()
+    p: float | None = None
 
 
 def find(
@@ -90,7 +93,7 @@ def find(
     undecided = Decision("inconclusive", criterion.rule, NOTHING)
     finding = Finding(
         claim.id, claim.claim, claim.statement, claim.family, estimate, criterion.smallest_effect,
-        None, undecided, evidence, observed, rests_on,
+        None, undecided, evidence, observed, rests_on, own_p(estimate, criterion),
     )  # fmt: skip
     return decided(finding, criterion)
 

@@ -14,8 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.estimators import Fit
-from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested, own_p
+from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
 from alc_stats.models.finding import Claim, Finding, decided, find
 from alc_stats.models.widening import widening
 from alc_stats.records import Phrase
@@ -32,7 +31,7 @@ def decide_all(
     findings = {h.id: _single(h, fits, failures, tables) for h in declared.values() if not h.all_of}
     adjusted = _adjusted(study, findings)
     findings = {name: _adjust(declared[name], f, adjusted.get(name)) for name, f in findings.items()}
-    findings |= {h.id: _conjunction(h, findings, adjusted.get(h.id)) for h in declared.values() if h.all_of}
+    findings |= {h.id: _conjunction(h, findings, _member_p(h, findings), adjusted.get(h.id)) for h in declared.values() if h.all_of}
     return tuple(findings[name] for name in declared)
 
 
@@ -78,29 +77,27 @@ def _untested(h: HypothesisDeclared, why: str) -> Finding:
 def _adjusted(study: Study, findings: Findings) -> dict[str, float]:
     """Holm-adjusted p of the confirmatory family's members, by hypothesis id."""
     parts = {name for h in study.hypotheses for name in h.all_of}
-    p_values = {h.id: _member_p(h, study, findings)
+    p_values = {h.id: _member_p(h, findings)
                 for h in study.hypotheses if h.family == "confirmatory" and h.id not in parts}
     p_values = {name: p for name, p in p_values.items() if p is not None}
     return dict(zip(p_values, holm(list(p_values.values())), strict=True))
 
 
-def _member_p(h: HypothesisDeclared, study: Study, findings: Findings) -> float | None:
-    members = [other for other in study.hypotheses if other.id in (h.all_of or (h.id,))]
-    estimates = [findings[m.id].estimate for m in members]
-    if any(e is None for e in estimates):
-        return None
-    return max(own_p(e, _criterion(m)) for m, e in zip(members, estimates, strict=True) if isinstance(e, Estimate))
+def _member_p(h: HypothesisDeclared, findings: Findings) -> float | None:
+    """The p a member of the family enters with; None where a part could not be tested."""
+    p_values = [findings[name].p for name in (h.all_of or (h.id,))]
+    return None if None in p_values else max(p for p in p_values if p is not None)
 
 
 def _adjust(h: HypothesisDeclared, finding: Finding, p_adjusted: float | None) -> Finding:
     return finding if p_adjusted is None else decided(finding, _criterion(h), p_adjusted=p_adjusted)
 
 
-def _conjunction(h: HypothesisDeclared, findings: Findings, p_adjusted: float | None) -> Finding:
+def _conjunction(h: HypothesisDeclared, findings: Findings, p: float | None, p_adjusted: float | None) -> Finding:
     decision = conjoin([findings[name].decision for name in h.all_of])
     if decision.verdict == "supported" and p_adjusted is not None and p_adjusted >= h.alpha:
         decision = replace(decision, verdict="inconclusive", reason=_NOT_AFTER_ADJUSTMENT)
-    return Finding(h.id, h.claim, h.statement, h.family, None, None, p_adjusted, decision, rests_on=h.all_of)
+    return Finding(h.id, h.claim, h.statement, h.family, None, None, p_adjusted, decision, rests_on=h.all_of, p=p)
 
 
 _NOT_AFTER_ADJUSTMENT = Phrase("Every part is supported by itself, but not after adjustment for the family of hypotheses.")

@@ -87,9 +87,15 @@ def from_findings(findings: Iterable[Finding]) -> Numbers:
 
 
 def from_ledger(rows: Iterable[LedgerRow]) -> Numbers:
-    """`ledger.<step>.{read,dropped,kept}`."""
-    return {f"ledger.{row.step.replace(' ', '_')}.{name}": Number(getattr(row, name), "count")
-            for row in rows for name in ("read", "dropped", "kept")}
+    """`ledger.<step>.{read,dropped,kept}`: first read, all dropped, last kept of a step."""
+    numbers: Numbers = {}
+    for row in rows:
+        stem = f"ledger.{row.step.replace(' ', '_')}"
+        before = numbers.get(f"{stem}.dropped", Number(0, "count")).value
+        numbers.setdefault(f"{stem}.read", Number(row.read, "count"))
+        numbers[f"{stem}.dropped"] = Number(before + row.dropped, "count")
+        numbers[f"{stem}.kept"] = Number(row.kept, "count")
+    return numbers
 
 
 def from_scales(scales: Iterable[Scale]) -> Numbers:
