@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,11 +49,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(chosen: argparse.Namespace) -> int:
     handler: Handler = chosen.handler
     try:
-        return handler(chosen)
+        code = handler(chosen)
+        sys.stdout.flush()
     except AlcError as error:
         for problem in error.problems:
             print(f"alc-stats: {problem}", file=sys.stderr)
         return WRONG
+    except BrokenPipeError:  # whoever reads us, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
 
 
 def _validate(chosen: argparse.Namespace) -> int:
@@ -99,8 +105,14 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="survey, usage_event, mandate, platform_event, or the path of a schema (.json)",
     )
     verb.add_argument("file", type=Path, help="the table: .csv, .tsv or .parquet")
-    verb.add_argument("--with", dest="related", metavar="NAME=FILE", action="append", default=[],
-                      help="a table that foreign keys refer to; may be given several times")  # fmt: skip
+    verb.add_argument(
+        "--with",
+        dest="related",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="a table that foreign keys refer to; may be given several times",
+    )
 
 
 def _add_codebook(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,9 +135,10 @@ ADD_VERBS = (_add_validate, _add_codebook)
 def _parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     parser = argparse.ArgumentParser(
         prog="alc-stats",
-        description="Test the competence-inversion hypothesis, from raw survey and log files to a decided hypothesis.",
-        epilog="'alc-stats <verb> --help' shows examples. Exit codes: 0 all is well, 1 the input is wrong, "
-        "2 the command line is wrong.",
+        description="Test the competence-inversion hypothesis: from raw survey and log files "
+        "to a decided hypothesis.",
+        epilog="'alc-stats <verb> --help' shows examples. Exit codes: 0 all is well, "
+        "1 the input is wrong, 2 the command line is wrong.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="<verb>", required=True)
     for add in ADD_VERBS:

@@ -1,4 +1,4 @@
-"""What a table must be: schemas read, tables of any size checked against them, the codebook written.
+"""What a table must be: schemas read, tables of any size checked, the codebook written.
 
 A schema is a Data Package v2 Table Schema file. This room sees one table at a time and knows
 nothing of studies; it imports `errors` only. `data`, `measures`, `simulate`, `study` and `cli`

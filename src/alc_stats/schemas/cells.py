@@ -1,4 +1,4 @@
-"""A field over a stored column: the SQL of what is written, whether it is missing, and its value."""
+"""A field over a stored column: the SQL of what is written, if it is missing, and its value."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Cell:
 
 
 def cell(field: Field, column: Column) -> Cell | None:
-    """The SQL of a field over a column; None if a column stored like this cannot hold the field."""
+    """Read a field from a column; None if a column stored like this cannot hold the field."""
     if column.storage not in STORED[field.type]:
         return None
     missing = _missing(field, column)
@@ -67,7 +67,7 @@ def cell(field: Field, column: Column) -> Cell | None:
 
 
 def nothing(field: Field) -> Cell:
-    """The cell of a field whose column is allowed to be absent: always missing."""
+    """Make the cell of a field whose column is allowed to be absent: always missing."""
     return Cell("CAST(NULL AS VARCHAR)", "TRUE", f"CAST(NULL AS {SQL_TYPE[field.type]})")
 
 
@@ -124,8 +124,11 @@ def _from_stored(field: Field, column: Column) -> str:
 
 
 def _cast_if(raw: str, pattern: str, sql_type: str) -> str:
-    """DuckDB's casts are generous (blanks, '1.5' as 2, dates of one digit): the pattern is the standard's."""
-    return f"CASE WHEN regexp_full_match({raw}, {quote(pattern)}) THEN TRY_CAST({raw} AS {sql_type}) END"
+    """Cast what is written as the standard has it: DuckDB alone reads ' 1', and '1.5' as 2."""
+    return (
+        f"CASE WHEN regexp_full_match({raw}, {quote(pattern)}) "
+        f"THEN TRY_CAST({raw} AS {sql_type}) END"
+    )
 
 
 def _finite(number: str) -> str:
@@ -149,7 +152,7 @@ def _date(field: Field, raw: str) -> str:
 
 
 def _pattern(form: str) -> str:
-    """The regular expression of a date pattern: `%d/%m/%Y` is two digits, a slash, ..."""
+    """Write the regular expression of a date pattern: `%d/%m/%Y` is two digits, a slash, ..."""
     pieces = re.split("%(.)", form)
     return "".join(STRPTIME[piece] if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
 

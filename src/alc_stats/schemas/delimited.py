@@ -1,4 +1,4 @@
-"""Delimited text: the header, the encoding, and a tolerant reader for files that are not well-formed."""
+"""Delimited text: header, encoding, and a tolerant reader for files that are not well-formed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ragged:
 
 
 def read_header(path: Path, delimiter: str) -> Header:
-    """The names of the columns, once the whole file is known to be UTF-8 text.
+    """Read the names of the columns, once the whole file is known to be UTF-8 text.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def read_header(path: Path, delimiter: str) -> Header:
 
 
 def read_tolerantly(path: Path, header: Header, ragged: list[Ragged]) -> Iterator[pa.Table]:
-    """The well-formed rows in batches: text columns c0, c1, ... and last the row's number.
+    """Yield the well-formed rows in batches: text columns c0, c1, ... and the row's number.
 
     `ragged` collects the rows with too few or too many cells: nobody knows which column such a
     cell belongs to. Blank lines are no rows.
@@ -117,7 +117,7 @@ def _encoding(path: Path, found: str, line: int) -> SourceError:
             found,
             "UTF-8, with or without a byte-order mark",
             'Save it again as UTF-8 (in spreadsheets: "CSV UTF-8").',
-        )  # fmt: skip
+        )
     )
 
 
@@ -135,16 +135,13 @@ def _require_separated(path: Path, names: list[str], delimiter: str) -> None:
                     f"one column named '{names[0][:40]}'",
                     f"{wanted} in a {path.suffix} file",
                     f"Export it again with {wanted}.",
-                )  # fmt: skip
+                )
             )
 
 
 def _unreadable(path: Path, line: int, error: csv.Error) -> SourceError:
-    return SourceError(
-        Problem(
-            "the text cannot be split into cells",
-            f"{path}, line {line}",
-            str(error),
-            way_out='Look for a quotation mark that is not closed; inside a cell it is written twice ("").',
-        )  # fmt: skip
+    what = "the text cannot be split into cells"
+    way_out = (
+        'Look for a quotation mark that is not closed; inside a cell it is written twice ("").'
     )
+    return SourceError(Problem(what, f"{path}, line {line}", str(error), "", way_out))

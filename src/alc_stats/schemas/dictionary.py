@@ -1,4 +1,4 @@
-"""The codebook: a schema as a data dictionary that people read. The validator is its only source."""
+"""The codebook: a schema as a data dictionary that people read; the validator is its source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEADINGS = ("Name", "Title and meaning", "Type", "Unit", "Allowed", "Values", "M
 
 
 def codebook(schema: Schema) -> str:
-    """The data dictionary in Markdown: a row a field, then keys and rules.
+    """Write the data dictionary in Markdown: a row a field, then keys and rules.
 
     Examples
     --------
@@ -36,13 +36,20 @@ def _row(field: Field, schema: Schema) -> tuple[str, ...]:
     values = "<br>".join(_labelled(str(c.value), c.label) for c in field.categories)
     order = "<br>(in this order)" if field.categories and field.ordered else ""
     missing = "<br>".join(_labelled(code.value or "empty", code.label) for code in field.missing)
-    cells = (f"`{field.name}`", f"{meaning}.{example}" if meaning else example, field.type, field.unit,
-             "; ".join(_allowed(field, schema)), values + order, missing)  # fmt: skip
+    cells = (
+        f"`{field.name}`",
+        f"{meaning}.{example}" if meaning else example,
+        field.type,
+        field.unit,
+        "; ".join(_allowed(field, schema)),
+        values + order,
+        missing,
+    )
     return tuple(_cell(cell) for cell in cells)
 
 
 def _allowed(field: Field, schema: Schema) -> Iterator[str]:
-    """What a cell may hold beyond its type, in words."""
+    """Say what a cell may hold beyond its type, in words."""
     limit = field.constraints
     yield "required" if limit.required or field.name in schema.primary_key else "may be missing"
     if limit.unique:
@@ -67,7 +74,8 @@ def _keys(schema: Schema) -> str:
         lines.append(f"- Primary key: {_names(schema.primary_key)}.")
     lines.extend(f"- Unique: {_names(key)}." for key in schema.unique_keys)
     lines.extend(
-        f"- {_names(key.fields)} refers to {_names(key.reference_fields)} of `{key.resource or schema.name}`."
+        f"- {_names(key.fields)} refers to {_names(key.reference_fields)} "
+        f"of `{key.resource or schema.name}`."
         for key in schema.foreign_keys
     )
     return "\n".join(("## Keys", "", *lines)) if lines else ""
@@ -85,7 +93,8 @@ def _condition(rule: Rule) -> str:
     if isinstance(rule, ConstantRule):
         return f"one `{rule.constant}` for each {_names(rule.within_text)}"
     if isinstance(rule, OrderRule):
-        return f"`{rule.increasing}` does not fall as `{rule.by}` rises, for each {_names(rule.within_text)}"
+        groups = _names(rule.within_text)
+        return f"`{rule.increasing}` does not fall as `{rule.by}` rises, for each {groups}"
     return f"`{rule.check}`"
 
 
@@ -98,5 +107,5 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text as one cell of a Markdown table."""
+    """Write a text as one cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")

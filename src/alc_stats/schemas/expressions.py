@@ -1,4 +1,4 @@
-"""A rule's condition as a tree of frozen nodes, and its translation to SQL. Nothing is evaluated here.
+"""A rule's condition as a tree of frozen nodes, and its translation to SQL; nothing is evaluated.
 
 `grammar` reads the text of a rule into these nodes; every node knows the kind of its value.
 """
@@ -24,18 +24,21 @@ KIND_OF_TYPE: Mapping[str, Kind] = {
 
 DATE = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 """A date as it must be written; that the day exists is checked by the cast."""
-MOMENT = (
-    DATE
-    + r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
-)
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
+MOMENT = f"{DATE}[T ]{TIME}{ZONE}"
 """A moment as it must be written, with its time zone."""
+
+
+Value = float | str | bool
+"""What a rule may hold: a number, a text (or a date written as one), a truth value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A number, a text, a date or a truth value written in the rule."""
 
-    value: float | str | bool
+    value: Value
     kind: Kind
 
 
@@ -106,7 +109,7 @@ Expression = Constant | FieldRef | Period | Arithmetic | Compare | Among | Missi
 
 
 def fields_of(node: Expression) -> frozenset[str]:
-    """The names of the fields an expression reads."""
+    """Name the fields an expression reads."""
     match node:
         case FieldRef(name=name):
             return frozenset({name})
@@ -121,11 +124,12 @@ def fields_of(node: Expression) -> frozenset[str]:
 
 
 def to_sql(node: Expression, columns: Mapping[str, str]) -> str:
-    """The DuckDB SQL of an expression; `columns` gives the SQL of each field's value.
+    """Write an expression as DuckDB SQL; `columns` gives the SQL of each field's value.
 
     Examples
     --------
-    >>> to_sql(Compare(">=", FieldRef("end", "date"), FieldRef("start", "date")), {"end": "v1", "start": "v0"})
+    >>> later = Compare(">=", FieldRef("end", "date"), FieldRef("start", "date"))
+    >>> to_sql(later, {"end": "v1", "start": "v0"})
     '(v1 >= v0)'
     """
 
@@ -170,11 +174,11 @@ def is_written_as(text: str, kind: Kind) -> bool:
 
 
 def quote(text: str) -> str:
-    """A text as an SQL literal."""
+    """Write a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _constant_sql(value: float | str | bool, kind: Kind) -> str:
+def _constant_sql(value: Value, kind: Kind) -> str:
     match kind:
         case "text":
             return quote(str(value))

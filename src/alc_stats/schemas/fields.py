@@ -1,4 +1,4 @@
-"""One field of a schema file into a `Field`, with its constraints and categories checked for sense."""
+"""One field of a schema file into a `Field`: constraints and categories must make sense for it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class FieldReader:
         self.codes = codes
 
     def read(self, position: int, declared: Mapping[str, Any]) -> Field:
-        """The field at a position of the file."""
+        """Read the field at a position of the file."""
         notes = self.notes
         name = notes.text(declared, "name")
         at = f"field '{name}'" if name else f"fields[{position}]"
@@ -94,8 +94,12 @@ class FieldReader:
     def _type(self, declared: Mapping[str, Any], at: str) -> FieldType:
         value = self.notes.text(declared, "type", "string")
         if value not in TYPES:
-            self.notes.add(f"unknown type '{value}'", at=f"{at}.type", allowed=", ".join(TYPES),
-                           way_out=did_you_mean(value, TYPES))  # fmt: skip
+            self.notes.add(
+                f"unknown type '{value}'",
+                at=f"{at}.type",
+                allowed=", ".join(TYPES),
+                way_out=did_you_mean(value, TYPES),
+            )
         return next((kind for kind in TYPES if kind == value), "string")
 
     def _format(self, declared: Mapping[str, Any], kind: FieldType, at: str) -> str:
@@ -104,8 +108,11 @@ class FieldReader:
             return value
         if kind == "date" and sorted(re.findall("%(.)", value)) == ["Y", "d", "m"]:
             return value
-        self.notes.add(f"format '{value}' is not supported", at=f"{at}.format",
-                       allowed=f"default; for dates a pattern of {DATE_DIRECTIVES}")  # fmt: skip
+        self.notes.add(
+            f"format '{value}' is not supported",
+            at=f"{at}.format",
+            allowed=f"default; for dates a pattern of {DATE_DIRECTIVES}",
+        )
         return "default"
 
     def _constraints(self, declared: object, kind: FieldType, at: str) -> Constraints:
@@ -202,5 +209,5 @@ def _bad_pattern(pattern: str) -> str:
     try:
         duckdb.execute("SELECT regexp_full_match('', ?)", [pattern])
     except duckdb.Error:
-        return "the pattern is not a regular expression of the RE2 kind (no look-around, no back-references)"
+        return "the pattern is no RE2 regular expression (no look-around, no back-references)"
     return ""

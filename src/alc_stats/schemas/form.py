@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from alc_stats.errors import did_you_mean
 from alc_stats.schemas.cells import STORED
 from alc_stats.schemas.constraints import type_allowed
 from alc_stats.schemas.schema import Schema
 from alc_stats.schemas.tables import Table
-from alc_stats.schemas.violations import LISTED, BrokenRule, Violation, shown
+from alc_stats.schemas.violations import LISTED, BrokenRule, Saying, shown
+
+RAGGED = "Put text that holds the separator in quotation marks, or add what is missing."
+IN_ORDER = 'Reorder them, or declare "fieldsMatch": "equal" in the schema.'
 
 
-def form_of(schema: Schema, table: Table, rows: int) -> Iterator[BrokenRule]:
-    """Everything that is wrong with the form of a table."""
+def form_of(schema: Schema, table: Table, *, rows: int) -> Iterator[BrokenRule]:
+    """Yield everything that is wrong with the form of a table."""
     if not rows:
-        yield _one(table, "", "noRows", "the table has a header and no rows", "nothing", "at least one row",
-                   "Was the export cut short?")  # fmt: skip
+        what, way_out = "the table has a header and no rows", "Was the export cut short?"
+        saying = Saying("noRows", "", what, "at least one row", way_out)
+        yield _once(saying, table, "no rows")
     for name in table.duplicates:
-        yield _one(table, name, "duplicateColumn", "two columns have this name", shown(name), "every name once",
-                   "Remove or rename one; the first was checked.")  # fmt: skip
+        way_out = "Remove or rename one; the first was checked."
+        saying = Saying(
+            "duplicateColumn", name, "two columns have this name", "every name once", way_out
+        )
+        yield _once(saying, table, shown(name))
     yield from _columns(schema, table)
     yield from _storage(schema, table)
-    yield from _ragged(table)
-
-
-def absent(names: Iterable[str], here: Iterable[str]) -> bool:
-    """Whether any of the names is not here."""
-    return not set(names) <= set(here)
+    if table.ragged:
+        what = "the row has another number of cells than the header"
+        saying = Saying("raggedRow", "", what, f"{table.width} cells", RAGGED)
+        found = (
+            saying.violation(table.file, r.row, f"{r.cells} cells") for r in table.ragged[:LISTED]
+        )
+        yield BrokenRule(len(table.ragged), tuple(found))
 
 
 def _columns(schema: Schema, table: Table) -> Iterator[BrokenRule]:
@@ -36,68 +44,46 @@ def _columns(schema: Schema, table: Table) -> Iterator[BrokenRule]:
     unknown = [name for name in found if name not in schema.names]
     if schema.fields_match not in ("subset", "partial"):
         for name in unknown:
-            yield _one(table, name, "unknownColumn", "the schema has no such column", shown(name), "",
-                       _meant(name, lacking) or "Remove it, or declare it in the schema.")  # fmt: skip
+            way_out = _meant(name, lacking) or "Remove it, or declare it in the schema."
+            saying = Saying("unknownColumn", name, "the schema has no such column", "", way_out)
+            yield _once(saying, table, shown(name))
     if schema.fields_match not in ("superset", "partial"):
         for name in lacking:
-            yield _one(table, name, "missingColumn", "the column is missing", "no such column",
-                       f"a column {name}", _meant(name, unknown) or "Add the column.")  # fmt: skip
-    if (
-        schema.fields_match == "exact"
-        and not lacking
-        and not unknown
-        and found != list(schema.names)
-    ):
-        yield _one(table, "", "columnOrder", "the columns stand in another order", ", ".join(found)[:200],
-                   ", ".join(schema.names)[:200],
-                   'Reorder them, or declare "fieldsMatch": "equal" in the schema.')  # fmt: skip
+            way_out = _meant(name, unknown) or "Add the column."
+            what = "the column is missing"
+            saying = Saying("missingColumn", name, what, f"a column {name}", way_out)
+            yield _once(saying, table, "no such column")
+    if schema.fields_match == "exact" and sorted(found) == sorted(schema.names):
+        yield from _order(schema, table, found)
 
 
-def _meant(name: str, others: list[str]) -> str:
-    """The column that was meant, if one is close; "" otherwise."""
-    close = did_you_mean(name, others)
-    return close if close.startswith("Did") else ""
+def _order(schema: Schema, table: Table, found: list[str]) -> Iterator[BrokenRule]:
+    if found != list(schema.names):
+        what, allowed = "the columns stand in another order", ", ".join(schema.names)
+        saying = Saying("columnOrder", "", what, allowed, IN_ORDER)
+        yield _once(saying, table, ", ".join(found))
 
 
 def _storage(schema: Schema, table: Table) -> Iterator[BrokenRule]:
+    """Yield the columns whose kind of storage cannot hold their field."""
     for field in schema.fields:
         column = table.column(field.name)
         if column is None or column.storage in STORED[field.type]:
             continue
-        zone = field.type == "datetime" and column.storage == "timestamp"
-        what = (
-            "the moments have no time zone"
-            if zone
-            else f"the column is not stored as a {field.type}"
-        )
-        way_out = (
-            "Localise it to UTC before writing." if zone else "Convert the column before writing."
-        )
-        yield _one(table, field.name, "type", what, f"a column of {column.stored_as}",
-                   type_allowed(field) or field.type, way_out)  # fmt: skip
+        if field.type == "datetime" and column.storage == "timestamp":
+            what, way_out = "the moments have no time zone", "Localise them to UTC before writing."
+        else:
+            what = f"the column is not stored as a {field.type}"
+            way_out = "Convert the column before writing."
+        saying = Saying("type", field.name, what, type_allowed(field), way_out)
+        yield _once(saying, table, f"a column of {column.stored_as}")
 
 
-def _ragged(table: Table) -> Iterator[BrokenRule]:
-    if table.ragged:
-        violations = tuple(
-            Violation(
-                table.file,
-                row.row,
-                "",
-                "raggedRow",
-                "the row has another number of cells than the header",
-                f"{row.cells} cells",
-                f"{table.width} cells",
-                "Put text that holds the separator in quotation marks, or add what is missing.",
-            )  # fmt: skip
-            for row in table.ragged[:LISTED]
-        )
-        yield BrokenRule(len(table.ragged), violations)
+def _meant(name: str, others: list[str]) -> str:
+    """Name the column that was meant, if one is close; "" otherwise."""
+    close = did_you_mean(name, others)
+    return close if close.startswith("Did") else ""
 
 
-def _one(
-    table: Table, column: str, rule: str, what: str, found: str, allowed: str, way_out: str
-) -> BrokenRule:
-    return BrokenRule(
-        1, (Violation(table.file, None, column, rule, what, found, allowed, way_out),)
-    )
+def _once(saying: Saying, table: Table, found: str) -> BrokenRule:
+    return BrokenRule(1, (saying.violation(table.file, None, found),))

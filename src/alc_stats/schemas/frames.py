@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alc_stats.schemas.checking import check, create_view
+from alc_stats.schemas.checking import Checking
 from alc_stats.schemas.schema import Field, Schema
 from alc_stats.schemas.tables import ROW, connection, open_table
 
@@ -47,12 +47,12 @@ def typed(schema: Schema, table: Path | pd.DataFrame) -> pd.DataFrame:
     >>> frame.loc[0, "event_date"], bool(frame.loc[0, "simulated"])
     (Timestamp('2026-03-02 00:00:00'), True)
     """
-    check(schema, table).raise_for_violations()
-    with connection() as db:
-        view = create_view(db, schema, open_table(db, table, name="checked", label=schema.name))
-        columns = ", ".join(
-            f'{view.value(field.name)} AS "f{i}"' for i, field in enumerate(schema.fields)
-        )
+    with connection(schema.name) as db:
+        opened = open_table(db, table, name="checked", label=schema.name)
+        checking = Checking(db, schema, opened, {})
+        checking.report().raise_for_violations()
+        value = checking.view.value
+        columns = ", ".join(f"{value(f.name)} AS f{i}" for i, f in enumerate(schema.fields))
         arrow = db.sql(f"SELECT {columns} FROM cells ORDER BY {ROW}").to_arrow_table()
     raw = arrow.to_pandas(types_mapper=_nullable)
     return pd.DataFrame(

@@ -40,7 +40,8 @@ from alc_stats.schemas.expressions import (
 
 PERIODS = ("day", "week", "month")
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
-KEYWORDS = frozenset({"and", "or", "not", "in", "is", "missing", "implies", "true", "false"})
+KEYWORDS = frozenset({"and", "or", "not", "in", "is", "missing", "implies"})
+TRUTHS = {"true": True, "false": False}
 DEEPEST = 40
 """How deeply parts may nest: far beyond any readable rule, far within Python's stack."""
 
@@ -176,8 +177,8 @@ class _Parser:
             return Constant(float(token) if "." in token else int(token), "number")
         if kind == "text":
             return Constant(token[1:-1], "text")
-        if token in ("true", "false"):
-            return Constant(token == "true", "truth")
+        if token in TRUTHS:
+            return Constant(TRUTHS[token], "truth")
         if kind == "word" and token not in KEYWORDS:
             return self.period(token) if self.peek() == "(" else self.field(token)
         raise ExpressionError(f"a value should stand where '{token}' stands")
@@ -210,7 +211,7 @@ class _Parser:
         return inner
 
     def peek(self) -> str:
-        """The next word or symbol; "" at the end and before a number or a text."""
+        """Look at the next word or symbol; "" at the end and before a number or a text."""
         kind, token = self.tokens[self.at] if self.at < len(self.tokens) else ("", "")
         return token if kind in ("word", "symbol") else ""
 
@@ -261,7 +262,7 @@ def _negative(value: Expression) -> Expression:
 
 
 def _of_kind(value: Expression, kind: Kind) -> Expression:
-    """A quoted text beside a date or a moment is one."""
+    """Take a quoted text beside a date or a moment for one."""
     if not (isinstance(value, Constant) and value.kind == "text" and kind in ("date", "moment")):
         return value
     text = str(value.value)

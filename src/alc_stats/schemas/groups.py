@@ -10,6 +10,7 @@ from alc_stats.schemas.constraints import View
 from alc_stats.schemas.expressions import fields_of, to_sql
 from alc_stats.schemas.schema import ConstantRule, ForeignKey, OrderRule, Schema
 from alc_stats.schemas.tables import ROW
+from alc_stats.schemas.violations import Saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,104 +19,138 @@ class GroupCheck:
 
     Attributes
     ----------
-    rule, column, what, allowed, way_out : str
-        As in `Violation`.
+    saying : Saying
+        What is said where it is broken.
     rows : str
-        A query over the view for the rows that break the rule: their number, and the number of the
-        other row that they contradict (NULL if there is none).
+        A query over the view for the rows that break the rule: their number as "row", and as
+        "other" the number of the row that they contradict (NULL if there is none).
     shown : tuple of str
         The fields whose cells are reported as found, in both rows.
     """
 
-    rule: str
-    column: str
-    what: str
-    allowed: str
-    way_out: str
+    saying: Saying
     rows: str
     shown: tuple[str, ...]
 
 
 def group_checks_of(schema: Schema, view: View) -> Iterator[GroupCheck]:
-    """Every check across the rows of one table whose columns are there."""
-    here = set(view.fields)
-    if schema.primary_key and here.issuperset(schema.primary_key):
-        yield _unique("primaryKey", schema.primary_key, view)
-    for key in schema.unique_keys:
-        if here.issuperset(key):
-            yield _unique("uniqueKeys", key, view)
-    for field in schema.fields:
-        if field.constraints.unique and field.name in here:
-            yield _unique("unique", (field.name,), view)
+    """Yield every check across the rows of one table whose columns are there."""
+    for name, key in _keys(schema):
+        if set(key) <= set(view.fields):
+            yield _unique(name, key, view)
     for rule in schema.rules:
-        if isinstance(rule, ConstantRule) and here.issuperset(_reads(rule)):
+        if isinstance(rule, ConstantRule) and _reads(rule) <= set(view.fields):
             yield _constant(rule, view)
-        if isinstance(rule, OrderRule) and here.issuperset(_reads(rule)):
+        if isinstance(rule, OrderRule) and _reads(rule) <= set(view.fields):
             yield _ordered(rule, view)
 
 
 def foreign_key_check(
-    key: ForeignKey, view: View, there: str, cells: tuple[Cell, ...]
+    key: ForeignKey, view: View, *, there: str, cells: tuple[Cell, ...]
 ) -> GroupCheck:
-    """Rows whose key does not occur in another relation, where `cells` read the referenced columns."""
+    """Check that a key occurs in the relation `there`, whose referenced columns `cells` read."""
     own = [view.value(name) for name in key.fields]
     matches = " AND ".join(f"other.k{i} = {value}" for i, value in enumerate(own))
     referenced = ", ".join(f"{cell.value} AS k{i}" for i, cell in enumerate(cells))
-    rows = f"""SELECT {ROW} AS "row", NULL AS other FROM cells WHERE {_all_present(own)} AND NOT EXISTS
-        (SELECT 1 FROM (SELECT DISTINCT {referenced} FROM {there}) AS other WHERE {matches})"""
+    rows = f"""
+        SELECT {ROW} AS "row", NULL AS other
+        FROM cells
+        WHERE {_present(own)} AND NOT EXISTS (
+            SELECT 1 FROM (SELECT DISTINCT {referenced} FROM {there}) AS other WHERE {matches}
+        )"""
     target = key.resource or "this table"
-    names = ", ".join(key.fields)
-    return GroupCheck("foreignKeys", names, f"not found in {target}",
-                      f"a value of {target}.{', '.join(key.reference_fields)}",
-                      f"Correct the value, or add the row to {target}.", rows, key.fields)  # fmt: skip
+    saying = Saying(
+        "foreignKeys",
+        ", ".join(key.fields),
+        f"not found in {target}",
+        f"a value of {', '.join(key.reference_fields)} in {target}",
+        f"Correct the value, or add the row to {target}.",
+    )
+    return GroupCheck(saying, rows, key.fields)
+
+
+def _keys(schema: Schema) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what must be unique, and the standard's name for it."""
+    if schema.primary_key:
+        yield "primaryKey", schema.primary_key
+    for key in schema.unique_keys:
+        yield "uniqueKeys", key
+    for field in schema.fields:
+        if field.constraints.unique:
+            yield "unique", (field.name,)
 
 
 def _unique(rule: str, key: tuple[str, ...], view: View) -> GroupCheck:
-    """Rows whose key occurred in an earlier row; a key with a missing part is compared with none."""
+    """Find rows whose key occurred before; a key with a missing part is compared with none."""
     values = [view.value(name) for name in key]
     parts = ", ".join(values)
-    rows = f"""WITH repeated AS (SELECT {parts}, min({ROW}) AS other FROM cells
-            WHERE {_all_present(values)} GROUP BY {parts} HAVING count(*) > 1)
+    rows = f"""
+        WITH repeated AS (
+            SELECT {parts}, min({ROW}) AS other
+            FROM cells WHERE {_present(values)}
+            GROUP BY {parts} HAVING count(*) > 1
+        )
         SELECT {ROW} AS "row", other FROM cells JOIN repeated USING ({parts}) WHERE {ROW} > other"""
-    names = ", ".join(key)
-    return GroupCheck(rule, names, "the key occurs twice", "every key once",
-                      "Remove the copy, or correct the identifier.", rows, key)  # fmt: skip
+    saying = Saying(
+        rule,
+        ", ".join(key),
+        "the key occurs twice",
+        "every key once",
+        "Remove the copy, or correct the identifier.",
+    )
+    return GroupCheck(saying, rows, key)
 
 
 def _constant(rule: ConstantRule, view: View) -> GroupCheck:
-    """Rows whose value is not that of the first row of their group."""
-    value, groups = view.value(rule.constant), _groups(rule, view)
-    present = _all_present([value, *groups])
-    named = ", ".join(f"{sql} AS g{i}" for i, sql in enumerate(groups))
-    keys = ", ".join(f"g{i}" for i in range(len(groups)))
-    rows = f"""WITH grouped AS (SELECT {ROW}, {value} AS v, {named} FROM cells WHERE {present}),
-        mixed AS (SELECT {keys}, min({ROW}) AS other, arg_min(v, {ROW}) AS first FROM grouped
-            GROUP BY {keys} HAVING min(v) <> max(v))
-        SELECT {ROW} AS "row", other FROM grouped JOIN mixed USING ({keys}) WHERE v <> first"""
-    allowed = f"{rule.message}: one {rule.constant} for each {', '.join(rule.within_text)}"
-    return GroupCheck(rule.name, rule.constant, "the value differs within its group", allowed, rule.way_out,
-                      rows, (rule.constant,))  # fmt: skip
+    """Find rows whose value is not that of the first row of their group."""
+    groups = _Groups(rule, view)
+    rows = f"""
+        WITH grouped AS ({groups.select(v=view.value(rule.constant))}),
+        mixed AS (
+            SELECT {groups.keys}, min({ROW}) AS other, arg_min(v, {ROW}) AS first
+            FROM grouped GROUP BY {groups.keys} HAVING min(v) <> max(v)
+        )
+        SELECT {ROW} AS "row", other
+        FROM grouped JOIN mixed USING ({groups.keys}) WHERE v <> first"""
+    allowed = f"{rule.message}: one {rule.constant} for each {groups.text}"
+    what = "the value differs within its group"
+    saying = Saying(rule.name, rule.constant, what, allowed, rule.way_out)
+    return GroupCheck(saying, rows, (rule.constant,))
 
 
 def _ordered(rule: OrderRule, view: View) -> GroupCheck:
-    """Rows whose value is under the highest value of an earlier step of their group."""
-    value, by, groups = view.value(rule.increasing), view.value(rule.by), _groups(rule, view)
-    named = ", ".join(f"{sql} AS g{i}" for i, sql in enumerate(groups))
-    keys = ", ".join(f"g{i}" for i in range(len(groups)))
-    earlier = f"(PARTITION BY {keys} ORDER BY b RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP)"
-    rows = f"""WITH grouped AS (SELECT {ROW}, {value} AS v, {by} AS b, {named} FROM cells
-            WHERE {_all_present([value, by, *groups])}),
-        compared AS (SELECT {ROW}, v, max(v) OVER {earlier} AS highest, arg_max({ROW}, v) OVER {earlier} AS other
-            FROM grouped)
-        SELECT {ROW} AS "row", other FROM compared WHERE v < highest"""
-    allowed = f"{rule.message}: {rule.increasing} does not fall as {rule.by} rises, for each {', '.join(rule.within_text)}"
-    return GroupCheck(rule.name, rule.increasing, "the value falls", allowed, rule.way_out,
-                      rows, (rule.increasing, rule.by))  # fmt: skip
+    """Find rows whose value is under the highest value of an earlier step of their group."""
+    groups = _Groups(rule, view)
+    rows = f"""
+        WITH grouped AS ({groups.select(v=view.value(rule.increasing), b=view.value(rule.by))}),
+        compared AS (
+            SELECT {ROW}, v, max({{'v': v, 'r': -{ROW}}}) OVER (
+                PARTITION BY {groups.keys} ORDER BY b
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
+            ) AS highest
+            FROM grouped
+        )
+        SELECT {ROW} AS "row", -highest.r AS other FROM compared WHERE v < highest.v"""
+    order = f"{rule.increasing} does not fall as {rule.by} rises, for each {groups.text}"
+    allowed = f"{rule.message}: {order}"
+    saying = Saying(rule.name, rule.increasing, "the value falls", allowed, rule.way_out)
+    return GroupCheck(saying, rows, (rule.increasing, rule.by))
 
 
-def _groups(rule: ConstantRule | OrderRule, view: View) -> list[str]:
-    columns = {name: view.value(name) for name in view.fields}
-    return [to_sql(part, columns) for part in rule.within]
+class _Groups:
+    """The groups of a rule in SQL: g0, g1, ..."""
+
+    def __init__(self, rule: ConstantRule | OrderRule, view: View) -> None:
+        columns = {name: view.value(name) for name in view.fields}
+        self.parts = {f"g{i}": to_sql(part, columns) for i, part in enumerate(rule.within)}
+        self.keys = ", ".join(self.parts)
+        self.text = ", ".join(rule.within_text)
+
+    def select(self, **values: str) -> str:
+        """Select the groups and some values of the rows in which none of them is missing."""
+        named = {**self.parts, **values}
+        columns = ", ".join(f"{sql} AS {name}" for name, sql in named.items())
+        return f"SELECT {ROW}, {columns} FROM cells WHERE {_present(list(named.values()))}"
 
 
 def _reads(rule: ConstantRule | OrderRule) -> set[str]:
@@ -123,5 +158,5 @@ def _reads(rule: ConstantRule | OrderRule) -> set[str]:
     return own.union(*map(fields_of, rule.within))
 
 
-def _all_present(values: list[str]) -> str:
+def _present(values: list[str]) -> str:
     return " AND ".join(f"({value}) IS NOT NULL" for value in values)

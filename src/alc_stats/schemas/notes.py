@@ -24,7 +24,7 @@ KINDS: Mapping[Expected, str] = {
 
 
 class Notes:
-    """Collects problems and reads the plain values of a schema file, noting those of a wrong kind."""
+    """Reads the plain values of a schema file and notes those that are wrong."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -62,12 +62,12 @@ class Notes:
                 )
 
     def text(self, declared: Mapping[str, Any], name: str, default: str = "") -> str:
-        """A text, or the default where there is none (a wrong kind has been noted already)."""
+        """Read a text; the default where there is none (a wrong kind has been noted)."""
         value = declared.get(name, default)
         return value if isinstance(value, str) else default
 
     def flag(self, declared: Mapping[str, Any], name: str) -> bool:
-        """A truth value; absent is false."""
+        """Read a truth value; absent is false."""
         return declared.get(name) is True
 
     def choice(
@@ -76,12 +76,16 @@ class Notes:
         """One of a list of words."""
         value = declared.get(name, default)
         if isinstance(value, str) and value not in choices:
-            self.add(f"unknown {name} '{value}'", at=name, allowed=", ".join(choices),
-                     way_out=did_you_mean(value, choices))  # fmt: skip
+            self.add(
+                f"unknown {name} '{value}'",
+                at=name,
+                allowed=", ".join(choices),
+                way_out=did_you_mean(value, choices),
+            )
         return next((choice for choice in choices if choice == value), default)
 
     def objects(self, declared: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-        """A list of objects."""
+        """Read a list of objects."""
         values = declared.get(name, [])
         if not isinstance(values, list):
             return []
@@ -100,8 +104,11 @@ class Notes:
         for i, code in enumerate(declared):
             whole = {"value": code} if isinstance(code, str) else code
             if not isinstance(whole, dict) or not isinstance(whole.get("value"), str):
-                self.add("a missing code is a text or an object with a text as its value",
-                         at=f"{at}[{i}]", found=json.dumps(code)[:60])  # fmt: skip
+                self.add(
+                    "a missing code is a text or an object with a text as its value",
+                    at=f"{at}[{i}]",
+                    found=json.dumps(code)[:60],
+                )
                 continue
             self.properties(whole, {"value": str, "label": str}, at=f"{at}[{i}]")
             codes.append(Code(whole["value"], self.text(whole, "label")))

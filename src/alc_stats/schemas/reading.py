@@ -56,7 +56,7 @@ def read(name_or_path: str | Path) -> Schema:
 
 
 def packaged_names() -> tuple[str, ...]:
-    """The names of the schemas that come with the package, sorted.
+    """List the names of the schemas that come with the package, sorted.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def _json(text: str, where: str) -> dict[str, Any]:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object, unless a property is written twice: JSON would silently keep the last."""
+    """Make the object, unless a property is written twice: JSON would keep the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -101,7 +101,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """A condition that every row keeps; a missing value leaves it undecided, which is no violation."""
+    """A condition that every row keeps; where a missing value leaves it undecided, it is kept."""
 
     name: str
     check: str
@@ -171,5 +171,5 @@ class Schema:
         return tuple(field.name for field in self.fields)
 
     def field(self, name: str) -> Field:
-        """The field of that name."""
+        """Find the field of that name."""
         return next(field for field in self.fields if field.name == name)

@@ -7,9 +7,10 @@ is read as text, so that what is reported is what is written.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +27,18 @@ Storage = Literal["text", "integer", "float", "boolean", "date", "timestamp", "m
 ROW = "row_in_file"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")
+STORAGE: Mapping[str, Storage] = {
+    "VARCHAR": "text",
+    "ENUM": "text",
+    "BOOLEAN": "boolean",
+    "INTEGER": "integer",
+    "UINTEGER": "integer",
+    "FLOAT": "float",
+    "DOUBLE": "float",
+    "DECIMAL": "float",
+    "DATE": "date",
+}
+"""DuckDB's types by name; the other integers end in INT."""
 NOTHING = "\ue000"
 """A private-use character: what DuckDB reads as NULL, so that an empty cell stays an empty text."""
 
@@ -68,13 +81,19 @@ class Table:
     ragged: tuple[Ragged, ...] = ()
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, or None."""
+        """Find the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
 
 @contextmanager
-def connection() -> Iterator[DuckDBPyConnection]:
-    """A DuckDB of our own: UTC, no network, temporary files in a folder that is removed."""
+def connection(label: str) -> Iterator[DuckDBPyConnection]:
+    """Open a DuckDB of our own: UTC, no network, temporary files in a folder that is removed.
+
+    Raises
+    ------
+    SourceError
+        If DuckDB cannot read a table to its end: damaged Parquet pages, a full disk.
+    """
     import duckdb
 
     config = {
@@ -87,6 +106,13 @@ def connection() -> Iterator[DuckDBPyConnection]:
         try:
             db.execute("SET TimeZone = 'UTC'")
             yield db
+        except duckdb.Error as error:
+            way_out = "Write the file again; was the copy cut short?"
+            raise SourceError(
+                Problem(
+                    "the table cannot be read to its end", label, _first_line(error), "", way_out
+                )
+            ) from error
         finally:
             db.close()
 
@@ -128,7 +154,7 @@ def _require_file(path: Path) -> None:
                 path.suffix or "no suffix",
                 ", ".join(known),
                 "Save the table as one of these.",
-            )  # fmt: skip
+            )
         )
     if path.stat().st_size == 0:
         raise SourceError(
@@ -144,51 +170,35 @@ def _open_parquet(db: DuckDBPyConnection, path: Path) -> Table:
     scan = f"read_parquet({_path_sql(path)}, file_row_number = true, hive_partitioning = false)"
     try:
         names = tuple(pq.read_schema(path).names)
-        stored = db.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+        stored = db.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()[: len(names)]
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise SourceError(
-            Problem(
-                "the file is not readable as Parquet",
-                str(path),
-                _first_line(error),
-                way_out="Write it again; was the copy cut short?",
-            )  # fmt: skip
-        ) from error
-    columns = tuple(
-        _column(name, f'"{sql}"', str(kind))
-        for name, (sql, kind, *_) in zip(names, stored, strict=False)
-    )
-    relation = f"(SELECT *, file_row_number + 1 AS {ROW} FROM {scan})"
+        what, way_out = "the file is not readable as Parquet", "Write it again; was it cut short?"
+        raise SourceError(Problem(what, str(path), _first_line(error), "", way_out)) from error
+    columns = _numbered(names, (kind for _, kind, *_ in stored))
+    select = ", ".join(f'"{sql}" AS c{i}' for i, (sql, *_) in enumerate(stored))
+    relation = f"(SELECT file_row_number + 1 AS {ROW}, {select} FROM {scan})"
     return _table(relation, path.name, columns)
 
 
 def _open_frame(db: DuckDBPyConnection, frame: pd.DataFrame, name: str, label: str) -> Table:
     import pyarrow as pa
 
-    plain = pd.DataFrame(
-        {f"c{i}": _plain(frame.iloc[:, i]).reset_index(drop=True) for i in range(frame.shape[1])},
-        index=range(len(frame)),
-    )
-    plain[ROW] = range(1, len(frame) + 1)
+    plain = {f"c{i}": _plain(frame.iloc[:, i]) for i in range(frame.shape[1])}
     try:
-        arrow = pa.Table.from_pandas(plain, preserve_index=False)
+        arrow = pa.table({name: pa.Array.from_pandas(series) for name, series in plain.items()})
     except (pa.ArrowException, TypeError) as error:
-        raise TableError(
-            Problem("a column of the frame cannot be read", label, _first_line(error))
-        ) from error
-    relation = f'"{name}"'
-    db.register(name, arrow)
-    stored = db.execute(f"DESCRIBE {relation}").fetchall()
-    columns = tuple(
-        _column(str(label), sql, str(kind))
-        for label, (sql, kind, *_) in zip(frame.columns, stored, strict=False)
-    )
-    return _table(relation, label, columns)
+        what = "a column of the frame cannot be read"
+        raise TableError(Problem(what, label, _first_line(error))) from error
+    numbers = pa.array(range(1, len(frame) + 1), pa.int64())
+    db.register(name, arrow.append_column(ROW, numbers) if plain else pa.table({ROW: numbers}))
+    stored = db.execute(f'DESCRIBE "{name}"').fetchall()[: len(plain)]
+    columns = _numbered(map(str, frame.columns), (kind for _, kind, *_ in stored))
+    return _table(f'"{name}"', label, columns)
 
 
 def _open_delimited(db: DuckDBPyConnection, path: Path, name: str) -> Table:
     header = read_header(path, DELIMITERS[path.suffix.lower()])
-    columns = tuple(_column(label, f"c{i}", "VARCHAR") for i, label in enumerate(header.names))
+    columns = _numbered(header.names, repeat("VARCHAR"))
     relation = f'"{name}"'
     if _load_fast(db, path, header, relation):
         return _table(f"(SELECT *, rowid + 1 AS {ROW} FROM {relation})", path.name, columns)
@@ -202,8 +212,9 @@ def _load_fast(db: DuckDBPyConnection, path: Path, header: Header, relation: str
     if header.blank_lines_before:
         return False
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names)))
-    options = f"""auto_detect = false, header = true, delim = {quote(header.delimiter)}, quote = '"', escape = '"',
-        nullstr = '{NOTHING}', hive_partitioning = false, columns = {{{columns}}}"""
+    options = f"""auto_detect = false, header = true, delim = {quote(header.delimiter)},
+        quote = '"', escape = '"', nullstr = '{NOTHING}', hive_partitioning = false,
+        columns = {{{columns}}}"""
     try:
         db.execute(
             f"CREATE TABLE {relation} AS SELECT * FROM read_csv({_path_sql(path)}, {options})"
@@ -238,38 +249,33 @@ def _table(
     return Table(relation, file, tuple(first.values()), duplicates, len(columns), ragged)
 
 
-def _column(name: str, sql: str, stored_as: str) -> Column:
-    return Column(name, sql, _storage(stored_as), stored_as)
+def _numbered(names: Iterable[str], stored: Iterable[str]) -> tuple[Column, ...]:
+    """Name columns c0, c1, ... in SQL: names in files may clash there, or differ in case only."""
+    pairs = zip(names, map(str, stored), strict=False)
+    return tuple(
+        Column(name, f"c{i}", _storage(kind), kind) for i, (name, kind) in enumerate(pairs)
+    )
 
 
 def _storage(stored_as: str) -> Storage:
-    """The kind of storage of a DuckDB type."""
-    match stored_as.split("(")[0].split()[0]:
-        case "VARCHAR" | "ENUM":
-            return "text"
-        case "BOOLEAN":
-            return "boolean"
-        case "FLOAT" | "DOUBLE" | "DECIMAL":
-            return "float"
-        case "DATE":
-            return "date"
-        case kind if "INT" in kind:
-            return "integer"
-        case kind if kind.startswith("TIMESTAMP"):
-            return "moment" if "TZ" in kind or "ZONE" in stored_as else "timestamp"
-        case _:
-            return "other"
+    """Tell the kind of storage of a DuckDB type."""
+    name = stored_as.split("(")[0]
+    if stored_as.endswith("]"):
+        return "other"  # a list of something
+    if name.startswith("TIMESTAMP"):
+        return "moment" if "TZ" in name or "ZONE" in name else "timestamp"
+    return STORAGE.get(name, "integer" if name.endswith("INT") else "other")
 
 
 def _plain(series: pd.Series) -> pd.Series:
-    """A column that Arrow can take: categories and mixed objects as their text."""
+    """Make a column one that Arrow can take: categories and mixed objects as their text."""
     if isinstance(series.dtype, pd.CategoricalDtype) or series.dtype == object:
         return series.astype(object).map(str, na_action="ignore").astype("str")
     return series
 
 
 def _path_sql(path: Path) -> str:
-    """The path as an SQL literal in which no character is a wildcard."""
+    """Write the path as an SQL literal in which no character is a wildcard."""
     return quote("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 

@@ -30,7 +30,8 @@ class Violation:
         The standard's name ("minimum", "primaryKey"), one of ours for the file's form
         ("unknownColumn", "raggedRow"), or the name of a rule of the schema.
     what, found, allowed, way_out : str
-        What is wrong, the value as written (cut after 40 characters), what may stand there, what to do.
+        What is wrong, the value as written (cut after 40 characters), what may stand there, and
+        what to do.
     """
 
     file: str
@@ -54,6 +55,30 @@ class Violation:
         """The violation as a problem of the package's errors."""
         return Problem(
             f"{self.what} ({self.rule})", self.where, self.found, self.allowed, self.way_out
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What is said where a rule is broken, whatever the row; the names are those of `Violation`."""
+
+    rule: str
+    column: str
+    what: str
+    allowed: str
+    way_out: str
+
+    def violation(self, file: str, row: int | None, found: str, *, way_out: str = "") -> Violation:
+        """Say it of one row, perhaps with a better way out."""
+        return Violation(
+            file=file,
+            row=row,
+            column=self.column,
+            rule=self.rule,
+            what=self.what,
+            found=found,
+            allowed=self.allowed,
+            way_out=way_out or self.way_out,
         )
 
 
@@ -135,18 +160,20 @@ class Report:
 
     def __str__(self) -> str:
         notes = "".join(f"\nNot checked: {note}" for note in self.notes)
+        rows = _count(self.rows, "row")
         if self.ok:
-            return f"{self.file} satisfies {self.schema}: {_count(self.rows, 'row')}, no violations.{notes}"
+            return f"{self.file} satisfies {self.schema}: {rows}, no violations.{notes}"
+        violations, rules = _count(self.total, "violation"), _count(len(self.broken), "rule")
         head = (
-            f"{self.file} breaks {self.schema}: {_count(self.total, 'violation')} of {_count(len(self.broken), 'rule')} "
-            f"in {_count(self.rows, 'row')}. Row 1 is the first row after the header."
+            f"{self.file} breaks {self.schema}: {violations} of {rules} in {rows}. "
+            "Row 1 is the first row after the header."
         )
         texts = (f"{i}. {broken.text}" for i, broken in enumerate(self.broken, 1))
         return "\n\n".join((head, *texts)) + ("\n" + notes if notes else "")
 
 
 def shown(value: str | None) -> str:
-    """A value as it is reported: quoted, without control characters, at most 40 characters.
+    """Show a value as it is reported: quoted, without control characters, 40 of them at most.
 
     Examples
     --------
