@@ -32,7 +32,7 @@ CAPABILITY = ["capability_familiar", "capability_near", "capability_far"]
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
-    """Tables `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person."""
+    """Make `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person."""
     survey = read_table(raw["survey"])
     ledger.start("survey", len(survey))
     usage = _usage(raw["usage_event"], survey, ledger)
