@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report import examples
 
 from alc_stats.report.write import write_reports
 from alc_stats.study.result import StudyResult
+from report import examples
 
 PAPER = Path(__file__).parents[2] / "paper"
 

@@ -444,6 +444,18 @@ def _forest(label: str = "Observed, OLS with HC3") -> Exhibit:
     )
 
 
+def percentages() -> Exhibit:
+    """A forest of relative changes."""
+    return Exhibit(
+        id="specifications", kind="forest", title="Published and ours", caption="", alt="",
+        columns={
+            "label": ("Published", "Ours"), "value": (0.188, 0.163), "low": (0.013, -0.002),
+            "high": (0.395, 0.355), "group": ("OLS", "Random intercept"),
+        },
+        axes={"x": "Change in time with AI", "x_kind": "percent"}, reference=0.0,
+    )  # fmt: skip
+
+
 def _histogram() -> Exhibit:
     edges = [2.0 + 0.5 * i for i in range(11)]
     ai = [0.01, 0.04, 0.08, 0.14, 0.19, 0.2, 0.15, 0.11, 0.06, 0.02]

@@ -1,4 +1,4 @@
-"""Every expected text follows from the rules in the docstrings of `numbers` and APA 7, 6.36-6.45."""
+"""Expected texts follow from the docstrings of `numbers` and from APA 7, sections 6.36 to 6.45."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ NAN, INF = math.nan, math.inf
         (0.856, "ratio", "0.86"), (1.105, "ratio", "1.10"),
         (-1.9512, "statistic", "−1.95"), (-0.001, "statistic", "0.00"),
         (0.84, "seconds", "0.8 s"), (135.2, "seconds", "135 s"),
-        (0.1512, "estimate", "0.151"), (12.345, "estimate", "12.35"), (251.405, "estimate", "251.4"),
+        (0.1512, "estimate", "0.151"), (12.345, "estimate", "12.35"),
+        (251.405, "estimate", "251.4"),
         (1751.94, "estimate", "1,752"), (0.0, "estimate", "0"), (0.00049, "se", "0.00049"),
         (NAN, "estimate", "—"), (-INF, "estimate", "−∞"),
     ],

@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 
 import pytest
 from docx import Document
-from report import examples
 
 from alc_stats.report import render, tables
 from alc_stats.report.table import Table
+from report import examples
 
 Grid = list[list[str]]
 

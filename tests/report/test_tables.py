@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from report import examples
 
 from alc_stats.records import Number
 from alc_stats.report import tables
+from alc_stats.report.coefficients import coefficient_table
 from alc_stats.report.table import Column, Row, Table
+from report import examples
 
 BROKEN = ("987", "876", "765", "654", "39")
 """Digits that occur in the failed fit of `examples.simulated` and nowhere else in its table."""
@@ -17,7 +18,7 @@ def column(table: Table, label: str) -> list[str]:
 
 
 def test_a_failed_fit_prints_its_failure_and_no_number() -> None:
-    cells = column(tables.coefficient_table(examples.simulated()), "Random slopes")
+    cells = column(coefficient_table(examples.simulated()), "Random slopes")
     assert [cell for cell in cells if cell] == ["did not converge: no result"]
 
 
@@ -30,13 +31,13 @@ def test_no_table_of_the_study_holds_a_number_of_the_failed_fit() -> None:
 
 def test_a_model_that_was_never_fitted_says_so() -> None:
     study = examples.unfitted()
-    table = tables.coefficient_table(study)
+    table = coefficient_table(study)
     assert column(table, "Never fitted") == ["could not be fitted: no result"]
     assert "Never fitted: the design has a constant column" in table.notes
 
 
 def test_models_stand_side_by_side_with_blocks_in_order() -> None:
-    table = tables.coefficient_table(examples.real_looking())
+    table = coefficient_table(examples.real_looking())
     groups = list(dict.fromkeys(row.group for row in table.rows))
     assert groups == ["Mean", "Residual dispersion (log SD)", "Random part", "Model"]
     labels = column(table, "Term")
@@ -56,7 +57,8 @@ def test_table_one_holds_moments_by_group_and_reliability() -> None:
     table = tables.table_one(examples.real_looking())
     assert table.spanners() == (("", 1), ("AI", 3), ("no AI", 3), ("", 1))
     assert table.grid()[1] == (
-        "Belief in speed (points from 1 to 7)", "136", "5.21", "1.12", "110", "4.87", "1.20", "0.87",
+        "Belief in speed (points from 1 to 7)",
+        "136", "5.21", "1.12", "110", "4.87", "1.20", "0.87",
     )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from alc_stats.inference.decision import Verdict
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
-from alc_stats.report.figures import COLOURS, INK, MUTED, Drawing
+from alc_stats.report.canvas import COLOURS, INK, MUTED
+from alc_stats.report.figures import Drawing
 from alc_stats.report.manifest import without_paths
 from alc_stats.report.render import to_html
 from alc_stats.report.table import cell_text
