@@ -11,12 +11,16 @@ from alc_stats.models import Evidence, guarded
 from alc_stats.models.finding import joined
 from alc_stats.records import Number, Phrase
 
-THREAT = Evidence("bounds", "threat", Phrase("{floor} at the floor.", {"floor": Number(0.1, "share")}))
+THREAT = Evidence(
+    "bounds", "threat", Phrase("{floor} at the floor.", {"floor": Number(0.1, "share")})
+)
 CLEAR = Evidence("bounds", "clear", Phrase("Nothing at the floor."))
 
 
 def decision(verdict: Verdict) -> Decision:
-    return Decision(verdict, "superiority", Phrase("The estimate is {value}.", {"value": Number(1.0)}))
+    return Decision(
+        verdict, "superiority", Phrase("The estimate is {value}.", {"value": Number(1.0)})
+    )
 
 
 @pytest.mark.parametrize("verdict", ["supported", "contradicted", "equivalent"])
