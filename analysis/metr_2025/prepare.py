@@ -25,7 +25,7 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
 
 
 def _issues(source: pd.DataFrame) -> pd.DataFrame:
-    """Total time is implementation plus review; missing reviews get their arm's mean, as published."""
+    """Time is implementation plus review; missing reviews get their arm's mean, as published."""
     arm_mean = source.groupby("ai_treatment")["post_review_implementation_time"].transform("mean")
     review = source["post_review_implementation_time"].fillna(arm_mean)
     total = source["initial_implementation_time"] + review

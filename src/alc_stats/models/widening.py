@@ -147,7 +147,7 @@ def _by_cluster(rows: pd.DataFrame, outcome: str, cluster: str) -> tuple[FloatAr
             Problem(
                 f"an arm has {len(usable)} clusters whose spread can be measured",
                 where=f"column '{cluster}'",
-                allowed=f"at least {FEWEST_CLUSTERS} with {FEWEST_MEMBERS} or more values that differ",
+                allowed=f"at least {FEWEST_CLUSTERS}, each of {FEWEST_MEMBERS} or more values",
                 way_out="The spread of one cluster cannot be told from the effect of the arm.",
             )
         )
