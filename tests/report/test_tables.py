@@ -95,3 +95,10 @@ def test_a_mixed_table_marks_the_simulated_rows() -> None:
 def test_a_ragged_table_is_refused() -> None:
     with pytest.raises(ValueError, match="a row has 1 cells, not 2"):
         Table("t", "t", (Column("a"), Column("b")), (Row((Number(1.0),)),))
+
+
+def test_a_column_can_be_left_out() -> None:
+    table = tables.hypothesis_table(examples.studies())
+    shorter = table.without("Reason")
+    assert [c.label for c in shorter.columns] == [c.label for c in table.columns][:-1]
+    assert shorter.grid()[0] == table.grid()[0][:-1]

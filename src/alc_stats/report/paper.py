@@ -71,7 +71,7 @@ def generated(
         "numbers.json": _json(number_texts(results)),
         "findings.json": _json(_findings(results)),
         "studies.json": _json({r.id: _study(r, drawings.get(r.id, ())) for r in results}),
-        "tables/hypotheses.typ": to_typst(hypothesis_table(results)),
+        "tables/hypotheses.typ": to_typst(hypothesis_table(results).without("Reason")),
     }
     for result in results:
         tables = {f"tables/{result.slug}/{t.id}.typ": to_typst(t) for t in study_tables(result)}
