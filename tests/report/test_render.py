@@ -164,6 +164,11 @@ def test_a_label_that_looks_like_a_formula_is_no_field_in_word() -> None:
     assert "instrText" not in document
 
 
+def test_word_files_carry_no_time() -> None:
+    with zipfile.ZipFile(io.BytesIO(render.to_docx(hostile()))) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_characters_that_xml_cannot_hold_are_left_out() -> None:
     from alc_stats.report.render.word import plain as word_plain
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from alc_stats.measures.describe import Descriptive
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
@@ -50,7 +49,6 @@ def hypothesis_table(results: Sequence[StudyResult]) -> Table:
 def table_one(result: StudyResult) -> Table:
     """M, SD and n of every variable by group, and the reliability of scales."""
     groups = tuple(dict.fromkeys(d.group for d in result.descriptives))
-    cells = {(d.variable, d.group): d for d in result.descriptives}
     labels = {d.variable: _with_unit(d.label, d.unit) for d in result.descriptives}
     scales = {scale.id: scale for scale in result.scales}
     reliable = [id_ for id_ in labels if id_ in scales]
@@ -60,7 +58,7 @@ def table_one(result: StudyResult) -> Table:
     for variable, label in labels.items():
         row: list[Cell] = [label]
         for group in groups:
-            row += _moments(cells.get((variable, group)))
+            row += _moments(result, variable, group)
         rows.append(Row((*row, *([_alpha(result, variable)] if reliable else []))))
     return Table(
         id="table1",
@@ -219,14 +217,14 @@ def _with_unit(label: str, unit: str) -> str:
     return f"{label} ({unit})" if unit else label
 
 
-def _moments(cell: Descriptive | None) -> tuple[Cell, Cell, Cell]:
+def _moments(result: StudyResult, variable: str, group: str) -> tuple[Cell, Cell, Cell]:
     """n, M and SD; all three are withheld where the mean was."""
-    if cell is None or cell.mean is None or cell.n is None:
-        return None, None, None
-    mean, sd = numbers.show_together(
-        Number(cell.mean), Number(float("nan") if cell.sd is None else cell.sd)
-    )
-    return Number(cell.n, "count"), mean, sd
+    for cell in result.descriptives:
+        if (cell.variable, cell.group) == (variable, group) and cell.n and cell.mean is not None:
+            spread = float("nan") if cell.sd is None else cell.sd
+            mean, sd = numbers.show_together(Number(cell.mean), Number(spread))
+            return Number(cell.n, "count"), mean, sd
+    return None, None, None
 
 
 def _alpha(result: StudyResult, variable: str) -> Cell:

@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alc_stats.data.ledger import LedgerRow
 from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.manifest import commit, software, without_paths
@@ -65,8 +64,7 @@ def data_lines(result: StudyResult) -> tuple[str, ...]:
     """The sources with their hashes and the rows that stay; SIMULATED first where they are."""
     banner = [f"DATA   {SIMULATED}: the values below are not findings"] if result.simulated else []
     sources = _wrapped("" if banner else "DATA", " · ".join(_source(use) for use in result.sources))
-    rows = " · ".join(_rows(row) for row in result.ledger)
-    return (*banner, *sources, *_wrapped("ROWS", rows))
+    return (*banner, *sources, *_wrapped("ROWS", _ledger_text(result)))
 
 
 def step_text(seconds: Mapping[str, float]) -> str:
@@ -131,10 +129,14 @@ def _source(use: SourceUse) -> str:
     return f"{use.file} sha256 {use.sha256[:8]}…" if use.sha256 else use.file
 
 
-def _rows(row: LedgerRow) -> str:
-    why = f" ({row.why})" if row.dropped and row.why else ""
-    read, dropped, kept = _count(row.read), _count(row.dropped), _count(row.kept)
-    return f"{row.step}: {read} read, {dropped} dropped{why}, {kept} kept"
+def _ledger_text(result: StudyResult) -> str:
+    """Every step with what it read, dropped (and why) and kept."""
+    steps = []
+    for row in result.ledger:
+        why = f" ({row.why})" if row.dropped and row.why else ""
+        read, dropped, kept = _count(row.read), _count(row.dropped), _count(row.kept)
+        steps.append(f"{row.step}: {read} read, {dropped} dropped{why}, {kept} kept")
+    return " · ".join(steps)
 
 
 def _failed(check: Check) -> str:
