@@ -28,6 +28,9 @@ PUBLISHED_TWO_DIGITS = 0.005
 SAME_LOGLIK = 1e-8
 """Log-likelihoods of some hundreds at one optimum: lme4 stops within 1e-10 of its maximum."""
 
+SIX_SIGNIFICANT_DIGITS = 1e-5
+"""Committed results of replications are rounded to six significant digits."""
+
 TEN_PRINTED_DIGITS = 5e-9
 """The file prints about ten significant digits of group means up to ten."""
 
