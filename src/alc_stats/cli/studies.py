@@ -48,7 +48,7 @@ def add_report(verbs: Verbs) -> None:
         verbs,
         "report",
         _report,
-        summary="write tables, figures, page and paper anew from results on disk; nothing is refitted",
+        summary="write tables, figures, page and paper anew from the results on disk",
         examples="  alc-stats report --out results --paper paper",
     )
     _add_places(verb)
@@ -119,7 +119,8 @@ def _read_all(folders: Sequence[Path]) -> list[Study]:
     """Every declaration, or the problems of all of them together."""
     from alc_stats.study import read_study
 
-    studies, problems = [], []
+    studies: list[Study] = []
+    problems: list[Problem] = []
     for folder in folders:
         try:
             studies.append(read_study(folder))
