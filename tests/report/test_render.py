@@ -101,7 +101,8 @@ def from_docx(table: Table) -> Grid:
 LATEX = {
     r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^",
     r"\textless{}": "<", r"\textgreater{}": ">", r"\textbar{}": "|", r"\textquotedbl{}": '"',
-    r"\textquotesingle{}": "'", "{[}": "[", "{]}": "]", "{*}": "*", "$-$": "−", r"$\infty$": "∞",
+    r"\textquotesingle{}": "'", "{[}": "[", "{]}": "]", "{*}": "*",
+    "$-$": "\u2212", r"$\infty$": "∞",
     r"$\times$": "\u00d7", r"$\pm$": "±", r"$\alpha$": "\u03b1", "---": "—",
     r"\&": "&", r"\%": "%", r"\_": "_", r"\#": "#", r"\$": "$", r"\{": "{", r"\}": "}",
 }  # fmt: skip

@@ -42,7 +42,10 @@ def test_models_stand_side_by_side_with_blocks_in_order() -> None:
     assert groups == ["Mean", "Residual dispersion (log SD)", "Random part", "Model"]
     labels = column(table, "Term")
     at = labels.index("ai: yes")
-    assert column(table, "Random intercept")[at : at + 2] == ["0.151 (0.078)", "[−0.002, 0.304]"]
+    assert column(table, "Random intercept")[at : at + 2] == [
+        "0.151 (0.078)",
+        "[\u22120.002, 0.304]",
+    ]
     assert column(table, "OLS, clustered")[labels.index("Covariance")] == "clustered by developer"
     assert column(table, "OLS, clustered")[labels.index("Levels of developer")] == "16"
 

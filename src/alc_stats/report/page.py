@@ -192,7 +192,7 @@ def _verdict(finding: Finding) -> VerdictShown:
     value = cell_text(estimate).split(" (")[0]
     return VerdictShown(
         id=finding.id,
-        statement=finding.statement,
+        statement=numbers.no_break(finding.statement),
         verdict=finding.decision.verdict,
         estimate=numbers.no_break(
             f"{value} {cell_text(interval)}" if estimate else numbers.MISSING

@@ -99,7 +99,7 @@ def _findings(results: Sequence[StudyResult]) -> dict[str, dict[str, str]]:
 
 def _finding(finding: Finding) -> dict[str, str]:
     return {
-        "statement": finding.statement,
+        "statement": numbers.no_break(finding.statement),
         "verdict": finding.decision.verdict,
         "reason": numbers.no_break(numbers.say(finding.decision.reason)),
         "family": finding.family,
