@@ -1,4 +1,4 @@
-"""The house as ARCHITECTURE.md draws it: imports point left, the tree is the tree, the list is the list."""
+"""The house as ARCHITECTURE.md draws it: imports point left, tree and public list are true."""
 
 from __future__ import annotations
 
@@ -25,9 +25,28 @@ LEFT = {
     "measures": {"data", "schemas", "errors", "records", "files"},
     "estimators": {"errors", "records"},
     "inference": {"estimators", "errors", "records"},
-    "models": {"inference", "estimators", "measures", "data", "schemas", "errors", "records", "files"},
+    "models": {
+        "inference",
+        "estimators",
+        "measures",
+        "data",
+        "schemas",
+        "errors",
+        "records",
+        "files",
+    },
     "simulate": {"estimators", "measures", "data", "schemas", "errors", "records", "files"},
-    "study": {"models", "inference", "estimators", "measures", "data", "schemas", "errors", "records", "files"},
+    "study": {
+        "models",
+        "inference",
+        "estimators",
+        "measures",
+        "data",
+        "schemas",
+        "errors",
+        "records",
+        "files",
+    },
     "report": {"study", "models", "inference", "estimators", "errors", "records", "files"},
 }
 KERNELS_NEVER = {"pandas", "statsmodels", "formulaic", "pathlib", "json"}
@@ -65,7 +84,9 @@ def test_imports_point_left(path: Path) -> None:
     assert not forbidden, f"{room} may not import {sorted(forbidden)}"
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE / "estimators" / "kernels").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((SOURCE / "estimators" / "kernels").glob("*.py")), ids=lambda p: p.name
+)
 def test_kernels_take_arrays_only(path: Path) -> None:
     tops = {name.split(".")[0] for name in imported(path)}
     assert not tops & KERNELS_NEVER
@@ -82,7 +103,7 @@ def test_the_law_here_is_the_law_on_the_page() -> None:
 
 def test_the_tree_on_the_page_exists() -> None:
     tree = PAGE.split("## The tree")[1].split("```")[1]
-    names = re.findall(r"^(\s*)(\S+)", tree, flags=re.MULTILINE)
+    names = re.findall(r"^( *)(\S+)", tree, flags=re.MULTILINE)
     paths = [(ROOT / name) if not indent else (SOURCE / name) for indent, name in names]
     missing = [str(p) for p in paths if not p.exists()]
     assert not missing
@@ -105,13 +126,16 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, alc_stats; print(sorted({'numpy', 'pandas', 'statsmodels', 'scipy'} & set(sys.modules)))"
+    heavy = {"numpy", "pandas", "scipy", "statsmodels"}
+    code = f"import sys, alc_stats; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_no_file_outgrows_its_room() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 450}
+    long = {
+        str(p.relative_to(ROOT)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 450
+    }
     assert not long
 
 

@@ -1,4 +1,4 @@
-"""From the published file to one row a student and session, and to the stacked table of two outcomes.
+"""From the published file to one row a student and session, and to two stacked outcomes.
 
 Survey answers were typed by hand in places ("A litttle", "Very Poorly", "-"): they are matched
 without regard to case, and what is no answer of the scale is missing, counted in the ledger.
@@ -15,36 +15,59 @@ from alc_stats.data.ledger import Ledger
 from alc_stats.data.readers import read_table
 
 ARMS = {"control": "control", "vanilla": "base", "augmented": "tutor"}
-PERFORMANCE = {"very poorly": 0, "below average": 1, "average": 2, "above average": 3, "excellent": 4}
-PERSON = ["student", "class", "year", "session", "grader", "teacher", "arm", "base", "tutor", "gpa_prev"]
+PERFORMANCE = {
+    "very poorly": 0,
+    "below average": 1,
+    "average": 2,
+    "above average": 3,
+    "excellent": 4,
+}
+PERSON = [
+    "student",
+    "class",
+    "year",
+    "session",
+    "grader",
+    "teacher",
+    "arm",
+    "base",
+    "tutor",
+    "gpa_prev",
+]
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
     """Tables `sessions` (one row a student and session) and `outcomes` (two rows)."""
     source = read_table(raw["sessions"])
     ledger.start("sessions", len(source))
-    kept = ledger.keep("sessions", source, source["Honors"] == 0, why="honours classes, left out by the authors")
+    kept = ledger.keep(
+        "sessions", source, source["Honors"] == 0, why="honours classes, left out by the authors"
+    )
     sessions = _sessions(kept.reset_index(drop=True))
     return {"sessions": sessions, "outcomes": _stacked(sessions, ledger)}
 
 
 def _sessions(source: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame({
-        "student": source["Student ID"].astype(str),
-        "class": source["Class"],
-        "year": source["Year"].astype(str),
-        "session": source["Session"].astype(str),
-        "grader": source["Grader"],
-        "teacher": source["teacher"],
-        "arm": source["Treatment arm"].map(ARMS),
-        "base": source["GPTBase"],
-        "tutor": source["GPTTutor"],
-        "gpa_prev": source["gpa_prev"],
-        "practice": source["Part2Tot"],
-        "exam": source["Part3Tot"],
-        "perceived": source["Survey Q2"].str.strip().str.lower().map(PERFORMANCE),
-    })
-    return table.assign(exam_sd=_in_control_sds(table, "exam"), perceived_sd=_in_control_sds(table, "perceived"))
+    table = pd.DataFrame(
+        {
+            "student": source["Student ID"].astype(str),
+            "class": source["Class"],
+            "year": source["Year"].astype(str),
+            "session": source["Session"].astype(str),
+            "grader": source["Grader"],
+            "teacher": source["teacher"],
+            "arm": source["Treatment arm"].map(ARMS),
+            "base": source["GPTBase"],
+            "tutor": source["GPTTutor"],
+            "gpa_prev": source["gpa_prev"],
+            "practice": source["Part2Tot"],
+            "exam": source["Part3Tot"],
+            "perceived": source["Survey Q2"].str.strip().str.lower().map(PERFORMANCE),
+        }
+    )
+    return table.assign(
+        exam_sd=_in_control_sds(table, "exam"), perceived_sd=_in_control_sds(table, "perceived")
+    )
 
 
 def _in_control_sds(table: pd.DataFrame, column: str) -> pd.Series:
@@ -55,6 +78,14 @@ def _in_control_sds(table: pd.DataFrame, column: str) -> pd.Series:
 
 def _stacked(sessions: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Exam rows above perception rows, of the sessions that have both."""
-    both = ledger.keep("outcomes", sessions, sessions["perceived_sd"].notna(), why="no usable answer on perceived performance")
-    parts = [both[PERSON].assign(outcome=name, value=both[f"{name}_sd"]) for name in ("exam", "perceived")]
+    both = ledger.keep(
+        "outcomes",
+        sessions,
+        sessions["perceived_sd"].notna(),
+        why="no usable answer on perceived performance",
+    )
+    parts = [
+        both[PERSON].assign(outcome=name, value=both[f"{name}_sd"])
+        for name in ("exam", "perceived")
+    ]
     return pd.concat(parts, ignore_index=True)

@@ -2,7 +2,8 @@
 
     python analysis/reference/recovery.py [folder] [replications]
 
-writes `recovery.json` into the folder that holds `truth.toml` (default: this one).
+writes `recovery.json` into the folder that holds `truth.toml` (default: this one), and beside it
+`expected.json`: what the study's own estimates must come near to, and how near.
 """
 
 from __future__ import annotations
@@ -19,6 +20,26 @@ from alc_stats.simulate import read_truth, reference
 from alc_stats.simulate.recovery import implied, recovered
 
 FIRST_SEED = 1
+
+QUOTED = {
+    "mandate_usage.value": "log_tokens.mandate",
+    "training_usage.value": "log_tokens.training",
+    "mandate_awareness.value": "awareness.mandate",
+    "training_awareness.value": "awareness.training",
+    "mandate_folk.value": "folk.mandate",
+    "training_folk.value": "folk.training",
+    "mandate_familiar.value": "capability_familiar.mandate",
+    "training_familiar.value": "capability_familiar.training",
+    "mandate_far.value": "capability_far.mandate",
+    "training_far.value": "capability_far.training",
+    "slope_free.value": "quality.slope",
+    "slope_mandate.value": "quality.slope_mandate",
+    "H6.estimate": "widening.log_sd_difference",
+}
+"""Numbers of the study and the parameters they estimate."""
+
+STANDARD_ERRORS = 4
+"""A right estimate is further off about once in 16 000 studies."""
 
 
 def recovery(folder: Path, replications: int) -> dict[str, object]:
@@ -44,12 +65,29 @@ def recovery(folder: Path, replications: int) -> dict[str, object]:
     return {"first_seed": FIRST_SEED, "replications": replications, "parameters": parameters}
 
 
+def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+    """The truth behind every quoted number, and four standard deviations over replications."""
+    numbers = [
+        {
+            "id": number,
+            "expected": parameters[name]["truth"],
+            "tolerance": float(f"{STANDARD_ERRORS * parameters[name]['sd']:.3g}"),
+            "reason": "four standard deviations of an elementary estimate over replications",
+            "source": f"truth.toml, {name}; recovery.json",
+        }
+        for number, name in QUOTED.items()
+    ]
+    return {"numbers": numbers}
+
+
 def main(arguments: list[str]) -> None:
-    """Write `recovery.json` and say how far the worst parameter is off."""
+    """Write `recovery.json` and `expected.json`; say how far the worst parameter is off."""
     folder = Path(arguments[0]) if arguments else Path(__file__).parent
     result = recovery(folder, int(arguments[1]) if len(arguments) > 1 else 200)
     rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
     write_whole(folder / "recovery.json", json.dumps(rounded, indent=1) + "\n")
+    near = expected(rounded["parameters"])
+    write_whole(folder / "expected.json", json.dumps(near, indent=1) + "\n")
     worst = max(rounded["parameters"].items(), key=lambda item: abs(item[1]["bias_in_mcse"]))
     print(
         f"{len(rounded['parameters'])} parameters, {rounded['replications']} replications; "

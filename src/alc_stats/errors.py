@@ -3,7 +3,7 @@
 ::
 
     AlcError                    exit code 1; carries every problem found, not only the first
-    ├── DeclarationError        a study.toml, a schema file or an argument is wrong; raised before data are read
+    ├── DeclarationError        a declaration or an argument is wrong; raised before data are read
     ├── DataError               the data break a declared rule
     │   ├── SourceError         a source is missing, unreadable or not the declared file
     │   └── TableError          a table breaks its schema

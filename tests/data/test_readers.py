@@ -78,13 +78,17 @@ UNEQUAL = "rows have more or fewer cells than the header. Found:"
     [
         (
             "a;b\n1;2\n",
-            "the file has one column only. Found: ';' in its header. "
-            "Allowed: columns separated by ','. Pass separator=';'.",
+            (
+                "the file has one column only. Found: ';' in its header. "
+                "Allowed: columns separated by ','. Pass separator=';'."
+            ),
         ),
         (
             "größe\n".encode("cp1252"),
-            "the file is not in the encoding utf-8. Found: byte 0xf6. "
-            "Pass the encoding it was written in, such as encoding='cp1252'.",
+            (
+                "the file is not in the encoding utf-8. Found: byte 0xf6. "
+                "Pass the encoding it was written in, such as encoding='cp1252'."
+            ),
         ),
         ("a,b\n1,2\n3\n4\n", f"{UNEQUAL} 2 rows, the first on line 3 with 1. Allowed: 2 cells."),
         ("a,b\n1,2,3\n", f"{UNEQUAL} 1 rows, the first on line 2 with 3. Allowed: 2 cells."),

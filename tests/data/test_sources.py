@@ -174,7 +174,8 @@ def test_a_source_without_an_address_names_its_origin(tmp_path: Path) -> None:
         locate(ISSUES, cache=tmp_path)
     assert str(caught.value) == (
         "metr/issues.csv: source 'issues' cannot be had. "
-        f"Found: not in a data folder (ALC_STATS_DATA is not set); not at {tmp_path}/metr/issues.csv; it has no address to download from. "
+        "Found: not in a data folder (ALC_STATS_DATA is not set); "
+        f"not at {tmp_path}/metr/issues.csv; it has no address to download from. "
         "Get the file from its origin (becker2025), save it unchanged as <folder>/metr/issues.csv "
         "and set ALC_STATS_DATA=<folder>. Licence: none stated. Cite: becker2025."
     )

@@ -8,14 +8,19 @@ import pytest
 
 from alc_stats.inference.decision import Decision, Verdict
 from alc_stats.models import Evidence, guarded
+from alc_stats.models.finding import joined
 from alc_stats.records import Number, Phrase
 
-THREAT = Evidence("bounds", "threat", Phrase("{floor} at the floor.", {"floor": Number(0.1, "share")}))
+THREAT = Evidence(
+    "bounds", "threat", Phrase("{floor} at the floor.", {"floor": Number(0.1, "share")})
+)
 CLEAR = Evidence("bounds", "clear", Phrase("Nothing at the floor."))
 
 
 def decision(verdict: Verdict) -> Decision:
-    return Decision(verdict, "superiority", Phrase("The estimate is {value}.", {"value": Number(1.0)}))
+    return Decision(
+        verdict, "superiority", Phrase("The estimate is {value}.", {"value": Number(1.0)})
+    )
 
 
 @pytest.mark.parametrize("verdict", ["supported", "contradicted", "equivalent"])
@@ -32,6 +37,14 @@ def test_clear_evidence_changes_nothing(verdict: Verdict) -> None:
     assert guarded(decision(verdict), (CLEAR,)) == decision(verdict)
 
 
-@pytest.mark.parametrize("verdict", ["inconclusive", "not tested"])
-def test_nothing_is_taken_from_what_says_nothing(verdict: Verdict) -> None:
-    assert guarded(decision(verdict), (THREAT,)) == decision(verdict)
+def test_an_inconclusive_result_names_the_threat_as_well() -> None:
+    assert "{floor} at the floor." in guarded(decision("inconclusive"), (THREAT,)).reason.template
+
+
+def test_what_was_not_tested_stays_so() -> None:
+    assert guarded(decision("not tested"), (THREAT,)) == decision("not tested")
+
+
+def test_numbers_of_one_name_must_be_one_number() -> None:
+    with pytest.raises(ValueError, match="two numbers are called 'floor'"):
+        joined(THREAT.finding, Phrase("{floor}", {"floor": Number(0.2, "share")}))

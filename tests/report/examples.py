@@ -260,12 +260,14 @@ def real_looking() -> StudyResult:
         ),
         exhibits=(_forest(), _histogram()),
         numbers={
-            "metr_2025.slowdown.value": Number(0.188, "percent"),
-            "metr_2025.slowdown.low": Number(0.013, "percent"),
-            "metr_2025.slowdown.high": Number(0.395, "percent"),
-            "metr_2025.published.n": Number(246, "count"),
-            "metr_2025.published.ai.p": Number(0.0352, "p"),
-            "metr_2025.H1b.p": Number(0.0352, "p"),
+            **_quantity("slowdown_ols", 0.188, 0.013, 0.395),
+            **_quantity("slowdown_cluster", 0.188, 0.0016, 0.41),
+            **_quantity("slowdown_developer", 0.163, -0.0017, 0.355),
+            **_quantity("forecast", -0.248, -0.31, -0.179),
+            "published_ols.n": Number(246, "count"),
+            "developer.groups.developer": Number(16, "count"),
+            "published_ols.ai.estimate": Number(0.1726),
+            "published_ols.ai.se": Number(0.0819, "se"),
         },
         checks=(
             Check(
@@ -289,6 +291,12 @@ def real_looking() -> StudyResult:
         ),
         seconds={"validate": 0.8, "fit": 21.43},
     )
+
+
+def _quantity(id_: str, value: float, low: float, high: float) -> dict[str, Number]:
+    parts = {"value": value, "low": low, "high": high}
+    numbers = {f"{id_}.{part}": Number(v, "percent") for part, v in parts.items()}
+    return {**numbers, f"{id_}.p": Number(0.0362, "p")}
 
 
 def simulated() -> StudyResult:
@@ -350,11 +358,19 @@ def simulated() -> StudyResult:
             ),
         ),
         exhibits=(_trajectory(), _recovery()),
-        numbers={"reference.widening.n": Number(1167, "count")},
+        numbers={"widening.n": Number(1167, "count")},
         checks=(Check("alpha", 0.9, 0.874, 0.01, "put in", "simulated here", False),),
         warnings=("Random slopes: the search ended at its limit (in /home/somebody/run/fit.py)",),
         seconds={"fit": 2.2},
     )
+
+
+def unfitted() -> StudyResult:
+    """A study whose only model could not be fitted."""
+    return StudyResult(
+        id="unfitted", title="No fit", question="", simulated=False, status="run",
+        models={"m": "Never fitted"}, failures={"m": "the design has a constant column"},
+    )  # fmt: skip
 
 
 def not_run() -> StudyResult:
@@ -426,6 +442,18 @@ def _forest(label: str = "Observed, OLS with HC3") -> Exhibit:
         axes={"x": "Change in time with AI (log minutes)"},
         reference=0.0,
     )
+
+
+def percentages() -> Exhibit:
+    """A forest of relative changes."""
+    return Exhibit(
+        id="specifications", kind="forest", title="Published and ours", caption="", alt="",
+        columns={
+            "label": ("Published", "Ours"), "value": (0.188, 0.163), "low": (0.013, -0.002),
+            "high": (0.395, 0.355), "group": ("OLS", "Random intercept"),
+        },
+        axes={"x": "Change in time with AI", "x_kind": "percent"}, reference=0.0,
+    )  # fmt: skip
 
 
 def _histogram() -> Exhibit:

@@ -77,7 +77,12 @@ def prepare(raw, ledger):
 
 
 def field(name: str, kind: str, **constraints: object) -> dict[str, object]:
-    return {"name": name, "type": kind, "title": name.title(), "constraints": {"required": True, **constraints}}
+    return {
+        "name": name,
+        "type": kind,
+        "title": name.title(),
+        "constraints": {"required": True, **constraints},
+    }
 
 
 SCHEMA = {
@@ -106,10 +111,16 @@ def people(effect: float = 2.0) -> pd.DataFrame:
     treated = (team % 2).astype(int)
     age = rng.integers(20, 65, team.size)
     score = 10 + effect * treated + 0.1 * age + rng.normal(0, 0.5, team.size)
-    return pd.DataFrame({
-        "person": np.arange(team.size), "team": [f"t{t}" for t in team],
-        "arm": np.where(treated == 1, "treated", "control"), "treated": treated, "age": age, "score": score.round(3),
-    })
+    return pd.DataFrame(
+        {
+            "person": np.arange(team.size),
+            "team": [f"t{t}" for t in team],
+            "arm": np.where(treated == 1, "treated", "control"),
+            "treated": treated,
+            "age": age,
+            "score": score.round(3),
+        }
+    )
 
 
 @pytest.fixture

@@ -33,15 +33,35 @@ def test_the_committed_studies_are_right(name: str) -> None:
 MISTAKES = {
     "key": ('label = "Effect"', 'lable = "Effect"', "unknown key 'lable'. Did you mean 'label'?"),
     "missing key": ('statement = "It matters."', "", "the key 'statement' is missing"),
-    "type": ("smallest_effect = 1.0", 'smallest_effect = "large"', "found 'large', must be a number"),
+    "type": (
+        "smallest_effect = 1.0",
+        'smallest_effect = "large"',
+        "found 'large', must be a number",
+    ),
     "rule": ('rule = "superiority"', 'rule = "better"', "found 'better'. Allowed: \"superiority\""),
-    "model": ('model = "effect"\nof = "treated"\nrule', 'model = "efect"\nof = "treated"\nrule', "unknown model 'efect'. Did you mean 'effect'?"),
+    "model": (
+        'model = "effect"\nof = "treated"\nrule',
+        'model = "efect"\nof = "treated"\nrule',
+        "unknown model 'efect'. Did you mean 'effect'?",
+    ),
     "column": ("score ~ treated + age", "score ~ treated + agee", "'agee'. Did you mean 'age'?"),
     "cluster": ('cluster = "team"', 'cluster = "teem"', "'teem'. Did you mean 'team'?"),
     "formula": ("score ~ treated + age", "score ~ __import__('os')", "__import__"),
-    "effect size": ("smallest_effect = 1.0", "smallest_effect = 0.0", "a smallest effect of interest must be declared"),
-    "table": ('[table1]\ntable = "people"', '[table1]\ntable = "peeple"', "unknown table 'peeple'. Did you mean 'people'?"),
-    "exhibit": ('contrasts = ["effect"]', 'contrasts = ["effects"]', "unknown contrast 'effects'. Did you mean 'effect'?"),
+    "effect size": (
+        "smallest_effect = 1.0",
+        "smallest_effect = 0.0",
+        "a smallest effect of interest must be declared",
+    ),
+    "table": (
+        '[table1]\ntable = "people"',
+        '[table1]\ntable = "peeple"',
+        "unknown table 'peeple'. Did you mean 'people'?",
+    ),
+    "exhibit": (
+        'contrasts = ["effect"]',
+        'contrasts = ["effects"]',
+        "unknown contrast 'effects'. Did you mean 'effect'?",
+    ),
     "id": ('id = "small"', 'id = "smal"', "the id 'smal' is not the folder's name"),
 }
 
@@ -84,7 +104,9 @@ def test_no_study(tmp_path: Path) -> None:
 def test_a_mirror_states_only_its_difference(small: Path) -> None:
     mirror = small.parent / "mirror"
     mirror.mkdir()
-    (mirror / "study.toml").write_text('extends = "../small"\n[study]\nid = "mirror"\ntitle = "T"\nquestion = "Q"\n')
+    (mirror / "study.toml").write_text(
+        'extends = "../small"\n[study]\nid = "mirror"\ntitle = "T"\nquestion = "Q"\n'
+    )
     study, base = read_study(mirror), read_study(small)
     assert study.study.id == "mirror"
     assert study.models == base.models

@@ -33,7 +33,9 @@ def test_the_whole_line(small: Path) -> None:
     np.testing.assert_allclose(result.fits["effect"].estimates, by_hand, rtol=EXACT_ARITHMETIC)
     assert result.numbers["effect.value"].value == pytest.approx(by_hand[1], rel=EXACT_ARITHMETIC)
     assert result.findings[0].decision.verdict == "supported"
-    assert result.findings[0].p_adjusted == pytest.approx(result.findings[0].estimate.p_value, rel=EXACT_ARITHMETIC)
+    assert result.findings[0].p_adjusted == pytest.approx(
+        result.findings[0].estimate.p_value, rel=EXACT_ARITHMETIC
+    )
     assert [e.id for e in result.exhibits] == ["effect"]
     assert result.ledger[0].read == len(data)
     assert result.sources[0].file == "small/people.csv"
@@ -50,12 +52,16 @@ def test_the_result_survives_the_disk(small: Path, tmp_path: Path) -> None:
 
 def test_steps_are_announced_in_order(small: Path) -> None:
     steps: list[str] = []
-    result = run_study(read_study(small), simulate=no_simulation, derived=small, announce=steps.append)
+    result = run_study(
+        read_study(small), simulate=no_simulation, derived=small, announce=steps.append
+    )
     assert steps == ["sources", "validate", "prepare", "measure", "fit", "decide", "exhibit"]
     assert list(result.seconds) == steps
 
 
-def test_a_missing_source_is_not_run_and_says_how_to_get_it(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_source_is_not_run_and_says_how_to_get_it(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALC_STATS_DATA", str(small / "nowhere"))
     result = run(small)
     assert result.status == "not run"
@@ -77,8 +83,10 @@ def test_bad_data_stop_the_study_with_every_violation(small: Path) -> None:
     with pytest.raises(TableError) as caught:
         run(small)
     data = people()
-    expected = int((data["age"] > 40).sum() + (data["arm"] == "control").sum())
-    assert len(caught.value.problems) == expected
+    told = str(caught.value)
+    # the first twenty of a rule are listed, the others counted
+    assert f"column arm: {(data['arm'] == 'control').sum() - 20} more like these" in told
+    assert f"column age: {(data['age'] > 40).sum() - 20} more like these" in told
 
 
 def test_a_model_that_cannot_be_fitted_leaves_its_hypothesis_untested(small: Path) -> None:
@@ -98,7 +106,13 @@ def test_prepare_must_return_every_table(small: Path) -> None:
 
 
 def expected(folder: Path, **row: object) -> None:
-    number = {"id": "effect.value", "expected": 2.0, "tolerance": 0.5, "reason": "r", "source": "s"} | row
+    number = {
+        "id": "effect.value",
+        "expected": 2.0,
+        "tolerance": 0.5,
+        "reason": "r",
+        "source": "s",
+    } | row
     (folder / "expected.json").write_text(json.dumps({"numbers": [number]}))
 
 

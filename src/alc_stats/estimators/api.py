@@ -117,9 +117,9 @@ def fit_panel(
     Returns
     -------
     Fit
-        The clustered covariance carries linearmodels' debiasing: G/(G-1) for G clusters, times
-        n/(n - k), where k counts the coefficients and those effects that are not nested within
-        the clusters (Cameron and Miller 2015).
+        The clustered covariance carries the factor G/(G-1) * (n-1)/(n-k) for G clusters, where k
+        counts the coefficients, a constant and those effects that are not nested within the
+        clusters (Cameron and Miller 2015, section III.B).
 
     Raises
     ------

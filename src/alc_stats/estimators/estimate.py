@@ -14,8 +14,13 @@ Direction = Literal["greater", "less"]
 
 
 def p_two_sided(value: FloatArray, se: FloatArray, df: FloatArray) -> FloatArray:
-    """Two-sided p of value / se on Student's t; `df` = inf is the normal. Shapes broadcast."""
-    return np.asarray(2.0 * stats.t.sf(np.abs(value / se), df), dtype=float)
+    """Two-sided p of value / se on Student's t; `df` = inf is the normal. Shapes broadcast.
+
+    Where `se` is zero the answer is 0, or nan if the value is zero as well.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.abs(np.divide(value, se))
+    return np.asarray(2.0 * stats.t.sf(statistic, df), dtype=float)
 
 
 def t_interval(

@@ -43,6 +43,7 @@ def fit_panel_ols(formula: Formula, data: pd.DataFrame, *, request: Request, pan
     levels = {name: codes(table.frame, [name]) for name in keys}
     where = f"formula '{formula.text}'"
     _require_panel(levels, panel, where)
+    _require_rows(design, [levels[name][1] for name in panel.absorbed], where)
     _require_variation(design, [levels[name][0] for name in panel.absorbed], where)
     spread = np.linalg.norm(design.X - design.X.mean(axis=0), axis=0) / np.sqrt(len(design.y))
     result = _panel_ols(design, spread, levels, panel)
@@ -51,7 +52,7 @@ def fit_panel_ols(formula: Formula, data: pd.DataFrame, *, request: Request, pan
         request=request,
         names=design.names,
         estimates=np.asarray(result.params, dtype=float) / spread,
-        vcov=np.asarray(result.cov, dtype=float) / np.outer(spread, spread),
+        vcov=_debiased(result, design, levels, panel) / np.outer(spread, spread),
         df=np.full(len(design.names), df),
         components=design.components,
         random=(),
@@ -74,7 +75,35 @@ def _panel_ols(
     columns = pd.DataFrame(design.X / spread, index, list(design.names))
     cluster = pd.DataFrame({"cluster": levels[panel.cluster][0]}, index)
     model = PanelOLS(outcome, columns, entity_effects=True, time_effects=panel.time_effects)
-    return model.fit(cov_type="clustered", clusters=cluster, group_debias=True, debiased=True)
+    return model.fit(
+        cov_type="clustered",
+        clusters=cluster,
+        group_debias=True,
+        debiased=True,
+        auto_df=False,
+        count_effects=False,
+    )
+
+
+def _debiased(
+    result: Any, design: Design, levels: Mapping[str, tuple[IntArray, int]], panel: Panel
+) -> FloatArray:
+    """The clustered covariance times G/(G-1) * (n-1)/(n-k).
+
+    linearmodels counts either all effects in k or none. The custom since Stata's xtreg, kept
+    here, is to count the constant and those effects that are not nested within clusters.
+    """
+    n, k = design.X.shape
+    sizes = [levels[name][1] for name in panel.absorbed if not _nested(name, levels, panel)]
+    counted = k + max(sum(sizes) - len(sizes) + 1, 1)
+    return np.asarray(result.cov, dtype=float) * (n - k) / (n - counted)
+
+
+def _nested(name: str, levels: Mapping[str, tuple[IntArray, int]], panel: Panel) -> bool:
+    """Whether every level of the effect lies within one cluster."""
+    level, number = levels[name]
+    pairs = np.unique(np.stack([level, levels[panel.cluster][0]]), axis=1)
+    return bool(pairs.shape[1] == number)
 
 
 def _quality(result: Any) -> dict[str, float]:
@@ -118,6 +147,19 @@ def _require_panel(levels: Mapping[str, tuple[IntArray, int]], panel: Panel, whe
         )
     if problems:
         raise FitError(*problems)
+
+
+def _require_rows(design: Design, sizes: Sequence[int], where: str) -> None:
+    n, k = design.X.shape
+    effects = sum(sizes) - len(sizes) + 1
+    if n <= k + effects:
+        raise FitError(
+            Problem(
+                "there are not more rows than coefficients and effects",
+                where=where,
+                found=f"{n} complete rows, {k} coefficients, {effects} effects",
+            )
+        )
 
 
 def _require_variation(design: Design, effects: Sequence[IntArray], where: str) -> None:

@@ -116,7 +116,7 @@ def person_period_usage(
 
     periods = _calendar(period) if isinstance(period, str) else _waves(period)
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute("SET temp_directory = $folder", {"folder": spill})
         try:
             source = _attach(connection, events)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, Decision, decide
-from alc_stats.records import Phrase
+from alc_stats.inference.decision import Criterion, Decision, decide, own_p
+from alc_stats.records import Number, Phrase
 
 Outcome = Literal["clear", "threat", "not tested"]
 Family = Literal["confirmatory", "exploratory"]
+NOTHING = Phrase("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,15 @@ class Finding:
     smallest_effect : float or None
         In the estimate's unit.
     p_adjusted : float or None
-        Adjusted within the family.
+        `p` adjusted within the family; None for what is in none.
     decision : Decision
     evidence : tuple of Evidence
+    observed : Phrase
+        What was seen, said before the rule is; may be empty.
     rests_on : tuple of str
         Ids of the models (or, for a conjunction, hypotheses) behind it.
+    p : float or None
+        Of the rule's own test (one-sided for the non-superiority and equivalence rules).
     """
 
     id: str
@@ -70,7 +75,9 @@ class Finding:
     p_adjusted: float | None
     decision: Decision
     evidence: tuple[Evidence, ...] = ()
+    observed: Phrase = NOTHING
     rests_on: tuple[str, ...] = ()
+    p: float | None = None
 
 
 def find(
@@ -78,14 +85,26 @@ def find(
     estimate: Estimate,
     *,
     criterion: Criterion,
-    p_adjusted: float | None = None,
     evidence: tuple[Evidence, ...] = (),
+    observed: Phrase = NOTHING,
     rests_on: tuple[str, ...] = (),
 ) -> Finding:
     """The finding on `claim`: `criterion` applied to `estimate`, then guarded by the evidence."""
-    decision = guarded(decide(estimate, criterion, p_adjusted=p_adjusted), evidence)
-    return Finding(claim.id, claim.claim, claim.statement, claim.family, estimate,
-                   criterion.smallest_effect, p_adjusted, decision, evidence, rests_on)
+    undecided = Decision("inconclusive", criterion.rule, NOTHING)
+    finding = Finding(
+        claim.id, claim.claim, claim.statement, claim.family, estimate, criterion.smallest_effect,
+        None, undecided, evidence, observed, rests_on, own_p(estimate, criterion),
+    )  # fmt: skip
+    return decided(finding, criterion)
+
+
+def decided(finding: Finding, criterion: Criterion, *, p_adjusted: float | None = None) -> Finding:
+    """The finding with its verdict, after multiplicity adjustment where `p_adjusted` is given."""
+    if finding.estimate is None:
+        return finding
+    decision = guarded(decide(finding.estimate, criterion, p_adjusted=p_adjusted), finding.evidence)
+    reason = joined(finding.observed, decision.reason)
+    return replace(finding, p_adjusted=p_adjusted, decision=replace(decision, reason=reason))
 
 
 def guarded(decision: Decision, evidence: tuple[Evidence, ...]) -> Decision:
@@ -102,9 +121,22 @@ def guarded(decision: Decision, evidence: tuple[Evidence, ...]) -> Decision:
     >>> guarded(shown, ()).verdict
     'supported'
     """
-    threats = [e for e in evidence if e.outcome == "threat"]
-    if not threats or decision.verdict in ("inconclusive", "not tested"):
+    threats = [e.finding for e in evidence if e.outcome == "threat"]
+    if not threats or decision.verdict == "not tested":
         return decision
-    template = " ".join((decision.reason.template, "But an artefact could explain it:", *(e.finding.template for e in threats)))
-    numbers = {**decision.reason.numbers, **{k: n for e in threats for k, n in e.finding.numbers.items()}}
-    return replace(decision, verdict="inconclusive", reason=Phrase(template, numbers))
+    reason = joined(decision.reason, _IN_THE_WAY, *threats)
+    return replace(decision, verdict="inconclusive", reason=reason)
+
+
+_IN_THE_WAY = Phrase("No verdict can rest on it, since an artefact could have made it:")
+
+
+def joined(*phrases: Phrase) -> Phrase:
+    """The phrases one after another; numbers of the same name must be the same number."""
+    numbers: dict[str, Number] = {}
+    for phrase in phrases:
+        clash = [n for n in phrase.numbers if n in numbers and numbers[n] != phrase.numbers[n]]
+        if clash:
+            raise ValueError(f"two numbers are called {clash[0]!r}")
+        numbers |= phrase.numbers
+    return Phrase(" ".join(p.template for p in phrases if p.template), numbers)

@@ -1,4 +1,4 @@
-"""Widening: do outcomes of people with the same access spread apart under treatment?
+"""Widening: outcomes of people with the same access spread apart under treatment.
 
 The cluster (class, team, firm) is the unit: each gives one bias-corrected log SD of its members'
 outcomes, and arms are compared on these by Welch's t, so that few and unequal clusters are
@@ -8,6 +8,7 @@ honestly counted. The estimate is a difference of log SDs; its exponential is an
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from alc_stats.inference import Criterion
 from alc_stats.inference.homogeneity import brown_forsythe
 from alc_stats.measures.describe import bounds_share
 from alc_stats.measures.moments import log_sd
-from alc_stats.models.finding import Claim, Evidence, Finding, find
+from alc_stats.models.finding import Claim, Evidence, Finding, Outcome, find
 from alc_stats.records import FloatArray, Number, Phrase
 
 SHARE_AT_BOUND = 0.05
@@ -29,8 +30,13 @@ SHARE_AT_BOUND = 0.05
 SHARE_EXPLAINED = 0.5
 """A mean shift that predicts at least this much of the log SD difference may have made it."""
 
+COUPLING_ALPHA = 0.05
 FEWEST_CLUSTERS = 2
 FEWEST_MEMBERS = 3
+FEWEST_FOR_A_LINE = 3
+
+Values = Mapping[str, FloatArray]
+"""Outcomes by arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +92,31 @@ def widening(
     groups = {name: rows.loc[rows[arm] == name] for name in (treated, control)}
     spreads = _spreads(groups[treated], groups[control], outcome, cluster)
     estimate = log_sd_difference(spreads, name=f"log SD of {outcome}, {treated} - {control}")
-    values = {name: group[outcome].to_numpy(dtype=float) for name, group in groups.items()}
+    values: Values = {name: group[outcome].to_numpy(dtype=float) for name, group in groups.items()}
     evidence = (
         _bound_evidence(values, bounds),
         _coupling_evidence(spreads, estimate.value),
         _naive_evidence(values, estimate),
     )
-    return find(claim, estimate, criterion=criterion, evidence=evidence)
+    return find(
+        claim, estimate, criterion=criterion, evidence=evidence, observed=_observed(estimate)
+    )
+
+
+def _observed(estimate: Estimate) -> Phrase:
+    word = "wider" if estimate.value > 0 else "narrower"
+    return Phrase(
+        f"The observed spread is {word} under treatment, {{sd_ratio}} times the SD of control.",
+        {"sd_ratio": Number(math.exp(estimate.value), "ratio")},
+    )
 
 
 def log_sd_difference(spreads: Spreads, *, name: str = "log SD difference") -> Estimate:
     """Mean log SD of treated minus control clusters, with Welch's standard error and df."""
     parts = [np.var(x, ddof=1) / len(x) for x in (spreads.treated, spreads.control)]
-    df = sum(parts) ** 2 / sum(v**2 / (len(x) - 1) for v, x in zip(parts, (spreads.treated, spreads.control), strict=True))
+    df = sum(parts) ** 2 / sum(
+        v**2 / (len(x) - 1) for v, x in zip(parts, (spreads.treated, spreads.control), strict=True)
+    )
     value = float(np.mean(spreads.treated) - np.mean(spreads.control))
     return Estimate(name, value, math.sqrt(sum(parts)), float(df), "log SD")
 
@@ -106,8 +124,14 @@ def log_sd_difference(spreads: Spreads, *, name: str = "log SD difference") -> E
 def _spreads(treated: pd.DataFrame, control: pd.DataFrame, outcome: str, cluster: str) -> Spreads:
     both = set(treated[cluster]) & set(control[cluster])
     if both:
-        raise FitError(Problem(f"{len(both)} clusters are in both arms", where=f"column '{cluster}'",
-                               allowed="each cluster in one arm", way_out="Name the level that was assigned to arms."))
+        raise FitError(
+            Problem(
+                f"{len(both)} clusters are in both arms",
+                where=f"column '{cluster}'",
+                allowed="each cluster in one arm",
+                way_out="Name the level that was assigned to arms.",
+            )
+        )
     (treated_sd, treated_means), (control_sd, control_means) = (
         _by_cluster(part, outcome, cluster) for part in (treated, control)
     )
@@ -115,43 +139,81 @@ def _spreads(treated: pd.DataFrame, control: pd.DataFrame, outcome: str, cluster
 
 
 def _by_cluster(rows: pd.DataFrame, outcome: str, cluster: str) -> tuple[FloatArray, FloatArray]:
+    """Log SDs and means of the clusters whose spread can be measured."""
     members = [g.to_numpy(dtype=float) for _, g in rows.groupby(cluster, observed=True)[outcome]]
-    usable = [values for values in members if len(values) >= FEWEST_MEMBERS and np.ptp(values) > 0]
+    usable = [v for v in members if len(v) >= FEWEST_MEMBERS and np.ptp(v) > 0]
     if len(usable) < FEWEST_CLUSTERS:
-        raise FitError(Problem(f"an arm has {len(usable)} clusters whose spread can be measured", where=f"column '{cluster}'",
-                               allowed=f"at least {FEWEST_CLUSTERS} clusters with {FEWEST_MEMBERS} or more differing values",
-                               way_out="The spread of one cluster cannot be told from the effect of the arm."))
+        raise FitError(
+            Problem(
+                f"an arm has {len(usable)} clusters whose spread can be measured",
+                where=f"column '{cluster}'",
+                allowed=f"at least {FEWEST_CLUSTERS}, each of {FEWEST_MEMBERS} or more values",
+                way_out="The spread of one cluster cannot be told from the effect of the arm.",
+            )
+        )
     return np.array([log_sd(v).value for v in usable]), np.array([v.mean() for v in usable])
 
 
-def _bound_evidence(values: dict[str, FloatArray], bounds: tuple[float, float] | None) -> Evidence:
+_UNBOUNDED = Phrase(
+    "The outcome's bounds are not declared, so a floor or ceiling cannot be ruled out."
+)
+_OFF_BOUNDS = (
+    "At most {floor_share} of an arm lies at the floor and {ceiling_share} at the ceiling."
+)
+_AT_BOUNDS = (
+    "Up to {floor_share} of an arm lies exactly at the floor and {ceiling_share} at the ceiling, "
+    "where scores cannot spread further; a model of the bounded outcome is needed before the "
+    "spread can be read as people's own."
+)
+
+
+def _bound_evidence(values: Values, bounds: tuple[float, float] | None) -> Evidence:
+    """Whether so many values lie exactly at a bound that the bound may have made the spread."""
     if bounds is None:
-        return Evidence("bounds", "threat", Phrase("The outcome's bounds are not declared, so a floor or ceiling cannot be ruled out."))
-    shares = {name: bounds_share(v, lower=bounds[0], upper=bounds[1]) for name, v in values.items()}
-    floor, ceiling = (max(s[i] for s in shares.values()) for i in (0, 1))
+        return Evidence("bounds", "threat", _UNBOUNDED)
+    shares = [bounds_share(v, lower=bounds[0], upper=bounds[1]) for v in values.values()]
+    floor, ceiling = max(s.floor for s in shares), max(s.ceiling for s in shares)
+    threat = max(floor, ceiling) >= SHARE_AT_BOUND
     numbers = {"floor_share": Number(floor, "share"), "ceiling_share": Number(ceiling, "share")}
-    if max(floor, ceiling) < SHARE_AT_BOUND:
-        return Evidence("bounds", "clear", Phrase("At most {floor_share} of an arm lies at the floor and {ceiling_share} at the ceiling.", numbers))
-    return Evidence("bounds", "threat", Phrase(
-        "Up to {floor_share} of an arm lies exactly at the floor and {ceiling_share} at the ceiling, where scores cannot spread further; "
-        "a model of the bounded outcome is needed before the spread can be read as people's own.", numbers))
+    phrase = Phrase(_AT_BOUNDS if threat else _OFF_BOUNDS, numbers)
+    return Evidence("bounds", "threat" if threat else "clear", phrase)
+
+
+_TOO_FEW = Phrase("Too few control clusters to relate spread to level.")
+_COUPLING = (
+    "Among control clusters log SD changes by {coupling_slope} per unit of the mean "
+    "(p {coupling_p}); the shift of the mean alone predicts a difference of "
+    "{predicted_log_sd} log SD."
+)
 
 
 def _coupling_evidence(spreads: Spreads, difference: float) -> Evidence:
-    """Does a cluster's spread go with its mean, and would the mean shift alone predict the difference?"""
-    if len(spreads.control) < 3:
-        return Evidence("mean-variance coupling", "not tested", Phrase("Too few control clusters to relate spread to level."))
+    """Whether spread goes with level, and the mean shift alone would predict the difference."""
+    if len(spreads.control) < FEWEST_FOR_A_LINE:
+        return Evidence("mean-variance coupling", "not tested", _TOO_FEW)
     line = stats.linregress(spreads.control_means, spreads.control)
-    predicted = line.slope * (spreads.treated_means.mean() - spreads.control_means.mean())
-    threat = line.pvalue < 0.05 and predicted * difference > 0 and abs(predicted) >= SHARE_EXPLAINED * abs(difference)
-    numbers = {"coupling_slope": Number(line.slope), "coupling_p": Number(line.pvalue, "p"), "predicted_log_sd": Number(predicted, "estimate", "log SD")}
-    return Evidence("mean-variance coupling", "threat" if threat else "clear", Phrase(
-        "Among control clusters log SD changes by {coupling_slope} per unit of the mean (p {coupling_p}); "
-        "the shift of the mean alone predicts a difference of {predicted_log_sd} log SD.", numbers))
+    shift = spreads.treated_means.mean() - spreads.control_means.mean()
+    predicted = float(line.slope * shift)
+    large = predicted * difference > 0 and abs(predicted) >= SHARE_EXPLAINED * abs(difference)
+    numbers = {
+        "coupling_slope": Number(float(line.slope)),
+        "coupling_p": Number(float(line.pvalue), "p"),
+        "predicted_log_sd": Number(predicted, "estimate", "log SD"),
+    }
+    outcome: Outcome = "threat" if large and line.pvalue < COUPLING_ALPHA else "clear"
+    return Evidence("mean-variance coupling", outcome, Phrase(_COUPLING, numbers))
 
 
-def _naive_evidence(values: dict[str, FloatArray], estimate: Estimate) -> Evidence:
-    naive = brown_forsythe(values)
-    numbers = {"naive_p": Number(naive.p, "p"), "clustered_p": Number(estimate.p_value, "p")}
-    return Evidence("ignored clustering", "clear", Phrase(
-        "A Brown-Forsythe test that takes every row as independent gives p {naive_p}; with the cluster as the unit p is {clustered_p}.", numbers))
+_NAIVE = (
+    "A Brown-Forsythe test that takes every row as independent gives p {naive_p}; "
+    "with the cluster as the unit p is {clustered_p}."
+)
+
+
+def _naive_evidence(values: Values, estimate: Estimate) -> Evidence:
+    """What the test that ignores clusters would have said; the estimate does not ignore them."""
+    numbers = {
+        "naive_p": Number(brown_forsythe(values).p, "p"),
+        "clustered_p": Number(estimate.p_value, "p"),
+    }
+    return Evidence("ignored clustering", "clear", Phrase(_NAIVE, numbers))

@@ -18,7 +18,9 @@ MINUS = "\u2212"
 INFINITE = "∞"
 TIMES = "\u00d7"
 _MOST_DECIMALS = 8
+_LOG_TWO = math.log10(2.0)
 _HOLE = re.compile(r"\{(\w+)\}")
+_GLUED = re.compile(r"(?<=\d) %|(?<=[<>=]) (?=[.\d])|(?<=\bp) (?=[<>=] )")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -166,7 +168,7 @@ def joined(parts: Iterable[str]) -> str:
 
 def no_break(text: str) -> str:
     """The text with its per cent signs and comparisons glued to their numbers (for typesetting)."""
-    return re.sub(r"(?<=\d) %|(?<=[<>]) (?=[.\d])", lambda m: m[0].replace(" ", "\u00a0"), text)
+    return _GLUED.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def decimals(*values: float) -> int:
@@ -193,7 +195,7 @@ def _until_seen(value: float) -> int:
     """Decimals that `value` needs in order not to be shown as zero."""
     if value == 0.0 or not math.isfinite(value):
         return 0
-    return min(max(0, math.ceil(-math.log10(2.0 * abs(value)) + 1e-12)), _MOST_DECIMALS)
+    return min(max(0, math.ceil(-math.log10(abs(value)) - _LOG_TWO + 1e-12)), _MOST_DECIMALS)
 
 
 def _companions(number: Number, numbers: Iterable[Number]) -> list[float]:

@@ -64,12 +64,7 @@ def data_lines(result: StudyResult) -> tuple[str, ...]:
     """The sources with their hashes and the rows that stay; SIMULATED first where they are."""
     banner = [f"DATA   {SIMULATED}: the values below are not findings"] if result.simulated else []
     sources = _wrapped("" if banner else "DATA", " · ".join(_source(use) for use in result.sources))
-    rows = " · ".join(
-        f"{row.step}: {_count(row.read)} read, {_count(row.dropped)} dropped, "
-        f"{_count(row.kept)} kept"
-        for row in result.ledger
-    )
-    return (*banner, *sources, *_wrapped("ROWS", rows))
+    return (*banner, *sources, *_wrapped("ROWS", _ledger_text(result)))
 
 
 def step_text(seconds: Mapping[str, float]) -> str:
@@ -132,6 +127,16 @@ def result_line(results: Sequence[StudyResult]) -> str:
 
 def _source(use: SourceUse) -> str:
     return f"{use.file} sha256 {use.sha256[:8]}…" if use.sha256 else use.file
+
+
+def _ledger_text(result: StudyResult) -> str:
+    """Every step with what it read, dropped (and why) and kept."""
+    steps = []
+    for row in result.ledger:
+        why = f" ({row.why})" if row.dropped and row.why else ""
+        read, dropped, kept = _count(row.read), _count(row.dropped), _count(row.kept)
+        steps.append(f"{row.step}: {read} read, {dropped} dropped{why}, {kept} kept")
+    return " · ".join(steps)
 
 
 def _failed(check: Check) -> str:

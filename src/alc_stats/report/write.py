@@ -7,7 +7,10 @@ from pathlib import Path
 
 from alc_stats.files import write_whole
 from alc_stats.report import render
+from alc_stats.report.figures import Drawing, draw
 from alc_stats.report.manifest import build_manifest
+from alc_stats.report.page import build_page
+from alc_stats.report.paper import build_paper
 from alc_stats.report.table import Table
 from alc_stats.report.tables import hypothesis_table, study_tables
 from alc_stats.study.result import StudyResult
@@ -34,12 +37,27 @@ def write_reports(
     OutputError
         If a file cannot be written or the paper does not compile.
     """
+    drawings = {r.id: tuple(draw(e, simulated=r.simulated) for e in r.exhibits) for r in results}
     files: Files = table_files([hypothesis_table(results)], "tables")
     for result in results:
         files |= table_files(study_tables(result), f"{result.slug}/tables")
+        files |= figure_files(drawings[result.id], f"{result.slug}/figures")
     project = paper.parent if paper is not None else None
+    manifest = build_manifest(results, outputs=files, project=project)
+    files["index.html"] = build_page(results, drawings=drawings, manifest=manifest).encode()
+    if paper is not None:
+        files["paper.pdf"] = build_paper(results, drawings=drawings, paper=paper)
     files["MANIFEST.json"] = build_manifest(results, outputs=files, project=project).encode()
     return tuple(write_whole(out / name, content) for name, content in files.items())
+
+
+def figure_files(drawings: Sequence[Drawing], folder: str) -> Files:
+    """Every figure as SVG and PNG, by relative path."""
+    return {
+        f"{folder}/{drawing.file_stem}.{suffix}": content
+        for drawing in drawings
+        for suffix, content in (("svg", drawing.svg.encode()), ("png", drawing.png))
+    }
 
 
 def table_files(tables: Sequence[Table], folder: str) -> Files:

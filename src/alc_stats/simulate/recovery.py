@@ -8,8 +8,10 @@ variances, whose estimates are unbiased.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +54,7 @@ def implied(truth: Truth) -> Mapping[str, float]:
     values |= _implied("log_tokens", truth.log_tokens, error=0.0, cell=truth.usage.access / 2.0)
     usage, quality = truth.usage, truth.quality
     return values | {
+        "widening.log_sd_difference": _implied_widening(truth),
         "design.nonresponse_share": truth.design.nonresponse_share,
         "usage.access": usage.access,
         "usage.events_per_week": usage.events_per_week,
@@ -79,12 +82,32 @@ def _implied(name: str, law: Outcome, *, error: float, cell: float = 0.0) -> dic
         f"{name}.firm_variance": law.firm_sd**2,
         f"{name}.firm_change_variance": law.firm_change_sd**2,
         f"{name}.person_variance_mandate": (
-            law.person_sd**2 * np.exp(2.0 * law.between_log_sd_ratio) + cell**2
+            law.person_sd**2 * math.exp(2.0 * law.between_log_sd_ratio) + cell**2
         ),
         f"{name}.within_variance_mandate": (
-            law.within_sd**2 * np.exp(2.0 * law.within_log_sd_ratio) + error
+            law.within_sd**2 * math.exp(2.0 * law.within_log_sd_ratio) + error
         ),
     }
+
+
+def _implied_widening(truth: Truth) -> float:
+    """Log SD of mandated minus control persons' mean scores on familiar tasks after the start.
+
+    It is smaller than `between_log_sd_ratio`, since a mean of few scores keeps some of the
+    variation from wave to wave.
+    """
+    law, design = truth.capability_familiar, truth.design
+    waves, missing = len(design.effect_profile) - 1, design.nonresponse_share
+    chance = [
+        math.comb(waves, k) * (1 - missing) ** k * missing ** (waves - k)
+        for k in range(1, waves + 1)
+    ]
+    share = sum(c / k for k, c in enumerate(chance, start=1)) / sum(chance)
+    control = law.person_sd**2 + share * law.within_sd**2
+    mandated = law.person_sd**2 * math.exp(
+        2.0 * law.between_log_sd_ratio
+    ) + share * law.within_sd**2 * math.exp(2.0 * law.within_log_sd_ratio)
+    return 0.5 * math.log(mandated / control)
 
 
 def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, float]:
@@ -104,7 +127,10 @@ def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, 
     return (
         values
         | _components("log_tokens", _wave_tokens(weeks, survey))
-        | {"design.nonresponse_share": _missing_share(survey)}
+        | {
+            "widening.log_sd_difference": _widening(panel(survey, "capability_familiar")),
+            "design.nonresponse_share": _missing_share(survey),
+        }
         | _usage(events, weeks, truth)
         | _quality(events, weeks)
     )
@@ -176,6 +202,19 @@ def variances(p: Panel, who: BoolArray) -> tuple[float, float]:
     return float((own**2).sum() / free - within / waves), float(within)
 
 
+def _widening(p: Panel) -> float:
+    """Mean over firms of the log SD of their persons' means after the start, mandate minus control.
+
+    ln(s) + 1 / (2 (n - 1)) is free of the bias of ln(s).
+    """
+    here = ~np.isnan(p.y[:, 1:])
+    seen = here.any(axis=1)
+    means = np.where(here, p.y[:, 1:], 0.0).sum(axis=1)[seen] / here.sum(axis=1)[seen]
+    firms = [means[p.firm[seen] == f] for f in range(p.arms.size)]
+    log_sd = np.array([math.log(y.std(ddof=1)) + 0.5 / (y.size - 1) for y in firms])
+    return float(log_sd[p.arms == MANDATE].mean() - log_sd[p.arms == CONTROL].mean())
+
+
 def cronbach_alpha(items: FloatArray) -> float:
     """Alpha of items (n, K): K / (K - 1) times one minus item variances over total variance."""
     k = items.shape[1]
@@ -221,9 +260,9 @@ def _usage(events: pd.DataFrame, weeks: pd.DataFrame, truth: Truth) -> dict[str,
     tokens = events["tokens_in"] + events["tokens_out"]
     free = weeks[weeks["arm"] != ARMS[MANDATE]]
     usual = np.exp(truth.usage.event_elasticity * (weeks["log_tokens"] - truth.usual_week))
-    access = weeks.groupby(["firm_id", "access_level"])["log_tokens"].mean().unstack()
+    access = weeks.pivot_table(index="firm_id", columns="access_level", values="log_tokens")
     bank = events.drop_duplicates("task_id")["novelty"]
-    in_week = np.log(tokens).groupby(
+    in_week = tokens.map(math.log).groupby(
         [events["person_id"], events["timestamp"].dt.isocalendar().week]
     )
     return {
@@ -237,7 +276,7 @@ def _usage(events: pd.DataFrame, weeks: pd.DataFrame, truth: Truth) -> dict[str,
     }
 
 
-def _pooled(groups: pd.api.typing.SeriesGroupBy) -> float:
+def _pooled(groups: pd.api.typing.SeriesGroupBy[Any, Any]) -> float:
     """Variance within groups, pooled over them."""
     free = groups.count() - 1
     squares = groups.var().fillna(0.0) * free

@@ -17,9 +17,9 @@ import functools
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
 from alc_stats.simulate.truth import Truth
@@ -51,7 +51,8 @@ def read_truth(path: Path) -> Truth:
     from cattrs.errors import BaseValidationError
 
     declared = _parsed(path)
-    problems = [*_impossible(declared, path), *_unnamed(declared, path)]
+    checks = (_unknown, _impossible, _unnamed)
+    problems = [problem for check in checks for problem in check(declared, path)]
     try:
         truth = _converter().structure(declared, Truth)
     except BaseValidationError as errors:
@@ -74,6 +75,20 @@ def parameters(path: Path) -> Mapping[str, Parameter]:
         f"{group}.{name}": Parameter(_value(leaf), leaf["unit"], leaf["meaning"])
         for group, leaves in _parsed(path).items()
         for name, leaf in leaves.items()
+    }
+
+
+def true_values(path: Path) -> Mapping[str, float]:
+    """The parameters of a truth file that are one number, by their dotted names.
+
+    Raises
+    ------
+    DeclarationError
+        As `read_truth`.
+    """
+    named = parameters(path).items()
+    return {
+        name: parameter.value for name, parameter in named if isinstance(parameter.value, float)
     }
 
 
@@ -105,7 +120,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _converter() -> Converter:
     from cattrs import Converter
 
-    converter = Converter(forbid_extra_keys=True)
+    converter = Converter()
     converter.register_structure_hook(float, _reader("value", _number, "a number"))
     converter.register_structure_hook(int, _reader("value", _whole, "a whole number"))
     converter.register_structure_hook(dt.date, _reader("day", _day, "a day such as 2025-01-06"))
@@ -159,17 +174,28 @@ def _malformed(errors: Exception, path: Path) -> list[Problem]:
 
 
 def _sentence(error: BaseException, _: type | None) -> str:
-    from cattrs.errors import ForbiddenExtraKeysError
+    return f"the parameter {error} is missing" if isinstance(error, KeyError) else str(error)
 
-    if isinstance(error, ForbiddenExtraKeysError):
-        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
-        return "; ".join(
-            f"unknown parameter '{name}'. {did_you_mean(name, known)}"
-            for name in sorted(error.extra_fields)
-        )
-    if isinstance(error, KeyError):
-        return f"the parameter {error} is missing"
-    return str(error)
+
+def _unknown(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Groups and parameters that the truth does not have."""
+    groups = get_type_hints(Truth)
+    for group, leaves in declared.items():
+        if group not in groups:
+            yield Problem(
+                f"unknown group '{group}'", where=path.name, way_out=did_you_mean(group, groups)
+            )
+        elif isinstance(leaves, Mapping):
+            known = [field.name for field in fields(groups[group])]
+            yield from (
+                Problem(
+                    f"unknown parameter '{name}'",
+                    where=f"{path.name}, {group}",
+                    way_out=did_you_mean(name, known),
+                )
+                for name in leaves
+                if name not in known
+            )
 
 
 _RULES: tuple[tuple[Callable[[str], bool], Callable[[float], bool], str], ...] = (

@@ -35,17 +35,31 @@ def read_expected(study: Study) -> tuple[Expected, ...]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["numbers"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DeclarationError(Problem("is not a JSON object with a list 'numbers'", where=str(path), found=str(error))) from None
-    problems = [Problem("a number lacks or has too many keys", where=f"{path.parent.name}/{path.name}, numbers[{i}]",
-                        found=", ".join(sorted(row)), allowed=", ".join(sorted(_KEYS)))
-                for i, row in enumerate(rows) if set(row) != _KEYS]
+        raise DeclarationError(
+            Problem("is not a JSON object with a list 'numbers'", where=str(path), found=str(error))
+        ) from None
+    problems = [
+        Problem(
+            "a number lacks or has too many keys",
+            where=f"{path.parent.name}/{path.name}, numbers[{i}]",
+            found=", ".join(sorted(row)),
+            allowed=", ".join(sorted(_KEYS)),
+        )
+        for i, row in enumerate(rows)
+        if set(row) != _KEYS
+    ]
     if problems:
         raise DeclarationError(*problems)
     return tuple(Expected(**row) for row in rows)
 
 
-def compare(study: Study, expected: tuple[Expected, ...], numbers: Mapping[str, Number], skipped: frozenset[str]) -> tuple[Check, ...]:
-    """Expected beside obtained; `skipped` are ids that could not be computed and count as differing.
+def compare(
+    study: Study,
+    expected: tuple[Expected, ...],
+    numbers: Mapping[str, Number],
+    skipped: frozenset[str],
+) -> tuple[Check, ...]:
+    """Expected beside obtained; ids in `skipped` could not be computed and differ.
 
     Raises
     ------
@@ -53,8 +67,13 @@ def compare(study: Study, expected: tuple[Expected, ...], numbers: Mapping[str, 
         If an expected id names no number of the study.
     """
     known = set(numbers) | skipped
-    unknown = [Problem(f"no number is called '{e.id}'", where=_place(study), way_out=did_you_mean(e.id, known))
-               for e in expected if e.id not in known]
+    unknown = [
+        Problem(
+            f"no number is called '{e.id}'", where=_place(study), way_out=did_you_mean(e.id, known)
+        )
+        for e in expected
+        if e.id not in known
+    ]
     if unknown:
         raise DeclarationError(*unknown)
     return tuple(_check(e, numbers[e.id].value if e.id in numbers else math.nan) for e in expected)

@@ -17,7 +17,14 @@ def check_consistency(study: Study) -> None:
     """Raise one DeclarationError with every reference that leads nowhere."""
     columns, unreadable = _columns(study)
     checks: tuple[Callable[[Study, Columns], Iterator[Problem]], ...] = (
-        _duplicate_ids, _origin, _scales, _table_one, _models, _contrasts, _hypotheses, _exhibits,
+        _duplicate_ids,
+        _origin,
+        _scales,
+        _table_one,
+        _models,
+        _contrasts,
+        _hypotheses,
+        _exhibits,
     )
     found = [*unreadable, *(problem for check in checks for problem in check(study, columns))]
     if found:
@@ -43,41 +50,68 @@ def _columns(study: Study) -> tuple[Columns, list[Problem]]:
     return columns, problems
 
 
-def _unknown(study: Study, where: str, what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
+def _unknown(
+    study: Study, where: str, what: str, names: Iterable[str], known: Iterable[str]
+) -> Iterator[Problem]:
     known = list(known)
     for name in names:
         if name and name not in known:
-            yield Problem(f"unknown {what} '{name}'", where=f"{study.study.id}/study.toml, {where}",
-                          way_out=did_you_mean(name, known))
+            yield Problem(
+                f"unknown {what} '{name}'",
+                where=f"{study.study.id}/study.toml, {where}",
+                way_out=did_you_mean(name, known),
+            )
 
 
-def _in_table(study: Study, columns: Columns, where: str, table: str, names: Iterable[str]) -> Iterator[Problem]:
+def _in_table(
+    study: Study, columns: Columns, where: str, table: str, names: Iterable[str]
+) -> Iterator[Problem]:
     yield from _unknown(study, where, "table", [table], [t.id for t in study.tables])
     if table in columns:
         yield from _unknown(study, where, f"column of table '{table}':", names, columns[table])
 
 
 def _duplicate_ids(study: Study, _: Columns) -> Iterator[Problem]:
-    kinds = {"sources": study.sources, "tables": study.tables, "scales": study.scales, "models": study.models,
-             "contrasts": study.contrasts, "hypotheses": study.hypotheses, "exhibits": study.exhibits}
+    kinds = {
+        "sources": study.sources,
+        "tables": study.tables,
+        "scales": study.scales,
+        "models": study.models,
+        "contrasts": study.contrasts,
+        "hypotheses": study.hypotheses,
+        "exhibits": study.exhibits,
+    }
     for kind, records in kinds.items():
         ids = [record.id for record in records]  # type: ignore[attr-defined]
         for name in sorted({i for i in ids if ids.count(i) > 1}):
-            yield Problem(f"the id '{name}' is used twice", where=f"{study.study.id}/study.toml, {kind}",
-                          way_out="Every id names one thing; rename one of them.")
+            yield Problem(
+                f"the id '{name}' is used twice",
+                where=f"{study.study.id}/study.toml, {kind}",
+                way_out="Every id names one thing; rename one of them.",
+            )
 
 
 def _origin(study: Study, _: Columns) -> Iterator[Problem]:
     where = f"{study.study.id}/study.toml"
     if study.study.simulated != (study.simulation is not None):
-        yield Problem("a simulated study has simulated = true and a [simulation] table, a real one neither", where=where)
+        yield Problem(
+            "a simulated study has simulated = true and a [simulation] table, a real one neither",
+            where=where,
+        )
     if not study.sources and study.simulation is None:
-        yield Problem("the study has no [[sources]] and no [simulation]", where=where,
-                      way_out="Declare where its data come from.")
+        yield Problem(
+            "the study has no [[sources]] and no [simulation]",
+            where=where,
+            way_out="Declare where its data come from.",
+        )
     if study.simulation is not None and study.beside(study.simulation.truth) is None:
         yield Problem(f"the truth file '{study.simulation.truth}' does not exist", where=where)
     if study.study.id != study.folders[0].resolve().name:
-        yield Problem(f"the id '{study.study.id}' is not the folder's name", where=where, found=study.folders[0].resolve().name)
+        yield Problem(
+            f"the id '{study.study.id}' is not the folder's name",
+            where=where,
+            found=study.folders[0].resolve().name,
+        )
 
 
 def _scales(study: Study, columns: Columns) -> Iterator[Problem]:
@@ -89,7 +123,13 @@ def _scales(study: Study, columns: Columns) -> Iterator[Problem]:
 
 def _table_one(study: Study, columns: Columns) -> Iterator[Problem]:
     if study.table1 is not None:
-        yield from _in_table(study, columns, "table1", study.table1.table, (study.table1.by, study.table1.person, *study.table1.variables))
+        yield from _in_table(
+            study,
+            columns,
+            "table1",
+            study.table1.table,
+            (study.table1.by, study.table1.person, *study.table1.variables),
+        )
 
 
 def _models(study: Study, columns: Columns) -> Iterator[Problem]:
@@ -102,22 +142,51 @@ def _model(study: Study, columns: Columns, model: ModelDeclared) -> Iterator[Pro
     try:
         needed = variables(model.formula)
     except AlcError as error:
-        yield from (Problem(p.what, where=f"{study.study.id}/study.toml, {where}", found=p.found,
-                            allowed=p.allowed, way_out=p.way_out) for p in error.problems)
+        yield from (
+            Problem(
+                p.what,
+                where=f"{study.study.id}/study.toml, {where}",
+                found=p.found,
+                allowed=p.allowed,
+                way_out=p.way_out,
+            )
+            for p in error.problems
+        )
         needed = ()
-    yield from _in_table(study, columns, where, model.table, (*needed, model.cluster, model.entity, model.time))
+    yield from _in_table(
+        study, columns, where, model.table, (*needed, model.cluster, model.entity, model.time)
+    )
+    if model.entity and model.df == "residual":
+        yield Problem(
+            "a panel model's df are those of its clusters, or normal",
+            where=f"{study.study.id}/study.toml, {where}",
+            found="residual",
+        )
     if bool(model.entity) != bool(model.time):
-        yield Problem("a panel model has both entity and time", where=f"{study.study.id}/study.toml, {where}")
+        yield Problem(
+            "a panel model has both entity and time", where=f"{study.study.id}/study.toml, {where}"
+        )
     if model.covariance in ("cluster", "CR2") and not model.cluster:
-        yield Problem(f"covariance = \"{model.covariance}\" needs a cluster column", where=f"{study.study.id}/study.toml, {where}")
+        yield Problem(
+            f'covariance = "{model.covariance}" needs a cluster column',
+            where=f"{study.study.id}/study.toml, {where}",
+        )
 
 
 def _contrasts(study: Study, _: Columns) -> Iterator[Problem]:
     for contrast in study.contrasts:
-        yield from _unknown(study, f"contrast '{contrast.id}'", "model", [contrast.model], [m.id for m in study.models])
+        yield from _unknown(
+            study,
+            f"contrast '{contrast.id}'",
+            "model",
+            [contrast.model],
+            [m.id for m in study.models],
+        )
         if (contrast.scale == "relative") != bool(contrast.relative_to):
-            yield Problem("scale = \"relative\" goes with relative_to, the id of the number it is relative to",
-                          where=f"{study.study.id}/study.toml, contrast '{contrast.id}'")
+            yield Problem(
+                'scale = "relative" goes with relative_to, the id of the number it is relative to',
+                where=f"{study.study.id}/study.toml, contrast '{contrast.id}'",
+            )
 
 
 def _hypotheses(study: Study, columns: Columns) -> Iterator[Problem]:
@@ -125,21 +194,34 @@ def _hypotheses(study: Study, columns: Columns) -> Iterator[Problem]:
         yield from _hypothesis(study, columns, hypothesis)
 
 
-def _hypothesis(study: Study, columns: Columns, hypothesis: HypothesisDeclared) -> Iterator[Problem]:
+def _hypothesis(
+    study: Study, columns: Columns, hypothesis: HypothesisDeclared
+) -> Iterator[Problem]:
     where = f"hypothesis '{hypothesis.id}'"
     place = f"{study.study.id}/study.toml, {where}"
     rests_on = (bool(hypothesis.model), hypothesis.widening is not None, bool(hypothesis.all_of))
     if sum(rests_on) != 1:
         yield Problem("a hypothesis rests on exactly one of model, widening, all_of", where=place)
     if (hypothesis.rule == "conjunction") != bool(hypothesis.all_of):
-        yield Problem("rule = \"conjunction\" goes with all_of, the hypotheses it joins", where=place)
+        yield Problem('rule = "conjunction" goes with all_of, the hypotheses it joins', where=place)
     if bool(hypothesis.model) != bool(hypothesis.of):
         yield Problem("model goes with of, the linear combination of its terms", where=place)
     if not hypothesis.all_of and not (hypothesis.smallest_effect or 0) > 0:
-        yield Problem("a smallest effect of interest must be declared", where=place, allowed="a number above 0",
-                      found=str(hypothesis.smallest_effect), way_out="Say in the estimate's unit what would matter.")
+        yield Problem(
+            "a smallest effect of interest must be declared",
+            where=place,
+            allowed="a number above 0",
+            found=str(hypothesis.smallest_effect),
+            way_out="Say in the estimate's unit what would matter.",
+        )
     yield from _unknown(study, where, "model", [hypothesis.model], [m.id for m in study.models])
-    yield from _unknown(study, where, "hypothesis", hypothesis.all_of, [h.id for h in study.hypotheses if not h.all_of])
+    yield from _unknown(
+        study,
+        where,
+        "hypothesis",
+        hypothesis.all_of,
+        [h.id for h in study.hypotheses if not h.all_of],
+    )
     if hypothesis.widening is not None:
         w = hypothesis.widening
         yield from _in_table(study, columns, where, w.table, (w.outcome, w.arm, w.cluster))
@@ -162,8 +244,19 @@ def _exhibit(study: Study, columns: Columns, exhibit: ExhibitDeclared) -> Iterat
     where = f"exhibit '{exhibit.id}'"
     for key in _NEEDS[exhibit.kind]:
         if not getattr(exhibit, key):
-            yield Problem(f"a {exhibit.kind} needs the key '{key}'", where=f"{study.study.id}/study.toml, {where}")
+            yield Problem(
+                f"a {exhibit.kind} needs the key '{key}'",
+                where=f"{study.study.id}/study.toml, {where}",
+            )
     quotable = [c.id for c in study.contrasts]
-    yield from _unknown(study, where, "contrast", (*exhibit.contrasts, *(exhibit.truths or {})), quotable)
+    yield from _unknown(
+        study, where, "contrast", (*exhibit.contrasts, *(exhibit.truths or {})), quotable
+    )
     if exhibit.table:
-        yield from _in_table(study, columns, where, exhibit.table, (*exhibit.values, exhibit.by, exhibit.over, exhibit.cluster, exhibit.person))
+        yield from _in_table(
+            study,
+            columns,
+            where,
+            exhibit.table,
+            (*exhibit.values, exhibit.by, exhibit.over, exhibit.cluster, exhibit.person),
+        )

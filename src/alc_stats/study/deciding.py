@@ -1,4 +1,4 @@
-"""From fits to findings: hypotheses tested by their declared rules, families adjusted, conjunctions last.
+"""From fits to findings: each hypothesis by its rule, families adjusted, conjunctions last.
 
 Multiplicity: the members of the confirmatory family are the conjunctions and the hypotheses that
 are in none. A conjunction enters with the largest p of its parts (intersection-union), so its
@@ -14,9 +14,8 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.estimators import Fit
-from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference import Criterion, conjoin, contrast, decide, holm, not_tested, own_p
-from alc_stats.models.finding import Claim, Finding, find, guarded
+from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
+from alc_stats.models.finding import Claim, Finding, decided, find
 from alc_stats.models.widening import widening
 from alc_stats.records import Phrase
 from alc_stats.study.declaration import HypothesisDeclared, Study
@@ -25,14 +24,23 @@ Findings = dict[str, Finding]
 
 
 def decide_all(
-    study: Study, fits: Mapping[str, Fit], failures: Mapping[str, str], tables: Mapping[str, pd.DataFrame]
+    study: Study,
+    fits: Mapping[str, Fit],
+    failures: Mapping[str, str],
+    tables: Mapping[str, pd.DataFrame],
 ) -> tuple[Finding, ...]:
     """Every declared hypothesis as a finding, in declared order."""
     declared = {h.id: h for h in study.hypotheses}
     findings = {h.id: _single(h, fits, failures, tables) for h in declared.values() if not h.all_of}
     adjusted = _adjusted(study, findings)
-    findings = {name: _adjust(declared[name], f, adjusted.get(name)) for name, f in findings.items()}
-    findings |= {h.id: _conjunction(h, findings, adjusted.get(h.id)) for h in declared.values() if h.all_of}
+    findings = {
+        name: _adjust(declared[name], f, adjusted.get(name)) for name, f in findings.items()
+    }
+    findings |= {
+        h.id: _conjunction(h, findings, _member_p(h, findings), adjusted.get(h.id))
+        for h in declared.values()
+        if h.all_of
+    }
     return tuple(findings[name] for name in declared)
 
 
@@ -45,7 +53,10 @@ def _criterion(h: HypothesisDeclared) -> Criterion:
 
 
 def _single(
-    h: HypothesisDeclared, fits: Mapping[str, Fit], failures: Mapping[str, str], tables: Mapping[str, pd.DataFrame]
+    h: HypothesisDeclared,
+    fits: Mapping[str, Fit],
+    failures: Mapping[str, str],
+    tables: Mapping[str, pd.DataFrame],
 ) -> Finding:
     try:
         return _widening(h, tables) if h.widening is not None else _contrast(h, fits, failures)
@@ -53,7 +64,9 @@ def _single(
         return _untested(h, str(error))
 
 
-def _contrast(h: HypothesisDeclared, fits: Mapping[str, Fit], failures: Mapping[str, str]) -> Finding:
+def _contrast(
+    h: HypothesisDeclared, fits: Mapping[str, Fit], failures: Mapping[str, str]
+) -> Finding:
     if h.model in failures:
         return _untested(h, failures[h.model])
     estimate = replace(contrast(fits[h.model], h.of), unit=h.unit)
@@ -64,46 +77,74 @@ def _widening(h: HypothesisDeclared, tables: Mapping[str, pd.DataFrame]) -> Find
     w = h.widening
     if w is None:
         raise TypeError(f"hypothesis {h.id} declares no widening")
-    return widening(tables[w.table], _claim(h), outcome=w.outcome, arm=w.arm, treated=w.treated, control=w.control,
-                    cluster=w.cluster, criterion=_criterion(h), bounds=w.bounds)
+    return widening(
+        tables[w.table],
+        _claim(h),
+        outcome=w.outcome,
+        arm=w.arm,
+        treated=w.treated,
+        control=w.control,
+        cluster=w.cluster,
+        criterion=_criterion(h),
+        bounds=w.bounds,
+    )
 
 
 def _untested(h: HypothesisDeclared, why: str) -> Finding:
     # braces in a message are not holes of the phrase
     reason = Phrase(why.replace("{", "{{").replace("}", "}}"))
-    return Finding(h.id, h.claim, h.statement, h.family, None, h.smallest_effect, None, not_tested(h.rule, reason),
-                   rests_on=(h.model,) if h.model else ())
+    return Finding(
+        h.id,
+        h.claim,
+        h.statement,
+        h.family,
+        None,
+        h.smallest_effect,
+        None,
+        not_tested(h.rule, reason),
+        rests_on=(h.model,) if h.model else (),
+    )
 
 
 def _adjusted(study: Study, findings: Findings) -> dict[str, float]:
     """Holm-adjusted p of the confirmatory family's members, by hypothesis id."""
     parts = {name for h in study.hypotheses for name in h.all_of}
-    p_values = {h.id: _member_p(h, study, findings)
-                for h in study.hypotheses if h.family == "confirmatory" and h.id not in parts}
-    p_values = {name: p for name, p in p_values.items() if p is not None}
-    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    members = [h for h in study.hypotheses if h.family == "confirmatory" and h.id not in parts]
+    p_values = {h.id: p for h in members if (p := _member_p(h, findings)) is not None}
+    adjusted = holm(list(p_values.values())) if p_values else ()
+    return {name: float(p) for name, p in zip(p_values, adjusted, strict=True)}
 
 
-def _member_p(h: HypothesisDeclared, study: Study, findings: Findings) -> float | None:
-    members = [other for other in study.hypotheses if other.id in (h.all_of or (h.id,))]
-    estimates = [findings[m.id].estimate for m in members]
-    if any(e is None for e in estimates):
-        return None
-    return max(own_p(e, _criterion(m)) for m, e in zip(members, estimates, strict=True) if isinstance(e, Estimate))
+def _member_p(h: HypothesisDeclared, findings: Findings) -> float | None:
+    """The p a member of the family enters with; None where a part could not be tested."""
+    p_values = [findings[name].p for name in (h.all_of or (h.id,))]
+    return None if None in p_values else max(p for p in p_values if p is not None)
 
 
 def _adjust(h: HypothesisDeclared, finding: Finding, p_adjusted: float | None) -> Finding:
-    if finding.estimate is None or p_adjusted is None:
-        return finding
-    decision = decide(finding.estimate, _criterion(h), p_adjusted=p_adjusted)
-    return replace(finding, p_adjusted=p_adjusted, decision=guarded(decision, finding.evidence))
+    return finding if p_adjusted is None else decided(finding, _criterion(h), p_adjusted=p_adjusted)
 
 
-def _conjunction(h: HypothesisDeclared, findings: Findings, p_adjusted: float | None) -> Finding:
+def _conjunction(
+    h: HypothesisDeclared, findings: Findings, p: float | None, p_adjusted: float | None
+) -> Finding:
     decision = conjoin([findings[name].decision for name in h.all_of])
     if decision.verdict == "supported" and p_adjusted is not None and p_adjusted >= h.alpha:
         decision = replace(decision, verdict="inconclusive", reason=_NOT_AFTER_ADJUSTMENT)
-    return Finding(h.id, h.claim, h.statement, h.family, None, None, p_adjusted, decision, rests_on=h.all_of)
+    return Finding(
+        h.id,
+        h.claim,
+        h.statement,
+        h.family,
+        None,
+        None,
+        p_adjusted,
+        decision,
+        rests_on=h.all_of,
+        p=p,
+    )
 
 
-_NOT_AFTER_ADJUSTMENT = Phrase("Every part is supported by itself, but not after adjustment for the family of hypotheses.")
+_NOT_AFTER_ADJUSTMENT = Phrase(
+    "Every part is supported by itself, but not after adjustment for the family of hypotheses."
+)

@@ -1,4 +1,4 @@
-"""From declared figures to their aggregated numbers: what leaves this room holds no participant's row."""
+"""From declared figures to their aggregated numbers; no participant's row leaves this room."""
 
 from __future__ import annotations
 
@@ -30,17 +30,28 @@ class Material:
 def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
     """Every declared figure whose numbers could be had, in declared order."""
     made = (_exhibit(declared, material) for declared in study.exhibits)
-    return tuple(exhibit for exhibit in made if exhibit.columns and next(iter(exhibit.columns.values())))
+    return tuple(exhibit for exhibit in made if any(exhibit.columns.values()))
 
 
 def _exhibit(declared: ExhibitDeclared, material: Material) -> Exhibit:
     columns = _MAKERS[declared.kind](declared, material)
     axes = {"x": declared.x} | ({"y": declared.y} if declared.y else {})
-    return Exhibit(declared.id, declared.kind, declared.title, declared.caption, declared.alt, columns, axes, declared.reference)
+    return Exhibit(
+        declared.id,
+        declared.kind,
+        declared.title,
+        declared.caption,
+        declared.alt,
+        columns,
+        axes,
+        declared.reference,
+    )
 
 
 def _forest(declared: ExhibitDeclared, material: Material) -> Columns:
-    shown = [material.quantities[name] for name in declared.contrasts if name in material.quantities]
+    shown = [
+        material.quantities[name] for name in declared.contrasts if name in material.quantities
+    ]
     return _intervals(shown) | {"group": tuple(material.labels[q.declared.model] for q in shown)}
 
 
@@ -57,28 +68,48 @@ def _recovery(declared: ExhibitDeclared, material: Material) -> Columns:
     truths = declared.truths or {}
     shown = {name: material.quantities[name] for name in truths if name in material.quantities}
     true_values = tuple(true_value(truths[name], material.truth) for name in shown)
-    inside = tuple(float(q.low <= t <= q.high) for q, t in zip(shown.values(), true_values, strict=True))
+    inside = tuple(
+        float(q.low <= t <= q.high) for q, t in zip(shown.values(), true_values, strict=True)
+    )
     return _intervals(list(shown.values())) | {"truth": true_values, "inside": inside}
 
 
 def true_value(name: str, truth: Mapping[str, float]) -> float:
     """The true value called `name` ("section.parameter") in the truth file."""
     if name not in truth:
-        raise DeclarationError(Problem(f"the truth has no parameter '{name}'", way_out=did_you_mean(name, truth)))
+        raise DeclarationError(
+            Problem(f"the truth has no parameter '{name}'", way_out=did_you_mean(name, truth))
+        )
     return truth[name]
 
 
 def _trajectory(declared: ExhibitDeclared, material: Material) -> Columns:
-    return trajectory(material.tables[declared.table], declared.values, by=declared.by, over=declared.over,
-                      cluster=declared.cluster or None, person=declared.person or None, labels=material.labels)
+    return trajectory(
+        material.tables[declared.table],
+        declared.values,
+        by=declared.by,
+        over=declared.over,
+        cluster=declared.cluster or None,
+        person=declared.person or None,
+        labels=material.labels,
+    )
 
 
 def _distribution(declared: ExhibitDeclared, material: Material) -> Columns:
     (value,) = declared.values
-    return distribution(material.tables[declared.table], value, by=declared.by, bins=declared.bins,
-                        bounds=declared.bounds, person=declared.person or None)
+    return distribution(
+        material.tables[declared.table],
+        value,
+        by=declared.by,
+        bins=declared.bins,
+        bounds=declared.bounds,
+        person=declared.person or None,
+    )
 
 
 _MAKERS: Mapping[str, Callable[[ExhibitDeclared, Material], Columns]] = {
-    "forest": _forest, "recovery": _recovery, "trajectory": _trajectory, "distribution": _distribution,
+    "forest": _forest,
+    "recovery": _recovery,
+    "trajectory": _trajectory,
+    "distribution": _distribution,
 }

@@ -45,10 +45,22 @@ def fit_models(
 def fit_model(model: ModelDeclared, table: pd.DataFrame) -> Fit:
     """The declared model fitted to its table."""
     if model.entity:
-        return fit_panel(model.formula, table, entity=model.entity, time=model.time,
-                         cluster=model.cluster or None, df=model.df or None)
-    return fit(model.formula, table, method=model.method, covariance=model.covariance,
-               cluster=model.cluster or None, df=model.df or None)
+        return fit_panel(
+            model.formula,
+            table,
+            entity=model.entity,
+            time=model.time,
+            cluster=model.cluster or None,
+            df="normal" if model.df == "normal" else None,
+        )
+    return fit(
+        model.formula,
+        table,
+        method=model.method,
+        covariance=model.covariance,
+        cluster=model.cluster or None,
+        df=model.df or None,
+    )
 
 
 def quantities(
@@ -67,7 +79,9 @@ def _quantity(declared: ContrastDeclared, fitted: Fit, numbers: Mapping[str, Num
         return Quantity(declared, estimate, value, low, high, "percent")
     if declared.scale == "relative":
         base = _base(declared, numbers)
-        return Quantity(declared, estimate, estimate.value / base, low / base, high / base, "percent")
+        return Quantity(
+            declared, estimate, estimate.value / base, low / base, high / base, "percent"
+        )
     return Quantity(declared, estimate, estimate.value, low, high, "estimate")
 
 
@@ -75,7 +89,10 @@ def _base(declared: ContrastDeclared, numbers: Mapping[str, Number]) -> float:
     """The number a relative contrast is relative to; its own uncertainty is not carried."""
     if declared.relative_to not in numbers:
         raise DeclarationError(
-            Problem(f"unknown number '{declared.relative_to}'", where=f"contrast '{declared.id}', relative_to",
-                    way_out=did_you_mean(declared.relative_to, numbers))
+            Problem(
+                f"unknown number '{declared.relative_to}'",
+                where=f"contrast '{declared.id}', relative_to",
+                way_out=did_you_mean(declared.relative_to, numbers),
+            )
         )
     return numbers[declared.relative_to].value

@@ -35,7 +35,7 @@ Simulator = Callable[[Study, Path], Simulated]
 
 
 def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
-    """Where every declared source lies, hash-checked; one SourceError names all that cannot be had."""
+    """Where the declared sources lie, hash-checked; one SourceError names all that are missing."""
     files: dict[str, Path] = {}
     missing: list[Problem] = []
     for source in study.sources:
@@ -60,8 +60,12 @@ def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> 
     lacking = [table.id for table in study.tables if table.id not in made]
     if lacking:
         raise DeclarationError(
-            Problem("prepare.py does not return every declared table", where=study.study.id,
-                    found=", ".join(made), allowed=", ".join(table.id for table in study.tables))
+            Problem(
+                "prepare.py does not return every declared table",
+                where=study.study.id,
+                found=", ".join(made),
+                allowed=", ".join(table.id for table in study.tables),
+            )
         )
     _raise_all(((table.schema, made[table.id]) for table in study.tables), study)
     return {t.id: schemas.typed(read_schema(study, t.schema), made[t.id]) for t in study.tables}
@@ -100,6 +104,14 @@ def score_scales(study: Study, tables: Tables) -> tuple[Tables, tuple[Scale, ...
         frame = scored[scale.table]
         column = score(frame, scale.items, reversed_items=scale.reversed, range=scale.range)
         scored[scale.table] = frame.assign(**{scale.id: column})
-        records.append(reliability(frame, scale.items, reversed_items=scale.reversed, range=scale.range,
-                                   id=scale.id, label=scale.label))
+        records.append(
+            reliability(
+                frame,
+                scale.items,
+                reversed_items=scale.reversed,
+                range=scale.range,
+                id=scale.id,
+                label=scale.label,
+            )
+        )
     return scored, tuple(records)

@@ -23,15 +23,22 @@ def from_descriptives(rows: Iterable[Descriptive]) -> Numbers:
     for row in rows:
         stem = f"table1.{row.variable}.{row.group}"
         cells: tuple[tuple[str, float | None, Kind], ...] = (
-            ("n", row.n, "count"), ("mean", row.mean, "estimate"), ("sd", row.sd, "estimate"),
+            ("n", row.n, "count"),
+            ("mean", row.mean, "estimate"),
+            ("sd", row.sd, "estimate"),
         )
-        numbers.update({f"{stem}.{name}": Number(value, kind, row.unit if kind != "count" else "")
-                        for name, value, kind in cells if value is not None})
+        numbers.update(
+            {
+                f"{stem}.{name}": Number(value, kind, row.unit if kind != "count" else "")
+                for name, value, kind in cells
+                if value is not None
+            }
+        )
     return numbers
 
 
 def from_fits(fits: Mapping[str, Fit]) -> Numbers:
-    """`<model>.<term>.{estimate,se,low,high,p,df}`, `<model>.n`, `<model>.groups.<group>`; unusable fits have none."""
+    """`<model>.<term>.{estimate,se,low,high,p,df}` and the counts and SDs of every usable fit."""
     numbers: Numbers = {}
     for model, fitted in fits.items():
         if fitted.certificate.usable:
@@ -42,15 +49,25 @@ def from_fits(fits: Mapping[str, Fit]) -> Numbers:
 def _of_fit(model: str, fitted: Fit) -> Numbers:
     limits = fitted.conf_int().to_numpy()
     columns: tuple[tuple[str, np.ndarray, Kind], ...] = (
-        ("estimate", fitted.estimates, "estimate"), ("se", fitted.bse.to_numpy(), "se"),
-        ("low", limits[:, 0], "estimate"), ("high", limits[:, 1], "estimate"),
-        ("p", fitted.pvalues.to_numpy(), "p"), ("df", fitted.df, "df"),
+        ("estimate", fitted.estimates, "estimate"),
+        ("se", fitted.bse.to_numpy(), "se"),
+        ("low", limits[:, 0], "estimate"),
+        ("high", limits[:, 1], "estimate"),
+        ("p", fitted.pvalues.to_numpy(), "p"),
+        ("df", fitted.df, "df"),
     )
-    numbers = {f"{model}.{term}.{name}": Number(float(values[i]), kind)
-               for i, term in enumerate(fitted.names) for name, values, kind in columns}
+    numbers = {
+        f"{model}.{term}.{name}": Number(float(values[i]), kind)
+        for i, term in enumerate(fitted.names)
+        for name, values, kind in columns
+    }
     numbers[f"{model}.n"] = Number(fitted.counts.used, "count")
-    numbers.update({f"{model}.groups.{g}": Number(n, "count") for g, n in fitted.counts.groups.items()})
-    numbers.update({f"{model}.sd.{c.group}.{c.term}": Number(c.sd) for c in fitted.random if not c.other})
+    numbers.update(
+        {f"{model}.groups.{g}": Number(n, "count") for g, n in fitted.counts.groups.items()}
+    )
+    numbers.update(
+        {f"{model}.sd.{c.group}.{c.term}": Number(c.sd) for c in fitted.random if not c.other}
+    )
     return numbers
 
 
@@ -59,11 +76,15 @@ def from_quantities(found: Mapping[str, Quantity]) -> Numbers:
     numbers: Numbers = {}
     for name, q in found.items():
         unit = q.declared.unit
-        numbers.update({
-            f"{name}.value": Number(q.value, q.kind, unit), f"{name}.low": Number(q.low, q.kind, unit),
-            f"{name}.high": Number(q.high, q.kind, unit), f"{name}.p": Number(q.estimate.p_value, "p"),
-            f"{name}.se": Number(q.estimate.se, "se"),
-        })
+        numbers.update(
+            {
+                f"{name}.value": Number(q.value, q.kind, unit),
+                f"{name}.low": Number(q.low, q.kind, unit),
+                f"{name}.high": Number(q.high, q.kind, unit),
+                f"{name}.p": Number(q.estimate.p_value, "p"),
+                f"{name}.se": Number(q.estimate.se, "se"),
+            }
+        )
     return numbers
 
 
@@ -75,24 +96,47 @@ def from_findings(findings: Iterable[Finding]) -> Numbers:
             continue
         low, high = finding.estimate.interval()
         unit = finding.estimate.unit
-        numbers.update({
-            f"{finding.id}.estimate": Number(finding.estimate.value, "estimate", unit),
-            f"{finding.id}.low": Number(low, "estimate", unit), f"{finding.id}.high": Number(high, "estimate", unit),
-            f"{finding.id}.p": Number(finding.estimate.p_value, "p"),
-            f"{finding.id}.smallest_effect": Number(finding.smallest_effect or float("nan"), "estimate", unit),
-        })
-        numbers.update({f"{finding.id}.evidence.{e.artefact.replace(' ', '_')}.{key}": number
-                        for e in finding.evidence for key, number in e.finding.numbers.items()})
+        numbers.update(
+            {
+                f"{finding.id}.estimate": Number(finding.estimate.value, "estimate", unit),
+                f"{finding.id}.low": Number(low, "estimate", unit),
+                f"{finding.id}.high": Number(high, "estimate", unit),
+                f"{finding.id}.p": Number(finding.estimate.p_value, "p"),
+                f"{finding.id}.smallest_effect": Number(
+                    finding.smallest_effect or float("nan"), "estimate", unit
+                ),
+            }
+        )
+        numbers.update(
+            {
+                f"{finding.id}.evidence.{e.artefact.replace(' ', '_')}.{key}": number
+                for e in finding.evidence
+                for key, number in e.finding.numbers.items()
+            }
+        )
     return numbers
 
 
 def from_ledger(rows: Iterable[LedgerRow]) -> Numbers:
-    """`ledger.<step>.{read,dropped,kept}`."""
-    return {f"ledger.{row.step.replace(' ', '_')}.{name}": Number(getattr(row, name), "count")
-            for row in rows for name in ("read", "dropped", "kept")}
+    """`ledger.<step>.{read,dropped,kept}`: first read, all dropped, last kept of a step."""
+    numbers: Numbers = {}
+    for row in rows:
+        stem = f"ledger.{row.step.replace(' ', '_')}"
+        before = numbers.get(f"{stem}.dropped", Number(0, "count")).value
+        numbers.setdefault(f"{stem}.read", Number(row.read, "count"))
+        numbers[f"{stem}.dropped"] = Number(before + row.dropped, "count")
+        numbers[f"{stem}.kept"] = Number(row.kept, "count")
+    return numbers
 
 
 def from_scales(scales: Iterable[Scale]) -> Numbers:
     """`<scale>.alpha{,_low,_high}`."""
-    return {f"{s.id}.{name}": Number(value, "ratio")
-            for s in scales for name, value in (("alpha", s.alpha), ("alpha_low", s.alpha_low), ("alpha_high", s.alpha_high))}
+    return {
+        f"{s.id}.{name}": Number(value, "ratio")
+        for s in scales
+        for name, value in (
+            ("alpha", s.alpha),
+            ("alpha_low", s.alpha_low),
+            ("alpha_high", s.alpha_high),
+        )
+    }

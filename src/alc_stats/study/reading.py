@@ -36,7 +36,7 @@ def read_study(folder: Path) -> Study:
 
 
 def _merged(folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    """The file's own keys over those of the study it extends: a mirror states only its difference."""
+    """The file's own keys over those of the study it extends."""
     declared = _parsed(folder / FILE)
     base = declared.pop("extends", None)
     if base is None:
@@ -50,11 +50,16 @@ def _parsed(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DeclarationError(
-            Problem("no study is declared here", where=str(path),
-                    way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.")
+            Problem(
+                "no study is declared here",
+                where=str(path),
+                way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.",
+            )
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(Problem("is not valid TOML", where=str(path), found=str(error))) from None
+        raise DeclarationError(
+            Problem("is not valid TOML", where=str(path), found=str(error))
+        ) from None
 
 
 def _structured(declared: Mapping[str, Any], folders: tuple[Path, ...]) -> Study:
@@ -74,8 +79,13 @@ def _converter() -> Converter:
     for kind, accepted in ((str, str), (bool, bool), (int, int), (float, (int, float))):
         converter.register_structure_hook(kind, _strict(kind, accepted))
     converter.register_structure_hook(Path, lambda value, _: Path(value))
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _one_of)
+    converter.register_structure_hook_func(_is_literal, _one_of)
     return converter
+
+
+def _is_literal(kind: object) -> bool:
+    origin: object = get_origin(kind)
+    return origin is Literal
 
 
 def _one_of(value: Any, kind: Any) -> Any:
@@ -122,7 +132,9 @@ def _sentence(error: BaseException, _: type | None) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
         known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
         unknown = sorted(error.extra_fields)
-        return "; ".join(f"unknown key '{name}'. {did_you_mean(name, known)}".strip() for name in unknown)
+        return "; ".join(
+            f"unknown key '{name}'. {did_you_mean(name, known)}".strip() for name in unknown
+        )
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
     return str(error)

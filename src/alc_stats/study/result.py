@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from alc_stats.data.ledger import LedgerRow
+from alc_stats.data.ledger import LedgerRow as LedgerRow  # re-exported: report reads results only
 from alc_stats.estimators.fit import Fit
-from alc_stats.measures.describe import Descriptive
-from alc_stats.measures.scales import Scale
+from alc_stats.measures.describe import Descriptive as Descriptive
+from alc_stats.measures.scales import Scale as Scale
 from alc_stats.models.finding import Finding
 from alc_stats.records import Cell, Number
 

@@ -56,7 +56,9 @@ class Clock:
             self.seconds[name] = time.perf_counter() - start
 
 
-def run_study(study: Study, *, simulate: Simulator, derived: Path, announce: Announce = lambda _: None) -> StudyResult:
+def run_study(
+    study: Study, *, simulate: Simulator, derived: Path, announce: Announce = lambda _: None
+) -> StudyResult:
     """The whole study, step by step.
 
     Parameters
@@ -109,24 +111,44 @@ def _analyse(study: Study, given: Simulated, clock: Clock) -> StudyResult:
         fits, failures = fit_models(study.models, tables)
     with clock.step("decide"):
         findings = decide_all(study, fits, failures, tables)
-    numbers = {**registry.from_descriptives(descriptives), **registry.from_fits(fits), **registry.from_scales(scales),
-               **registry.from_findings(findings), **registry.from_ledger(ledger.rows())}
+    numbers = {
+        **registry.from_descriptives(descriptives),
+        **registry.from_fits(fits),
+        **registry.from_scales(scales),
+        **registry.from_findings(findings),
+        **registry.from_ledger(ledger.rows()),
+    }
     quoted = quantities(study.contrasts, fits, numbers)
     numbers |= registry.from_quantities(quoted)
     with clock.step("exhibit"):
         exhibits = make_exhibits(study, Material(tables, quoted, _labels(study), given.truth))
     checks = compare(study, read_expected(study), numbers, _beyond_reach(study, fits))
     return _result(
-        study, "run", ledger=ledger.rows(), scales=scales, descriptives=descriptives, fits=fits, findings=findings,
-        exhibits=exhibits, numbers=numbers, checks=checks, failures=failures,
+        study,
+        "run",
+        ledger=ledger.rows(),
+        scales=scales,
+        descriptives=descriptives,
+        fits=fits,
+        findings=findings,
+        exhibits=exhibits,
+        numbers=numbers,
+        checks=checks,
+        failures=failures,
     )
 
 
 def _result(study: Study, status: Literal["run", "not run"], **found: Any) -> StudyResult:
     header = study.study
     return StudyResult(
-        header.id, header.title, header.question, header.simulated, status, citations=header.citations,
-        models={m.id: m.label for m in study.models}, **found,
+        header.id,
+        header.title,
+        header.question,
+        header.simulated,
+        status,
+        citations=header.citations,
+        models={m.id: m.label for m in study.models},
+        **found,
     )
 
 
@@ -140,8 +162,14 @@ def _table_one(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Descri
     if declared is None:
         return ()
     labels, units = _column_words(study, declared.table)
-    return describe(tables[declared.table], declared.variables, by=declared.by, labels=labels, units=units,
-                    person=declared.person or None)
+    return describe(
+        tables[declared.table],
+        declared.variables,
+        by=declared.by,
+        labels=labels,
+        units=units,
+        person=declared.person or None,
+    )
 
 
 def _column_words(study: Study, table: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -155,7 +183,9 @@ def _column_words(study: Study, table: str) -> tuple[dict[str, str], dict[str, s
 
 def _labels(study: Study) -> dict[str, str]:
     """What figures call models and columns."""
-    words = {name: label for t in study.tables for name, label in _column_words(study, t.id)[0].items()}
+    words = {
+        name: label for t in study.tables for name, label in _column_words(study, t.id)[0].items()
+    }
     return words | {m.id: m.label for m in study.models}
 
 
@@ -163,7 +193,9 @@ def _beyond_reach(study: Study, fits: Mapping[str, Fit]) -> frozenset[str]:
     """Ids of contrasts that an unusable or missing fit leaves without a number."""
     usable = {name for name, fitted in fits.items() if fitted.certificate.usable}
     lost = [c.id for c in study.contrasts if c.model not in usable]
-    return frozenset(f"{name}.{part}" for name in lost for part in ("value", "low", "high", "se", "p"))
+    return frozenset(
+        f"{name}.{part}" for name in lost for part in ("value", "low", "high", "se", "p")
+    )
 
 
 def write_result(result: StudyResult, out: Path) -> Path:

@@ -11,8 +11,8 @@ _SPECIAL = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "[": "{[}", "]": "{]}", "*": "{*}", "'": r"\textquotesingle{}",
-
-    "\u2212": "$-$", "∞": r"$\infty$",    "\u00d7": r"$\times$", "±": r"$\pm$", "\u03b1": r"$\alpha$", "—": "---", "\u00a0": "~",
+    "\u2212": "$-$", "∞": r"$\infty$", "\u00d7": r"$\times$", "±": r"$\pm$",
+    "\u03b1": r"$\alpha$", "—": "---", "\u00a0": "~",
     "⁻": r"\textsuperscript{$-$}",
 } | {
     raised: rf"\textsuperscript{{{plain}}}"

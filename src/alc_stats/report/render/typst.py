@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from alc_stats.report import numbers
 from alc_stats.report.table import Table
+
+_NUMBERS = re.compile(r"[^A-Za-z]+")
 
 
 def to_typst(table: Table) -> str:
     """The table as a `#figure(table(...))` with three lines; its heading is the caption."""
     lines = [
         "#figure(kind: table, caption: " + literal(table.heading) + ", [",
+        f"#set text(size: {_size(table)}pt)",
         "#table(",
         f"  columns: ({_widths(table)},), align: ({_alignments(table)},),",
         "  stroke: none, inset: (x: 4pt, y: 3pt),",
@@ -34,6 +39,16 @@ def literal(text: str) -> str:
     """
     plain = " ".join(numbers.no_break(text).split(" ")).replace("\n", " ")
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _cell(text: str) -> str:
+    """A cell's literal; numbers and intervals never break across lines."""
+    return literal(text.replace(" ", "\u00a0") if _NUMBERS.fullmatch(text) else text)
+
+
+def _size(table: Table) -> float:
+    """Points of type: the wider the table, the smaller."""
+    return 8.0 if len(table.columns) < 6 else 7.2 if len(table.columns) < 8 else 6.3
 
 
 def _widths(table: Table) -> str:
@@ -65,5 +80,5 @@ def _body(table: Table) -> list[str]:
             lines.append(f"  table.cell({span}, emph({literal(row.group)})),")
         group = row.group
         label = f"pad(left: 0.8em, {literal(cells[0])})" if row.group else literal(cells[0])
-        lines.append(f"  {', '.join([label, *(literal(cell) for cell in cells[1:])])},")
+        lines.append(f"  {', '.join([label, *(_cell(cell) for cell in cells[1:])])},")
     return lines

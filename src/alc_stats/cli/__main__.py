@@ -1,0 +1,7 @@
+"""`python -m alc_stats.cli`."""
+
+import sys
+
+from alc_stats.cli import main
+
+sys.exit(main())

@@ -1,0 +1,142 @@
+"""The paper: every number, table and figure of the prose is generated here, then it is compiled.
+
+The prose (`paper.typ`) asks for numbers by id and never types a digit of a result; an id that
+does not exist stops the compiler. Compiling needs no network and no font of the machine, and
+gives the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from alc_stats.errors import OutputError, Problem
+from alc_stats.files import write_whole
+from alc_stats.models.finding import Finding
+from alc_stats.report import numbers
+from alc_stats.report.figures import Drawing
+from alc_stats.report.manifest import without_paths
+from alc_stats.report.render import to_typst
+from alc_stats.report.tables import hypothesis_table, study_tables
+from alc_stats.study.result import StudyResult
+
+GENERATED = "generated"
+_PROSE = "paper.typ"
+
+
+def build_paper(
+    results: Sequence[StudyResult], *, drawings: Mapping[str, Sequence[Drawing]], paper: Path
+) -> bytes:
+    """Write `paper/generated` afresh and compile the paper; return the PDF.
+
+    Raises
+    ------
+    OutputError
+        If the prose does not compile, warns, or asks for a number that no study has.
+    """
+    folder = paper / GENERATED
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in generated(results, drawings).items():
+        write_whole(folder / name, content)
+    return compile_paper(paper)
+
+
+def compile_paper(paper: Path) -> bytes:
+    """The PDF of `paper/paper.typ` with what `paper/generated` holds."""
+    import typst
+
+    try:
+        pdf, warnings = typst.compile_with_warnings(
+            str(paper / _PROSE),
+            root=str(paper),
+            ignore_system_fonts=True,
+            format="pdf",
+            pdf_standards=["ua-1"],
+            timestamp=0,
+        )
+    except typst.TypstError as error:
+        raise OutputError(_problem(str(error))) from error
+    if warnings:
+        raise OutputError(*(_problem(str(warning)) for warning in warnings))
+    return bytes(pdf)
+
+
+def generated(
+    results: Sequence[StudyResult], drawings: Mapping[str, Sequence[Drawing]]
+) -> dict[str, str]:
+    """What the prose reads, by name within `paper/generated`."""
+    files = {
+        "numbers.json": _json(number_texts(results)),
+        "findings.json": _json(_findings(results)),
+        "studies.json": _json({r.id: _study(r, drawings.get(r.id, ())) for r in results}),
+        "tables/hypotheses.typ": to_typst(hypothesis_table(results).without("Reason")),
+    }
+    for result in results:
+        tables = {f"tables/{result.slug}/{t.id}.typ": to_typst(t) for t in study_tables(result)}
+        figures = {f"figures/{result.slug}/{d.id}.svg": d.svg for d in drawings.get(result.id, ())}
+        files |= tables | figures
+    return files
+
+
+def number_texts(results: Sequence[StudyResult]) -> dict[str, str]:
+    """Every number a text may quote, by `<study>.<id>`, as it is printed."""
+    texts: dict[str, str] = {}
+    for result in results:
+        shown = numbers.registry({_with_study(result, id_): n for id_, n in result.numbers.items()})
+        texts |= {id_: numbers.no_break(text) for id_, text in shown.items()}
+    return texts
+
+
+def _with_study(result: StudyResult, id_: str) -> str:
+    return id_ if id_.startswith(f"{result.id}.") else f"{result.id}.{id_}"
+
+
+def _findings(results: Sequence[StudyResult]) -> dict[str, dict[str, str]]:
+    return {f"{r.id}.{finding.id}": _finding(finding) for r in results for finding in r.findings}
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "statement": numbers.no_break(finding.statement),
+        "verdict": finding.decision.verdict,
+        "reason": numbers.no_break(numbers.say(finding.decision.reason)),
+        "family": finding.family,
+    }
+
+
+def _study(result: StudyResult, drawings: Sequence[Drawing]) -> dict[str, object]:
+    """What the prose may know of a study before it asks for numbers."""
+    return {
+        "title": result.title,
+        "question": result.question,
+        "status": result.status,
+        "simulated": result.simulated,
+        "why_not": without_paths(result.why_not),
+        "citations": list(result.citations),
+        "hypotheses": [finding.id for finding in result.findings],
+        "tables": {t.id: f"tables/{result.slug}/{t.id}.typ" for t in study_tables(result)},
+        "figures": {
+            d.id: {
+                "file": f"figures/{result.slug}/{d.id}.svg",
+                "title": d.title.rstrip("."),
+                "note": d.caption,
+                "alt": d.alt,
+            }
+            for d in drawings
+        },
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _problem(text: str) -> Problem:
+    return Problem(
+        "the paper does not compile",
+        where=f"paper/{_PROSE}",
+        found=without_paths(text).strip().rstrip("."),
+        way_out="Correct the prose; paper/generated/numbers.json lists the ids.",
+    )

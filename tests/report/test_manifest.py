@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alc_stats.report.manifest import build_manifest, commit, without_paths
+from report import examples
+
+
+@pytest.fixture(scope="module")
+def manifest(written: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((written / "MANIFEST.json").read_text())
+    return loaded
+
+
+def test_every_output_is_there_under_its_hash(manifest: dict[str, Any], written: Path) -> None:
+    files = {p.relative_to(written).as_posix() for p in written.rglob("*") if p.is_file()}
+    assert set(manifest["outputs"]) == files - {"MANIFEST.json"}
+    for name, digest in manifest["outputs"].items():
+        assert hashlib.sha256((written / name).read_bytes()).hexdigest() == digest
+
+
+def test_inputs_rows_fits_and_checks_are_recorded(manifest: dict[str, Any]) -> None:
+    real, missing, simulated, _ = manifest["studies"]
+    assert real["sources"][0]["sha256"] == "ab" * 32
+    assert real["rows"][1] == {
+        "step": "drop issues without a forecast", "read": 246, "dropped": 3, "kept": 243,
+    }  # fmt: skip
+    assert missing["status"] == "not run"
+    assert simulated["fits"] == {"widening": "optimum", "broken": "failed"}
+    assert simulated["checks"] == {"alpha": False}
+
+
+def test_nothing_names_the_machine_or_its_user(written: Path) -> None:
+    text = (written / "MANIFEST.json").read_text()
+    for private in (str(written), "/home/", socket.gethostname(), f'"{getpass.getuser()}"'):
+        assert private not in text
+
+
+def test_seeds_are_recorded() -> None:
+    held = json.loads(build_manifest([], outputs={}, seeds={"reference": 7}))
+    assert held["seeds"] == {"reference": 7}
+
+
+def test_commit_says_whether_files_changed(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(
+            ["git", "-C", str(tmp_path), *name, *arguments], check=True, capture_output=True
+        )
+
+    git("init")
+    (tmp_path / "requirements.lock").write_text("x==1\n")
+    git("add", ".")
+    git("commit", "-m", "x")
+    clean = commit(tmp_path)
+    assert len(str(clean["id"])) == 7
+    assert clean["clean"] is True
+    (tmp_path / "new").write_text("")
+    assert commit(tmp_path) == {"id": clean["id"], "clean": False}
+    held = json.loads(build_manifest([examples.not_run()], outputs={}, project=tmp_path))
+    assert held["lock_sha256"] == hashlib.sha256(b"x==1\n").hexdigest()
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
+    assert commit(tmp_path / "nowhere") == {"id": "", "clean": False}
+    assert commit(None) == {"id": "", "clean": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("/a/b/c.py:3: x", "c.py:3: x"),
+        ("'/a/b.csv' is missing", "'b.csv' is missing"),
+        ("https://example.org/a/b.csv", "https://example.org/a/b.csv"),
+        ("metr-2025/data.csv, 3/4", "metr-2025/data.csv, 3/4"),
+    ],
+)
+def test_paths_are_cut_to_names_and_addresses_kept(text: str, cleaned: str) -> None:
+    assert without_paths(text) == cleaned

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from alc_stats.records import Number
+from alc_stats.report import tables
+from alc_stats.report.coefficients import coefficient_table
+from alc_stats.report.table import Column, Row, Table
+from report import examples
+
+BROKEN = ("987", "876", "765", "654", "39")
+"""Digits that occur in the failed fit of `examples.simulated` and nowhere else in its table."""
+
+
+def column(table: Table, label: str) -> list[str]:
+    at = [c.label for c in table.columns].index(label)
+    return [cells[at] for cells in table.grid()]
+
+
+def test_a_failed_fit_prints_its_failure_and_no_number() -> None:
+    cells = column(coefficient_table(examples.simulated()), "Random slopes")
+    assert [cell for cell in cells if cell] == ["did not converge: no result"]
+
+
+def test_no_table_of_the_study_holds_a_number_of_the_failed_fit() -> None:
+    printed = " ".join(
+        cell for t in tables.study_tables(examples.simulated()) for row in t.grid() for cell in row
+    )
+    assert not [digits for digits in BROKEN[:4] if digits in printed]
+
+
+def test_a_model_that_was_never_fitted_says_so() -> None:
+    study = examples.unfitted()
+    table = coefficient_table(study)
+    assert column(table, "Never fitted") == ["could not be fitted: no result"]
+    assert "Never fitted: the design has a constant column" in table.notes
+
+
+def test_models_stand_side_by_side_with_blocks_in_order() -> None:
+    table = coefficient_table(examples.real_looking())
+    groups = list(dict.fromkeys(row.group for row in table.rows))
+    assert groups == ["Mean", "Residual dispersion (log SD)", "Random part", "Model"]
+    labels = column(table, "Term")
+    at = labels.index("ai: yes")
+    assert column(table, "Random intercept")[at : at + 2] == [
+        "0.151 (0.078)",
+        "[\u22120.002, 0.304]",
+    ]
+    assert column(table, "OLS, clustered")[labels.index("Covariance")] == "clustered by developer"
+    assert column(table, "OLS, clustered")[labels.index("Levels of developer")] == "16"
+
+
+def test_suppressed_cells_stay_suppressed() -> None:
+    table = tables.table_one(examples.simulated())
+    (row,) = table.grid()
+    assert row == ("AI awareness (points)", "580", "4.91", "0.97", "—", "—", "—")
+
+
+def test_table_one_holds_moments_by_group_and_reliability() -> None:
+    table = tables.table_one(examples.real_looking())
+    assert table.spanners() == (("", 1), ("AI", 3), ("no AI", 3), ("", 1))
+    assert table.grid()[1] == (
+        "Belief in speed (points from 1 to 7)",
+        "136", "5.21", "1.12", "110", "4.87", "1.20", "0.87",
+    )  # fmt: skip
+
+
+def test_a_hypothesis_that_was_not_tested_shows_no_estimate() -> None:
+    table = tables.hypothesis_table(examples.studies())
+    row = next(cells for cells in table.grid() if cells[5] == "not tested")
+    assert row[2:5] == ("—", "—", "—")
+
+
+def test_studies_that_did_not_run_are_named() -> None:
+    table = tables.hypothesis_table(examples.studies())
+    assert "Not run: Pupils who practised with GPT-4." in table.notes
+
+
+def test_checks_show_expected_beside_obtained() -> None:
+    table = tables.check_table(examples.simulated())
+    assert table.grid()[0][:6] == ("alpha", "0.9", "0.874", "1.5", "± 0.01", "DIFFERS")
+
+
+@pytest.mark.parametrize("table", tables.study_tables(examples.simulated()), ids=lambda t: t.id)
+def test_every_table_of_a_simulated_study_says_so(table: Table) -> None:
+    assert table.heading.startswith("SIMULATED DATA: ")
+    assert table.file_stem.endswith("_SIMULATED")
+
+
+def test_a_mixed_table_marks_the_simulated_rows() -> None:
+    table = tables.hypothesis_table(examples.studies())
+    assert not table.simulated
+    assert {row.group for row in table.rows if "simulated" in row.group} == {
+        "SIMULATED DATA: A simulated organisation with mandates"
+    }
+
+
+def test_a_ragged_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="a row has 1 cells, not 2"):
+        Table("t", "t", (Column("a"), Column("b")), (Row((Number(1.0),)),))
+
+
+def test_a_column_can_be_left_out() -> None:
+    table = tables.hypothesis_table(examples.studies())
+    shorter = table.without("Reason")
+    assert [c.label for c in shorter.columns] == [c.label for c in table.columns][:-1]
+    assert shorter.grid()[0] == table.grid()[0][:-1]
