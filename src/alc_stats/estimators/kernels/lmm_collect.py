@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from alc_stats.estimators.kernels.lmm_basis import CHUNK
-from alc_stats.estimators.kernels.lmm_model import IntArray, Rows
-from alc_stats.records import FloatArray
+from alc_stats.estimators.kernels.lmm_model import Rows
+from alc_stats.records import FloatArray, IntArray
 
 _NOTHING_LEFT = 1e-13
 """A column whose part outside the earlier ones is below this share of its length has none."""

@@ -13,11 +13,12 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from alc_stats.estimators.kernels.lmm_model import IntArray
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
-PAIR_BYTES = 24
-"""A place, a level and a product."""
+PAIR_COST = 100
+"""Multiplications in a full matrix product that take as long as gathering and adding one pair."""
+_MOST_PAIRS = 50_000_000
+"""Pairs beyond this would fill a gigabyte."""
 
 
 class Coupling(Protocol):
@@ -130,7 +131,7 @@ class Pairs:
 
 
 def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
-    """The cheaper of the two ways to hold C, by the bytes an evaluation reads.
+    """The cheaper of the two ways to hold C, by the time an evaluation takes.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
     q, (J, columns) = len(planes), planes[0].shape
     degree = np.diff(planes[0].indptr).astype(np.intp)
     pairs = int(np.sum(degree * (degree + 1)) // 2)
-    if J * columns * q * 8 <= pairs * (PAIR_BYTES + 8 * (q * (q + 1) // 2 - 1)):
+    if pairs > _MOST_PAIRS or J * columns * columns <= PAIR_COST * pairs:
         return Table(np.array([plane.toarray() for plane in planes]))
     return _pairs(planes, degree)
 

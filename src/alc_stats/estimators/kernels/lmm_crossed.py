@@ -14,9 +14,9 @@ from scipy import linalg, sparse
 
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
 from alc_stats.estimators.kernels.lmm_coupling import Coupling, couple
-from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, IntArray, Rows
+from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
 from alc_stats.estimators.kernels.lmm_stage import cross_products, eliminate, times, transposed
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
 _INVERTIBLE = 1e-5
 """Above this least diagonal entry, lam can be divided by."""
@@ -97,6 +97,23 @@ class Crossed:
             spread = np.einsum("jajb->abj", blocks)
             found.append(Effects(_planes(s.loads[own], size), np.array(spread)))
         return self._ordered(found)
+
+    def gram(self) -> Gram:
+        """See `Statistics.gram`."""
+        q, _, J = self.RK.shape
+        width, w = self.outer_W.shape
+        ZZ, ZW = np.zeros((q * J + width,) * 2), np.empty((q * J + width, w))
+        products = times(transposed(self.RK[:, :q]), self.RK)
+        index = np.arange(J) * q + np.arange(q)[:, None]
+        ZZ[index[:, None], index[None]] = products[:, :q]
+        ZW[index] = products[:, q:].swapaxes(1, 2)
+        between = self.coupling.down(np.eye(width))
+        ZZ[index, q * J :] = between.swapaxes(1, 2)
+        ZZ[q * J :, : q * J] = ZZ[: q * J, q * J :].T
+        ZZ[q * J :, q * J :], ZW[q * J :] = self.outer, self.outer_W
+        parts = [np.arange(q * J), *(np.arange(p.start, p.stop) + q * J for p in self._parts())]
+        order = np.concatenate(self._ordered(parts))
+        return Gram(ZZ[order[:, None], order], ZW[order])
 
     def _solve(self, lam: list[FloatArray]) -> _Solved:
         stage = eliminate(self.RK, lam[0])

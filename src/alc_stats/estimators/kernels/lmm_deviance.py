@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, IntArray, Statistics
-from alc_stats.records import FloatArray
+from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, Statistics
+from alc_stats.records import FloatArray, IntArray
+
+_NO_RESIDUAL = 1e-300
+"""Where the effects reproduce the outcome the deviance has no bound; this keeps its logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
     z = inverse.T @ evaluation.inner[:p, p]
     beta = inverse @ z
     unscaled = inverse @ inverse.T
-    residual = float(evaluation.inner[p, p] - z @ z)
+    residual = max(float(evaluation.inner[p, p] - z @ z), _NO_RESIDUAL)
     degrees = rows - p if reml else rows
     deviance = evaluation.log_det + degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
     contrast = np.append(-beta, 1.0)

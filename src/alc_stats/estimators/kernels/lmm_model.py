@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_basis import Basis, Residualised
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
-IntArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,14 @@ class Effects:
     spread: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Z'Z (N, N) and Z'W (N, w) of all factors in the model's order, level by level."""
+
+    ZZ: FloatArray
+    ZW: FloatArray
+
+
 class Statistics(Protocol):
     """Sufficient statistics: an evaluation costs the groups, not the rows."""
 
@@ -135,4 +143,8 @@ class Statistics(Protocol):
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """Conditional effects of every factor's levels."""
+        ...
+
+    def gram(self) -> Gram:
+        """All products at full size, for small designs."""
         ...

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
-from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, IntArray, Rows
+from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
 from alc_stats.estimators.kernels.lmm_stage import (
     Stage,
     cholesky,
@@ -23,7 +23,7 @@ from alc_stats.estimators.kernels.lmm_stage import (
     times,
     transposed,
 )
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
 
 class _Above(NamedTuple):
@@ -52,6 +52,8 @@ class Nested:
         Place of every factor of the chain among the model's factors.
     codes : tuple of int arrays (J,)
         The model's code of every level in the sorted order, a factor of the chain each.
+    sizes : tuple of int
+        Columns q of every factor of the chain.
     """
 
     RK: FloatArray
@@ -59,6 +61,7 @@ class Nested:
     children: tuple[IntArray, ...]
     chain: tuple[int, ...]
     codes: tuple[IntArray, ...]
+    sizes: tuple[int, ...]
 
     def evaluate(self, factors: tuple[FloatArray, ...]) -> Evaluation:
         """See `Statistics.evaluate`."""
@@ -94,6 +97,41 @@ class Nested:
             above = self._expanded(f - 1, joint) if f > 0 else None
         return self._ordered(found)
 
+    def by_level(self, factors: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
+        """For a single factor: root (q, q, J) with Z_j'V^-1 Z_j = root'root, and Z_j'V^-1 W."""
+        root, _, score = self._conditional(0, eliminate(self.RK, factors[0]), None)
+        return root, score
+
+    def gram(self) -> Gram:
+        """See `Statistics.gram`."""
+        sizes = self.sizes
+        levels = [len(codes) for codes in self.codes]
+        places = _places(sizes, levels, self.chain)
+        total = sum(q * J for q, J in zip(sizes, levels, strict=True))
+        w = self.RK.shape[1] - sum(sizes)
+        ZZ, ZW = np.zeros((total, total)), np.empty((total, w))
+        left = times(transposed(self.RK[:, : sizes[0]]), self.RK)
+        own_K = self.RK[:, sizes[0] :]
+        rest = self.within + gram(own_K, self.children[0])
+        for f, q in enumerate(sizes):
+            ancestor = np.arange(levels[f])
+            first = 0
+            for g in range(f, len(sizes)):
+                where = _index(places[f], self.codes[f], q)
+                there = _index(places[g], self.codes[g][ancestor], sizes[g])
+                block = left[:, first : first + sizes[g]]
+                ZZ[where[:, None], there[None]] = block
+                ZZ[there[None], where[:, None]] = block
+                first += sizes[g]
+                ancestor = _parents(self.children[g], levels[g])[ancestor]
+            ZW[_index(places[f], self.codes[f], q)] = left[:, first:].swapaxes(1, 2)
+            if f + 1 < len(sizes):
+                left = rest[: sizes[f + 1]]
+                rest = np.add.reduceat(
+                    rest[sizes[f + 1] :, sizes[f + 1] :], self.children[f + 1], axis=2
+                )
+        return Gram(ZZ, ZW)
+
     def _upward(self, lam: list[FloatArray]) -> tuple[list[Stage], FloatArray]:
         """Eliminate factor after factor, and what is left at the root: W'V^-1 W."""
         stages: list[Stage] = []
@@ -127,9 +165,8 @@ class Nested:
 
     def _expanded(self, f: int, joint: _Above) -> _Above:
         """The joint of every parent, repeated for its children among the levels of factor f."""
-        starts = self.children[f]
-        counts = np.diff(np.append(starts, len(self.codes[f])))
-        return _Above(np.repeat(joint.spread, counts, axis=2), np.repeat(joint.loads, counts, axis=2))
+        parent = _parents(self.children[f], len(self.codes[f]))
+        return _Above(joint.spread[:, :, parent], joint.loads[:, :, parent])
 
     def _ordered(self, top_first: list) -> tuple:  # type: ignore[type-arg]
         """Results of the chain, outermost first, in the order of the model's factors."""
@@ -155,10 +192,26 @@ def collect_nested(rows: Rows, chain: tuple[int, ...]) -> Nested:
         codes.append(levels[f][starts])
         levels = [level[starts] for level in levels]
     children.append(np.zeros(1, dtype=np.intp))
-    counts = np.diff(np.append(children[0], inner.levels))
-    parents = np.repeat(np.arange(len(children[0])), counts)
+    parents = _parents(children[0], inner.levels)
+    sizes = tuple(rows.factors[f].size for f in chain)
     collapsed = triangles(rows, place, own=chain[0], others=chain[1:], parents=parents)
-    return Nested(collapsed.RK, collapsed.within, tuple(children), chain, tuple(codes))
+    return Nested(collapsed.RK, collapsed.within, tuple(children), chain, tuple(codes), sizes)
+
+
+def _parents(starts: IntArray, levels: int) -> IntArray:
+    """Place of every level's parent, from the places of the parents' first children."""
+    return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, levels)))
+
+
+def _places(sizes: tuple[int, ...], levels: list[int], chain: tuple[int, ...]) -> list[int]:
+    """First place of every factor of the chain when all stand in the model's order."""
+    width = {place: q * J for place, q, J in zip(chain, sizes, levels, strict=True)}
+    return [sum(width[other] for other in width if other < place) for place in chain]
+
+
+def _index(first: int, codes: IntArray, q: int) -> IntArray:
+    """Places (q, J) of the columns of every level."""
+    return np.asarray(first + codes * q + np.arange(q)[:, None])
 
 
 def _is_sorted(values: IntArray) -> bool:

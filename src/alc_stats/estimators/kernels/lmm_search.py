@@ -20,13 +20,14 @@ START = 0.6
 """Standard deviation of every standardised random column relative to sigma at the start."""
 _PERHAPS_ZERO = 0.05
 """Diagonal entries below this are tried at zero; the derivative decides."""
-_OUTWARD = 1e-8
+OUTWARD = 1e-8
 """A derivative at zero above minus this share of its largest part does not call for a variance."""
 _FLAT = 1e-8
 """A curvature below this share of its diagonal cannot be told from the noise of differences."""
 _DIFFERENCE = 6e-6
 """Relative step of central differences: the cube root of the rounding unit."""
-_MOVED = 1e-4
+_MOVED = 1e-7
+"""The Hessian is taken again if Newton steps went further than this share of theta."""
 _NEWTON_STEPS = 12
 _RESTARTS = 4
 
@@ -92,7 +93,7 @@ def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
         theta, free = _settle(count, theta)
         found = _polish(count, theta, free)
         found = replace(found, pull=pull(objective, found.theta, free))
-        if found.pull >= -_OUTWARD:
+        if found.pull >= -OUTWARD:
             break
         theta = _descend(count, _lifted(form, found.theta, free), np.ones_like(free))
     return replace(found, evaluations=count.evaluations)
@@ -144,7 +145,7 @@ def _descend(count: _Counted, theta: FloatArray, free: BoolArray) -> FloatArray:
         theta[free],
         jac=True,
         method="BFGS",
-        options={"gtol": 1e-4 * levels, "hess_inv0": np.eye(int(free.sum())) / levels},
+        options={"gtol": 1e-7 * levels, "hess_inv0": np.eye(int(free.sum())) / levels},
     )
     whole = np.zeros_like(theta)
     whole[free] = found.x
@@ -163,7 +164,7 @@ def _settle(count: _Counted, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
         tolerance = 1e-10 * count.objective.rows
         if (
             value <= count(theta)[0] + tolerance
-            and pull(count.objective, trial, still_free) >= -_OUTWARD
+            and pull(count.objective, trial, still_free) >= -OUTWARD
         ):
             theta, free = upright(form, trial), still_free
     return theta, free

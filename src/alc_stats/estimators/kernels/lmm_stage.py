@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.estimators.kernels.lmm_model import IntArray
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
 _NOTHING_LEFT = 1e-14
 """A pivot below this share of its diagonal entry is rounding."""
