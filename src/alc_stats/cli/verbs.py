@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import TypeAlias
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+"""argparse has no public name for what `add_subparsers` returns."""
+
 Handler = Callable[[argparse.Namespace], int]
 
 DONE, WRONG, MISUSED = 0, 1, 2
