@@ -35,7 +35,8 @@ def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
 
 def _exhibit(declared: ExhibitDeclared, material: Material) -> Exhibit:
     columns = _MAKERS[declared.kind](declared, material)
-    axes = {"x": declared.x} | ({"y": declared.y} if declared.y else {}) | _kinds(declared, material)
+    named = {"x": declared.x} | ({"y": declared.y} if declared.y else {})
+    axes = named | _kinds(declared, material)
     return Exhibit(
         declared.id,
         declared.kind,
