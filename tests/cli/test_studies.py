@@ -131,3 +131,12 @@ def test_sources_says_how_to_get_what_is_missing(
     assert done.returncode == 0
     assert "people" in done.stdout
     assert "nowhere" in done.stdout
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m alc_stats.cli codebook | head -n 1"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("#")
+    assert done.stderr == ""

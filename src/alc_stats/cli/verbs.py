@@ -11,8 +11,8 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa
 
 Handler = Callable[[argparse.Namespace], int]
 
-DONE, WRONG, MISUSED = 0, 1, 2
-"""Exit codes: all is well; the input or a result is wrong; the command line is wrong."""
+DONE, WRONG, MISUSED, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all is well; the input or a result is wrong; the command line is wrong; stopped."""
 
 
 def add_verb(
