@@ -53,7 +53,8 @@ def test_report_without_results_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_number_that_differs_is_exit_code_one(small: Path, tmp_path: Path) -> None:
     (small / "expected.json").write_text(
-        '{"numbers": [{"id": "effect.value", "expected": 9, "tolerance": 0.1, "reason": "r", "source": "s"}]}'
+        '{"numbers": [{"id": "effect.value", "expected": 9, "tolerance": 0.1,'
+        ' "reason": "r", "source": "s"}]}'
     )
     done = alc("run", small, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 1
