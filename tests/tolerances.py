@@ -3,6 +3,10 @@
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
 
+FINITE_DIFFERENCE = 1e-6
+"""Fourth-order differences, step 0.001, of a function of some thousands: rounding leaves 1e-9,
+truncation 1e-12 times a fifth derivative of some thousands."""
+
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
 optimum the likelihood is flat, so its last digit fixes only half the digits of the place."""

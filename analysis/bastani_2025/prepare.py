@@ -14,7 +14,7 @@ import pandas as pd
 from alc_stats.data.ledger import Ledger
 from alc_stats.data.readers import read_table
 
-ARMS = {"control": "control", "vanilla": "base", "augmented": "tutor"}
+ARMS = {"control": "control", "vanilla": "GPT Base", "augmented": "GPT Tutor"}
 PERFORMANCE = {
     "very poorly": 0,
     "below average": 1,

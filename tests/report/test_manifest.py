@@ -5,6 +5,7 @@ import hashlib
 import json
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ def test_nothing_names_the_machine_or_its_user(written: Path) -> None:
 
 
 def test_seeds_are_recorded() -> None:
-    held = json.loads(build_manifest([], outputs={}, seeds={"reference": 7}))
-    assert held["seeds"] == {"reference": 7}
+    seeded = replace(examples.simulated(), seed=7)
+    held = json.loads(build_manifest([examples.real_looking(), seeded], outputs={}))
+    assert held["seeds"] == {seeded.id: 7}
 
 
 def test_commit_says_whether_files_changed(tmp_path: Path) -> None:

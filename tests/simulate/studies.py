@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alc_stats.simulate import Truth, read_truth, reference
+from alc_stats.simulate import Truth, parameters, read_truth, reference
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"
 STUDIES = ("reference", "reference_mirror")
@@ -27,3 +27,9 @@ def truth_of(study: str) -> Truth:
 @functools.cache
 def tables_of(study: str) -> Mapping[str, pd.DataFrame]:
     return reference(truth_of(study), seed=SEED)
+
+
+def true_values(study: str) -> dict[str, float]:
+    """The parameters that are one number, by their dotted names."""
+    named = parameters(truth_file(study)).items()
+    return {name: p.value for name, p in named if isinstance(p.value, float)}

@@ -12,10 +12,10 @@ import pytest
 
 from alc_stats import schemas
 from alc_stats.data.ledger import Ledger
-from alc_stats.simulate import true_values, write_tables
+from alc_stats.simulate import write_tables
 from alc_stats.simulate.recovery import person_weeks
 from alc_stats.study import read_study
-from simulate.studies import ANALYSIS, STUDIES, tables_of, truth_file, truth_of
+from simulate.studies import ANALYSIS, STUDIES, tables_of, true_values, truth_of
 
 
 @functools.cache
@@ -37,7 +37,7 @@ def prepared() -> tuple[dict[str, pd.DataFrame], Ledger]:
 def test_the_declaration_holds_together(study: str) -> None:
     declared = read_study(ANALYSIS / study)
     assert declared.study.simulated
-    known = true_values(truth_file(study))
+    known = true_values(study)
     for exhibit in declared.exhibits:
         assert set((exhibit.truths or {}).values()) <= set(known)
 
@@ -91,6 +91,6 @@ def test_the_table_of_the_readme_is_the_truth() -> None:
     text = (ANALYSIS / "reference" / "README.md").read_text(encoding="utf-8")
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
     shown = {row[0].strip(): tuple(map(float, row[1:3])) for row in rows[1:]}
-    values = [true_values(truth_file(study)) for study in STUDIES]
+    values = [true_values(study) for study in STUDIES]
     assert len(shown) == 12
     assert shown == {name: tuple(truth[name] for truth in values) for name in shown}

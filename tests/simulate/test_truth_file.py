@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alc_stats.errors import DeclarationError
-from alc_stats.simulate import Parameter, parameters, read_truth, true_values
+from alc_stats.simulate import Parameter, parameters, read_truth
 from simulate.studies import STUDIES, truth_file
 
 
@@ -42,15 +42,9 @@ def test_a_parameter_says_its_unit_and_meaning() -> None:
     assert named["awareness.mandate"] == Parameter(
         0.35, "points (1-7)", "Mandates raise awareness, by half a standard deviation."
     )
+    assert named["usage.tasks"].value == 600.0
     assert named["design.first_day"].value == dt.date(2025, 1, 6)
     assert named["design.effect_profile"].value == (0.0, 0.7, 1.0, 1.3)
-
-
-def test_true_values_are_the_single_numbers() -> None:
-    values = true_values(truth_file("reference"))
-    assert values["usage.tasks"] == 600.0
-    assert "design.first_day" not in values
-    assert "awareness.loadings" not in values
 
 
 def test_a_parameter_that_is_not_named_is_zero() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from alc_stats.cli.studies import add_report, add_run, add_sources
 from alc_stats.cli.tables import add_codebook, add_validate
-from alc_stats.cli.verbs import DONE, MISUSED, WRONG, Handler
+from alc_stats.cli.verbs import DONE, INTERRUPTED, MISUSED, WRONG, Handler
 from alc_stats.errors import AlcError, did_you_mean
 
 ADD_VERBS = (add_run, add_report, add_sources, add_validate, add_codebook)
@@ -47,11 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(chosen: argparse.Namespace) -> int:
     handler: Handler = chosen.handler
     try:
-        return handler(chosen)
+        code = handler(chosen)
+        sys.stdout.flush()
     except AlcError as error:
         for problem in error.problems:
             print(f"alc-stats: {problem}", file=sys.stderr)
         return WRONG
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WRONG
+    except KeyboardInterrupt:
+        print("alc-stats: interrupted. What was finished is written whole.", file=sys.stderr)
+        return INTERRUPTED
+    return code
 
 
 def _parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:

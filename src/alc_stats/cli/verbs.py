@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Callable
 from typing import TypeAlias
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+"""argparse has no public name for what `add_subparsers` returns."""
+
 Handler = Callable[[argparse.Namespace], int]
 
-DONE, WRONG, MISUSED = 0, 1, 2
-"""Exit codes: all is well; the input or a result is wrong; the command line is wrong."""
+DONE, WRONG, MISUSED, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all is well; the input or a result is wrong; the command line is wrong; stopped."""
 
 
 def add_verb(

@@ -50,7 +50,7 @@ _STATIONARY = 1e-3
 """Largest gradient, in standard-error units, that an optimum may have."""
 _SADDLE = -1e-4
 """Curvature below this share of a unit diagonal is that of a saddle, not of an optimum."""
-_SAME_OPTIMUM = 1e-4
+_SAME_OPTIMUM = 1e-3
 """Two searches whose deviances differ by less have found the same optimum."""
 _FLAT = 1e-8
 """Curvature below this share of a unit diagonal is flat: the data do not tell two things apart."""
@@ -104,9 +104,9 @@ def fit_mixed(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
     scaled = _scale(design, terms)
     model = assemble(scaled.y, scaled.Q, scaled.blocks, outer.level, reml=request.method == "REML")
     starts, notes = _starts(model, scaled, terms, outer)
-    optima = minimise(model, starts)
-    solution = solve(model, optima[0].theta)
-    random, boundary = _components(model, scaled, terms, optima[0], solution)
+    optimum, reached = minimise(model, starts)
+    solution = solve(model, optimum.theta)
+    random, boundary = _components(model, scaled, terms, optimum, solution)
     inverse = linalg.solve_triangular(scaled.R, np.eye(len(design.names)))
     return Fit(
         request=request,
@@ -118,7 +118,7 @@ def fit_mixed(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         random=random,
         loglik=_loglik(model, scaled, solution),
         counts=table.counts({term.group: term.levels for term in terms}),
-        certificate=_certificate(optima, boundary, notes),
+        certificate=_certificate(optimum, reached, boundary, notes),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": random[-1].sd},
         software=_software(),
@@ -278,10 +278,8 @@ def _statsmodels_start(
 
 def _factor_entries(relative: FloatArray, block: Block) -> FloatArray:
     """A relative covariance as theta, kept away from zero, where the gradient vanishes."""
-    q = relative.shape[0]
-    factor = np.linalg.cholesky(relative + 0.01 * np.eye(q))
-    entries = factor[np.tril_indices(q)] if block.correlated else np.diag(factor)
-    return np.asarray(entries, dtype=float)
+    kept_away = relative + 0.01 * np.eye(relative.shape[0])
+    return block.entries(np.asarray(np.linalg.cholesky(kept_away), dtype=float))
 
 
 def _variance_components(
@@ -373,16 +371,16 @@ def _loglik(model: MixedModel, scaled: _Scaled, solution: Solution) -> float:
 
 
 def _certificate(
-    optima: Sequence[Optimum], boundary: tuple[str, ...], notes: tuple[str, ...]
+    optimum: Optimum, reached: FloatArray, boundary: tuple[str, ...], notes: tuple[str, ...]
 ) -> Certificate:
-    best, gradient = optima[0], optima[0].scaled_gradient
-    if len(optima) > 1 and optima[1].deviance - best.deviance > _SAME_OPTIMUM:
+    gradient = optimum.scaled_gradient
+    if np.ptp(reached) > _SAME_OPTIMUM:
         notes = (*notes, "A second start ended at a worse optimum; the better one is reported.")
-    if not gradient < _STATIONARY or best.curvature[0] < _SADDLE:
+    if not gradient < _STATIONARY or optimum.curvature[0] < _SADDLE:
         return Certificate("failed", _FAILED, boundary, gradient, notes)
     if boundary:
         return Certificate("boundary", _boundary_sentence(boundary), boundary, gradient, notes)
-    if best.curvature[0] < _FLAT:
+    if optimum.curvature[0] < _FLAT:
         return Certificate("not_identified", _NOT_IDENTIFIED, (), gradient, notes)
     return Certificate("optimum", "The likelihood is at its maximum.", (), gradient, notes)
 

@@ -25,7 +25,6 @@ def build_manifest(
     *,
     outputs: Mapping[str, bytes],
     project: Path | None = None,
-    seeds: Mapping[str, int] | None = None,
 ) -> str:
     """The manifest as JSON text.
 
@@ -37,13 +36,12 @@ def build_manifest(
     project : Path, optional
         The folder with the repository and `requirements.lock`; without it commit and lock are
         empty.
-    seeds : mapping of name to seed, optional
     """
     manifest = {
         "software": software(),
         "commit": commit(project),
         "lock_sha256": _lock_hash(project),
-        "seeds": dict(seeds or {}),
+        "seeds": {r.id: r.seed for r in results if r.seed is not None},
         "studies": [_study(result) for result in results],
         "outputs": {name: sha256(content) for name, content in sorted(outputs.items())},
     }

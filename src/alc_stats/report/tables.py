@@ -174,11 +174,9 @@ def study_tables(result: StudyResult) -> tuple[Table, ...]:
 
 
 def p_of(finding: Finding) -> Number | None:
-    """The adjusted p a finding was decided on; for a test against zero, else the estimate's own."""
-    if finding.p_adjusted is not None:
-        return Number(finding.p_adjusted, "p")
-    against_zero = finding.estimate and finding.decision.rule == "superiority"
-    return Number(finding.estimate.p_value, "p") if finding.estimate and against_zero else None
+    """The p a finding was decided on: of its own rule's test, adjusted if it is in a family."""
+    p = finding.p if finding.p_adjusted is None else finding.p_adjusted
+    return None if p is None else Number(p, "p")
 
 
 def finding_cells(finding: Finding) -> tuple[Estimated | None, Interval | None, Number | None]:

@@ -16,7 +16,7 @@ OF_TYPE = {
     "number": ("not a number", "a number such as 3.14, with a decimal point"),
     "boolean": ("not a truth value", ""),
     "date": ("not a date", ""),
-    "datetime": ("not a moment with a time zone", "such as 2026-03-02T09:15:00Z or ...T10:15+01:00"),
+    "datetime": ("not a moment with a time zone", "such as 2026-03-02T09:15:00Z or T10:15+01:00"),
     "year": ("not a year", "four digits such as 2026"),
 }  # fmt: skip
 """For each type that a text can fail to be: what is wrong, and what is allowed."""
@@ -110,6 +110,13 @@ def listed(values: tuple[Scalar, ...]) -> str:
     return ", ".join(str(value) for value in values[:MOST_LISTED]) + more
 
 
+def invalid_cell(field: Field, view: View) -> str:
+    """Ask whether a cell is not of its type or not one of the declared values."""
+    undeclared = (check.broken for check in _lists(field, view.value(field.name)))
+    parts = (f"coalesce({broken}, FALSE)" for broken in undeclared)
+    return " OR ".join((view.unreadable(field.name), *parts))
+
+
 def _sql_of(value: Scalar, field: Field) -> str:
     """Write a value of the schema file as SQL of the field's type."""
     match KIND_OF_TYPE[field.type]:
@@ -179,16 +186,9 @@ def _row_rule(rule: RowRule, schema: Schema, view: View) -> Check:
     """Make the check of a rule: broken where it is false, undecided where a cell is invalid."""
     names = tuple(name for name in schema.names if name in fields_of(rule.condition))
     condition = to_sql(rule.condition, {name: view.value(name) for name in names})
-    invalid = " OR ".join(_invalid(schema.field(name), view) for name in names) or "FALSE"
+    invalid = " OR ".join(invalid_cell(schema.field(name), view) for name in names) or "FALSE"
     allowed = f"{rule.message}: {rule.check}"
     saying = Saying(
         rule.name, ", ".join(names), "the row breaks a rule", allowed, rule.way_out
     )  # fmt: skip
     return Check(saying, f"NOT coalesce({condition}, TRUE) AND NOT ({invalid})", names)
-
-
-def _invalid(field: Field, view: View) -> str:
-    """Ask whether a cell is not of its type or not one of the declared values."""
-    undeclared = (check.broken for check in _lists(field, view.value(field.name)))
-    parts = (f"coalesce({broken}, FALSE)" for broken in undeclared)
-    return " OR ".join((view.unreadable(field.name), *parts))

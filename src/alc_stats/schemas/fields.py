@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -202,12 +203,14 @@ def _misfit(value: object, kind: FieldType) -> str:
     return "" if fits else f"the value is not a {kind}"
 
 
+@functools.cache
 def _bad_pattern(pattern: str) -> str:
     """Why the engine cannot use a pattern; "" if it can."""
     import duckdb
 
     try:
-        duckdb.execute("SELECT regexp_full_match('', ?)", [pattern])
+        with duckdb.connect() as db:
+            db.execute("SELECT regexp_full_match('', ?)", [pattern])
     except duckdb.Error:
         return "the pattern is no RE2 regular expression (no look-around, no back-references)"
     return ""

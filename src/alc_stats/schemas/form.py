@@ -73,7 +73,7 @@ def _storage(schema: Schema, table: Table) -> Iterator[BrokenRule]:
         if field.type == "datetime" and column.storage == "timestamp":
             what, way_out = "the moments have no time zone", "Localise them to UTC before writing."
         else:
-            what = f"the column is not stored as a {field.type}"
+            what = f"a column stored like this cannot be of type {field.type}"
             way_out = "Convert the column before writing."
         saying = Saying("type", field.name, what, type_allowed(field), way_out)
         yield _once(saying, table, f"a column of {column.stored_as}")

@@ -1,12 +1,13 @@
 """The checks across rows: keys, foreign keys, and rules about groups of rows."""
 
+# ruff: noqa: S608  (the SQL is made of our own column names and quoted literals)
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alc_stats.schemas.cells import Cell
-from alc_stats.schemas.constraints import View
+from alc_stats.schemas.constraints import View, invalid_cell
 from alc_stats.schemas.expressions import fields_of, to_sql
 from alc_stats.schemas.schema import ConstantRule, ForeignKey, OrderRule, Schema
 from alc_stats.schemas.tables import ROW
@@ -40,9 +41,9 @@ def group_checks_of(schema: Schema, view: View) -> Iterator[GroupCheck]:
             yield _unique(name, key, view)
     for rule in schema.rules:
         if isinstance(rule, ConstantRule) and _reads(rule) <= set(view.fields):
-            yield _constant(rule, view)
+            yield _constant(rule, schema, view)
         if isinstance(rule, OrderRule) and _reads(rule) <= set(view.fields):
-            yield _ordered(rule, view)
+            yield _ordered(rule, schema, view)
 
 
 def foreign_key_check(
@@ -101,9 +102,9 @@ def _unique(rule: str, key: tuple[str, ...], view: View) -> GroupCheck:
     return GroupCheck(saying, rows, key)
 
 
-def _constant(rule: ConstantRule, view: View) -> GroupCheck:
+def _constant(rule: ConstantRule, schema: Schema, view: View) -> GroupCheck:
     """Find rows whose value is not that of the first row of their group."""
-    groups = _Groups(rule, view)
+    groups = _Groups(rule, schema, view)
     rows = f"""
         WITH grouped AS ({groups.select(v=view.value(rule.constant))}),
         mixed AS (
@@ -118,9 +119,9 @@ def _constant(rule: ConstantRule, view: View) -> GroupCheck:
     return GroupCheck(saying, rows, (rule.constant,))
 
 
-def _ordered(rule: OrderRule, view: View) -> GroupCheck:
+def _ordered(rule: OrderRule, schema: Schema, view: View) -> GroupCheck:
     """Find rows whose value is under the highest value of an earlier step of their group."""
-    groups = _Groups(rule, view)
+    groups = _Groups(rule, schema, view)
     rows = f"""
         WITH grouped AS ({groups.select(v=view.value(rule.increasing), b=view.value(rule.by))}),
         compared AS (
@@ -140,17 +141,21 @@ def _ordered(rule: OrderRule, view: View) -> GroupCheck:
 class _Groups:
     """The groups of a rule in SQL: g0, g1, ..."""
 
-    def __init__(self, rule: ConstantRule | OrderRule, view: View) -> None:
+    def __init__(self, rule: ConstantRule | OrderRule, schema: Schema, view: View) -> None:
         columns = {name: view.value(name) for name in view.fields}
         self.parts = {f"g{i}": to_sql(part, columns) for i, part in enumerate(rule.within)}
         self.keys = ", ".join(self.parts)
         self.text = ", ".join(rule.within_text)
+        self.invalid = " OR ".join(
+            invalid_cell(schema.field(name), view) for name in sorted(_reads(rule))
+        )
 
     def select(self, **values: str) -> str:
-        """Select the groups and some values of the rows in which none of them is missing."""
+        """Select groups and values of the rows in which none is missing and no cell invalid."""
         named = {**self.parts, **values}
         columns = ", ".join(f"{sql} AS {name}" for name, sql in named.items())
-        return f"SELECT {ROW}, {columns} FROM cells WHERE {_present(list(named.values()))}"
+        usable = f"{_present(list(named.values()))} AND NOT ({self.invalid})"
+        return f"SELECT {ROW}, {columns} FROM cells WHERE {usable}"
 
 
 def _reads(rule: ConstantRule | OrderRule) -> set[str]:

@@ -78,7 +78,7 @@ def parse(text: str, *, where: str) -> Schema:
     )
     _check_names(fields, notes)
     schema = Schema(
-        name=notes.text(declared, "name", Path(where).name.removesuffix(SUFFIX)),
+        name=notes.text(declared, "name", where.partition(".")[0]),
         title=notes.text(declared, "title"),
         description=notes.text(declared, "description"),
         fields=fields,
@@ -172,7 +172,7 @@ def _key(declared: object, at: str, fields: Iterable[Field], notes: Notes) -> tu
             "a key is the name of a field or a list of names", at=at, found=json.dumps(declared)
         )
         return ()
-    known = [field.name for field in fields]
+    known = {field.name for field in fields if field.name}
     for name in names:
         if name not in known:
             notes.add(f"unknown field '{name}'", at=at, way_out=did_you_mean(name, known))

@@ -30,7 +30,7 @@ def read_rules(
     declared: Mapping[str, Any], fields: tuple[Field, ...], notes: Notes
 ) -> tuple[Rule, ...]:
     """Every rule that can be read; what is wrong with the others is noted."""
-    reader = _RuleReader(notes, {field.name: KIND_OF_TYPE[field.type] for field in fields})
+    reader = _RuleReader(notes, {f.name: KIND_OF_TYPE[f.type] for f in fields if f.name})
     rules = [reader.read(i, rule) for i, rule in enumerate(notes.objects(declared, "x-alc:rules"))]
     names = [rule.name for rule in rules if rule]
     for name in sorted({name for name in names if names.count(name) > 1}):

@@ -9,7 +9,7 @@ study; every table is marked `simulated` and every file it is written to is name
 from alc_stats.simulate.artefacts import ceiling_only, difference_score_null
 from alc_stats.simulate.reference import reference, write_tables
 from alc_stats.simulate.truth import Truth
-from alc_stats.simulate.truth_file import Parameter, parameters, read_truth, true_values
+from alc_stats.simulate.truth_file import Parameter, parameters, read_truth
 
 __all__ = [
     "Parameter",
@@ -19,6 +19,5 @@ __all__ = [
     "parameters",
     "read_truth",
     "reference",
-    "true_values",
     "write_tables",
 ]

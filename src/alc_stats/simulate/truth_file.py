@@ -78,20 +78,6 @@ def parameters(path: Path) -> Mapping[str, Parameter]:
     }
 
 
-def true_values(path: Path) -> Mapping[str, float]:
-    """The parameters of a truth file that are one number, by their dotted names.
-
-    Raises
-    ------
-    DeclarationError
-        As `read_truth`.
-    """
-    named = parameters(path).items()
-    return {
-        name: parameter.value for name, parameter in named if isinstance(parameter.value, float)
-    }
-
-
 def _value(leaf: Mapping[str, Any]) -> Value:
     if "day" in leaf:
         day: dt.date = leaf["day"]

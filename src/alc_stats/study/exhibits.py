@@ -35,7 +35,8 @@ def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
 
 def _exhibit(declared: ExhibitDeclared, material: Material) -> Exhibit:
     columns = _MAKERS[declared.kind](declared, material)
-    axes = {"x": declared.x} | ({"y": declared.y} if declared.y else {})
+    named = {"x": declared.x} | ({"y": declared.y} if declared.y else {})
+    axes = named | _kinds(declared, material)
     return Exhibit(
         declared.id,
         declared.kind,
@@ -46,6 +47,13 @@ def _exhibit(declared: ExhibitDeclared, material: Material) -> Exhibit:
         axes,
         declared.reference,
     )
+
+
+def _kinds(declared: ExhibitDeclared, material: Material) -> dict[str, str]:
+    """How the numbers along an axis are printed, where it is not as plain estimates."""
+    shown = [material.quantities[n].kind for n in declared.contrasts if n in material.quantities]
+    relative = bool(shown) and set(shown) == {"percent"}
+    return {"x_kind": "percent"} if relative else {}
 
 
 def _forest(declared: ExhibitDeclared, material: Material) -> Columns:

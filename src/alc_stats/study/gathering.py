@@ -50,8 +50,13 @@ def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
 
 
 def check_sources(study: Study, files: Mapping[str, Path]) -> None:
-    """Raise TableError with every violation in every raw file that declares a schema."""
-    _raise_all(((s.schema, files[s.id]) for s in study.sources if s.schema), study)
+    """Raise TableError with every violation in every raw file that has a schema.
+
+    A source names its schema; a simulated file has the packaged schema of its name.
+    """
+    declared = {s.id: s.schema for s in study.sources}
+    named = ((declared.get(name, name), file) for name, file in files.items())
+    _raise_all(((schema, file) for schema, file in named if schema), study, related=files)
 
 
 def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> Tables:
@@ -67,16 +72,27 @@ def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> 
                 allowed=", ".join(table.id for table in study.tables),
             )
         )
-    _raise_all(((table.schema, made[table.id]) for table in study.tables), study)
+    _raise_all(((t.schema, made[t.id]) for t in study.tables), study, related=made)
     return {t.id: schemas.typed(read_schema(study, t.schema), made[t.id]) for t in study.tables}
 
 
-def _raise_all(pairs: Iterable[tuple[str, Path | pd.DataFrame]], study: Study) -> None:
-    """Check every table against the schema named beside it; raise the problems of all together."""
+def _raise_all(
+    pairs: Iterable[tuple[str, Path | pd.DataFrame]],
+    study: Study,
+    *,
+    related: Mapping[str, Path | pd.DataFrame],
+) -> None:
+    """Check every table against the schema named beside it; raise the problems of all together.
+
+    `related` are the tables that foreign keys refer to, by the name the key uses.
+    """
     problems: list[Problem] = []
-    for schema, table in pairs:
+    for name, table in pairs:
+        schema = read_schema(study, name)
+        referred = {key.resource for key in schema.foreign_keys} & set(related)
         try:
-            schemas.check(read_schema(study, schema), table).raise_for_violations()
+            report = schemas.check(schema, table, related={n: related[n] for n in referred})
+            report.raise_for_violations()
         except DataError as error:
             problems.extend(error.problems)
     if problems:

@@ -39,6 +39,8 @@ class Exhibit:
     - "trajectory": panel, group, x, x_label, value, low, high, n; axes `x`, `y`.
     - "distribution": panel, group, left, right, share (sums to 1 in a group); axes `x`, `y`.
     - "recovery": label, truth, value, low, high, inside (1 or 0); axis `x`.
+
+    An axis may name the kind of its numbers as `x_kind` or `y_kind` ("percent", "share").
     """
 
     id: str
@@ -87,6 +89,8 @@ class StudyResult:
         Every number that a text may quote, under the id it is quoted by.
     warnings : tuple of str
     seconds : mapping of step name to seconds
+    seed : int or None
+        Of a simulated study.
     """
 
     id: str
@@ -109,6 +113,7 @@ class StudyResult:
     checks: tuple[Check, ...] = ()
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
 
     @property
     def slug(self) -> str:

@@ -9,7 +9,7 @@ and for theta with the sign of any column of a triangle turned: the search is un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,7 @@ from scipy import linalg, optimize
 
 from alc_stats.records import FloatArray, IntArray
 
-Objective = Callable[[FloatArray], float]
-
-_GRADIENT_STEP = 1e-3
-_CURVATURE_STEP = 1e-3
+_STEP = 1e-4
 _POLISHES = 20
 _CONVERGED = 1e-7
 _SADDLE = -1e-6
@@ -50,11 +47,14 @@ class Block:
         triangle[np.tril_indices(q)] = theta
         return triangle
 
+    def entries(self, matrix: FloatArray) -> FloatArray:
+        """The entries of a (q, q) matrix that stand where theta stands in the factor."""
+        own = matrix[np.tril_indices(len(matrix))] if self.correlated else np.diag(matrix)
+        return np.asarray(own, dtype=float)
+
     def default(self) -> FloatArray:
         """Independent columns with half the residual's variance, as theta."""
-        q = self.Z.shape[1]
-        one = np.eye(q)[np.tril_indices(q)] if self.correlated else np.ones(q)
-        return np.asarray(np.sqrt(0.5) * one, dtype=float)
+        return self.entries(np.sqrt(0.5) * np.eye(self.Z.shape[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +166,13 @@ def solve(model: MixedModel, theta: FloatArray) -> Solution:
     """Deviance, coefficients and residual variance at `theta`, all in closed form."""
     log_det, weighted = _weighted(model, theta)
     p = model.columns
-    root = linalg.cholesky(weighted[:p, :p], lower=True)
-    half = linalg.solve_triangular(root, weighted[:p, p], lower=True)
+    root = np.linalg.cholesky(weighted[:p, :p])
+    inverse = np.linalg.inv(root)
+    half = inverse @ weighted[:p, p]
     dof = model.rows - p if model.reml else model.rows
     variance = float(weighted[p, p] - half @ half) / dof
     if model.reml:
         log_det += 2.0 * float(np.log(np.diag(root)).sum())
-    inverse = linalg.solve_triangular(root, np.eye(p), lower=True)
     return Solution(
         deviance=dof * (1.0 + np.log(2.0 * np.pi * variance)) + log_det,
         coefficients=inverse.T @ half,
@@ -181,37 +181,48 @@ def solve(model: MixedModel, theta: FloatArray) -> Solution:
     )
 
 
-def minimise(model: MixedModel, starts: Sequence[FloatArray]) -> list[Optimum]:
-    """The optimum reached from every start, best first: L-BFGS, then Newton steps."""
+def gradient(model: MixedModel, theta: FloatArray) -> FloatArray:
+    """Derivatives (k,) of the deviance of `solve` by the entries of `theta`.
 
-    def deviance(theta: FloatArray) -> float:
-        return solve(model, theta).deviance
+    With S = Z'V^-1 Z, T = Z'V^-1 X, w = Z'V^-1 (y - X b) and K = (X'V^-1 X)^-1, the derivative by
+    the factor is 2 (S - T K T' - w w' / s^2) L; the term with K belongs to REML.
+    """
+    solution = solve(model, theta)
+    p = model.columns
+    residual = np.append(-solution.coefficients, 1.0)
+    factors = model.factors(theta)
+    totals = [np.zeros_like(factor) for factor in factors]
+    for batch in model.batches:
+        L = _wide_factor(batch, factors)
+        ZZL = batch.ZZ @ L
+        SL = ZZL @ np.linalg.inv(L.T @ ZZL + np.eye(L.shape[0]))
+        T = batch.ZXy - SL @ (L.T @ batch.ZXy)
+        w = T @ residual
+        by_factor = SL.sum(axis=0) - (w.T @ w) @ L / solution.variance
+        if model.reml:
+            TK = T[:, :, :p] @ (solution.vcov / solution.variance)
+            by_factor -= np.einsum("gip,gjp->ij", TK, T[:, :, :p], optimize=True) @ L
+        for total, part in zip(totals, _own_blocks(by_factor, batch, factors), strict=True):
+            total += part
+    pairs = zip(model.blocks, totals, strict=True)
+    return 2.0 * np.concatenate([block.entries(total) for block, total in pairs])
 
-    found = [_polish(deviance, _descend(deviance, start)) for start in starts]
-    return sorted(found, key=lambda optimum: optimum.deviance)
+
+def minimise(model: MixedModel, starts: Sequence[FloatArray]) -> tuple[Optimum, FloatArray]:
+    """The best optimum, and the deviance (s,) the search reached from every start.
+
+    L-BFGS from every start, then Newton steps from the best place.
+    """
+    places = [_descend(model, start) for start in starts]
+    reached = np.array([solve(model, place).deviance for place in places])
+    return _polish(model, places[int(np.argmin(reached))]), reached
 
 
-def gradient(objective: Objective, theta: FloatArray) -> FloatArray:
-    """Fourth-order central differences."""
-    steps = np.eye(theta.size) * _GRADIENT_STEP
-    near = [objective(theta + h) - objective(theta - h) for h in steps]
-    far = [objective(theta + 2 * h) - objective(theta - 2 * h) for h in steps]
-    difference = 8.0 * np.array(near) - np.array(far)
-    return np.asarray(difference / (12.0 * _GRADIENT_STEP), dtype=float)
-
-
-def curvature(objective: Objective, theta: FloatArray) -> FloatArray:
-    """Second derivatives (k, k) by central differences."""
-    k = theta.size
-    steps = np.eye(k) * _CURVATURE_STEP
-    H = np.zeros((k, k))
-    for i in range(k):
-        for j in range(i + 1):
-            plus, minus = steps[i] + steps[j], steps[i] - steps[j]
-            around = objective(theta + plus) + objective(theta - plus)
-            across = objective(theta + minus) + objective(theta - minus)
-            H[i, j] = H[j, i] = (around - across) / (4.0 * _CURVATURE_STEP**2)
-    return H
+def curvature(model: MixedModel, theta: FloatArray) -> FloatArray:
+    """Second derivatives (k, k) of the deviance by central differences of its gradient."""
+    steps = np.eye(theta.size) * _STEP
+    H = np.array([gradient(model, theta + h) - gradient(model, theta - h) for h in steps])
+    return np.asarray((H + H.T) / (4.0 * _STEP), dtype=float)
 
 
 def _spread(Z: FloatArray, level: IntArray) -> FloatArray:
@@ -228,40 +239,55 @@ def _weighted(model: MixedModel, theta: FloatArray) -> tuple[float, FloatArray]:
     factors = model.factors(theta)
     log_det, weighted = 0.0, model.XyXy.copy()
     for batch in model.batches:
-        L = linalg.block_diag(
-            *(np.kron(np.eye(m), factor) for m, factor in zip(batch.levels, factors, strict=True))
-        )
-        inner = L.T @ batch.ZZ @ L + np.eye(L.shape[0])
-        root = np.linalg.cholesky(inner)
+        L = _wide_factor(batch, factors)
+        root = np.linalg.cholesky(L.T @ batch.ZZ @ L + np.eye(L.shape[0]))
         half = np.linalg.solve(root, L.T @ batch.ZXy)
         log_det += 2.0 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
         weighted -= np.einsum("gqi,gqj->ij", half, half, optimize=True)
     return log_det, weighted
 
 
-def _descend(objective: Objective, start: FloatArray) -> FloatArray:
+def _wide_factor(batch: Batch, factors: Sequence[FloatArray]) -> FloatArray:
+    """The factor (Q, Q) of all levels of all terms of one group."""
+    repeated = (np.kron(np.eye(m), f) for m, f in zip(batch.levels, factors, strict=True))
+    return np.asarray(linalg.block_diag(*repeated), dtype=float)
+
+
+def _own_blocks(
+    wide: FloatArray, batch: Batch, factors: Sequence[FloatArray]
+) -> Iterator[FloatArray]:
+    """For every term the sum of its levels' diagonal blocks of `wide` (Q, Q)."""
+    start = 0
+    for m, factor in zip(batch.levels, factors, strict=True):
+        q = factor.shape[0]
+        part = wide[start : start + m * q, start : start + m * q].reshape(m, q, m, q)
+        yield np.einsum("aiaj->ij", part)
+        start += m * q
+
+
+def _descend(model: MixedModel, start: FloatArray) -> FloatArray:
     result = optimize.minimize(
-        objective,
+        lambda theta: solve(model, theta).deviance,
         start,
-        jac=lambda theta: gradient(objective, theta),
+        jac=lambda theta: gradient(model, theta),
         method="L-BFGS-B",
-        options={"ftol": 1e-12, "gtol": 1e-5, "maxiter": 500},
+        options={"ftol": 1e-10, "gtol": 1e-4, "maxiter": 500},
     )
     return np.asarray(result.x, dtype=float)
 
 
-def _polish(objective: Objective, theta: FloatArray) -> Optimum:
-    """Newton steps, halved until the deviance falls, to the accuracy of the differences."""
-    value = objective(theta)
+def _polish(model: MixedModel, theta: FloatArray) -> Optimum:
+    """Newton steps, halved until the deviance falls, as far as float64 can tell."""
+    value = solve(model, theta).deviance
+    g, H = gradient(model, theta), curvature(model, theta)
     for _ in range(_POLISHES):
-        g, H = gradient(objective, theta), curvature(objective, theta)
         if _scaled(g, H) < _CONVERGED and _unit_diagonal_eigenvalues(H)[0] > _SADDLE:
             break
-        improved = _line_search(objective, theta, value, _newton(g, H))
+        improved = _line_search(model, theta, value, _newton(g, H))
         if improved is None:
             break
         theta, value = improved
-    g, H = gradient(objective, theta), curvature(objective, theta)
+        g, H = gradient(model, theta), curvature(model, theta)
     return Optimum(theta, value, _scaled(g, H), _unit_diagonal_eigenvalues(H))
 
 
@@ -279,11 +305,11 @@ def _newton(g: FloatArray, H: FloatArray) -> FloatArray:
 
 
 def _line_search(
-    objective: Objective, theta: FloatArray, value: float, step: FloatArray
+    model: MixedModel, theta: FloatArray, value: float, step: FloatArray
 ) -> tuple[FloatArray, float] | None:
     for halvings in range(12):
         candidate = theta + step * 0.5**halvings
-        reached = objective(candidate)
+        reached = solve(model, candidate).deviance
         if reached < value:
             return candidate, reached
     return None
