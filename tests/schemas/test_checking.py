@@ -56,7 +56,7 @@ def test_every_violation_says_what_is_allowed_and_what_to_do(tmp_path: Path) -> 
     ) in said
     assert (
         "log.csv, row 3, column timestamp: not a moment with a time zone (type). Found: "
-        "'2026-03-02T14:00:00'. Allowed: such as 2026-03-02T09:15:00Z or T10:15+01:00. Write the "
+        "'2026-03-02T14:00:00'. Allowed: 2026-03-02T09:15:00Z, or +01:00 in place of Z. Write the "
         "time zone: without it the moment is not known."
     ) in said
     assert (

@@ -17,7 +17,7 @@ from typing import Any
 DEFINITIONS = Path(__file__).parents[2] / "data" / "schemas"
 Row = dict[str, str]
 Broken = set[tuple[int, str, str]]
-MOMENT = r"[1-9]\d{3}-\d\d-\d\d[T ](\d\d):\d\d(:\d\d(\.\d+)?)?(Z|[+-](\d\d):?\d\d)"
+MOMENT = r"[1-9]\d{3}-\d\d-\d\d[T ](\d\d):\d\d:\d\d(\.\d+)?(Z|[+-](\d\d):?\d\d)"
 UNREADABLE = object()
 
 
@@ -73,7 +73,7 @@ def _date(text: str) -> datetime.date:
 
 def _moment(text: str) -> datetime.datetime:
     found = re.fullmatch(MOMENT, text, re.ASCII)
-    if not found or (found[5] and int(found[5]) > 14):
+    if not found or (found[4] and int(found[4]) > 14):
         raise ValueError(text)
     return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
 

@@ -16,7 +16,7 @@ OF_TYPE = {
     "number": ("not a number", "a number such as 3.14, with a decimal point"),
     "boolean": ("not a truth value", ""),
     "date": ("not a date", ""),
-    "datetime": ("not a moment with a time zone", "such as 2026-03-02T09:15:00Z or T10:15+01:00"),
+    "datetime": ("not a moment with a time zone", "2026-03-02T09:15:00Z, or +01:00 in place of Z"),
     "year": ("not a year", "four digits such as 2026"),
 }  # fmt: skip
 """For each type that a text can fail to be: what is wrong, and what is allowed."""

@@ -24,7 +24,7 @@ KIND_OF_TYPE: Mapping[str, Kind] = {
 
 DATE = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 """A date as it must be written; that the day exists is checked by the cast."""
-TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
 ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 MOMENT = f"{DATE}[T ]{TIME}{ZONE}"
 """A moment as it must be written, with its time zone."""
