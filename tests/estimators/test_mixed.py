@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,13 @@ import pytest
 from scipy import linalg
 
 from alc_stats.errors import FitError, FormulaError
-from alc_stats.estimators import Fit, fit
+from alc_stats.estimators import Fit
+from alc_stats.estimators import fit as fit_any
 from alc_stats.estimators.kernels import mixed as kernel
 from estimators.witness import answers, real_data, table
 from tolerances import FINITE_DIFFERENCE, FLAT_OPTIMUM, OTHER_ALGORITHM, SAME_LOGLIK
 
+fit = partial(fit_any, engine="statsmodels")
 LME4 = answers("mixed")["fits"]
 IDS = [f"{answer['formula']}, {answer['method']}" for answer in LME4]
 

@@ -10,11 +10,18 @@ from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_me
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
+from alc_stats.estimators.lmm import fit_lmm
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 
 COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2")
 _DF_OF = {"cluster": ("clusters - 1", "residual", "normal"), "CR2": ("satterthwaite", "normal")}
+_OWN_DF = ("satterthwaite", "kenward-roger", "containment", "residual", "normal")
+_MIXED_DF = {
+    "auto": _OWN_DF,
+    "alc_stats": _OWN_DF,
+    "statsmodels": ("containment", "residual", "normal"),
+}
 _DEFAULT_DF = {"cluster": "clusters - 1", "CR2": "satterthwaite"}
 
 
@@ -26,7 +33,7 @@ def fit(
     covariance: Covariance = "model",
     cluster: str | None = None,
     df: str | None = None,
-    engine: Literal["auto", "statsmodels"] = "auto",
+    engine: Literal["auto", "alc_stats", "statsmodels"] = "auto",
 ) -> Fit:
     """Fit a linear model, or with random terms a linear mixed model.
 
@@ -35,7 +42,7 @@ def fit(
     formula : str
         lme4's grammar, such as "minutes ~ ai*week + (1 + week | firm) + (1 | firm:person)"; see
         `alc_stats.estimators.formula`. Without bars: least squares (statsmodels OLS). With bars:
-        statsmodels MixedLM started and refined as `alc_stats.estimators.mixed` describes.
+        the profiled (restricted) likelihood, nested and crossed terms alike.
     data : DataFrame
         One row an observation. Rows that lack a needed value are dropped and counted.
     method : {"REML", "ML"}
@@ -48,10 +55,12 @@ def fit(
     df : str, optional
         Where the degrees of freedom come from. Least squares: "residual" (n - k, the default),
         "normal"; clustered: "clusters - 1" (the default), "residual", "normal"; CR2:
-        "satterthwaite" (the default), "normal". Mixed: "containment" (the default), "residual",
-        "normal".
-    engine : {"auto", "statsmodels"}
-        Which library searches; "auto" takes the one made for the model.
+        "satterthwaite" (the default), "normal". Mixed: "satterthwaite" (the default),
+        "kenward-roger" (REML only; its covariance too), "containment" (nested terms), "residual",
+        "normal"; with statsmodels "containment" (the default), "residual", "normal".
+    engine : {"auto", "alc_stats", "statsmodels"}
+        Who searches: "auto" is statsmodels for least squares and `alc_stats.estimators.lmm` for
+        mixed models; statsmodels' MixedLM is an independent witness for nested terms.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def fit(
         For a formula that cannot be read or names columns the table lacks.
     FitError
         For data that cannot answer: infinite values, dependent columns, a constant outcome, too
-        few rows, clusters or levels, crossed random terms.
+        few rows, clusters or levels, random effects the rows cannot tell.
 
     Examples
     --------
@@ -76,14 +85,18 @@ def fit(
     """
     parsed = parse(formula)
     _check_arguments(parsed, method, covariance, cluster, df, engine)
+    own = parsed.random and engine != "statsmodels"
+    default = _MIXED_DF[engine][0] if parsed.random else _DEFAULT_DF.get(covariance, "residual")
     request = Request(
         formula=formula,
-        engine="statsmodels",
+        engine="alc_stats" if own else "statsmodels",
         method=method if parsed.random else "least squares",
         covariance=covariance,
         cluster=cluster or "",
-        df=df or ("containment" if parsed.random else _DEFAULT_DF.get(covariance, "residual")),
+        df=df or default,
     )
+    if own:
+        return fit_lmm(parsed, data, request=request).fit
     return fit_mixed(parsed, data, request) if parsed.random else fit_linear(parsed, data, request)
 
 
@@ -169,15 +182,16 @@ def _check_arguments(
 ) -> None:
     """Collect everything that is wrong with how a fit is asked for."""
     dfs = (
-        ("containment", "residual", "normal")
+        _MIXED_DF.get(engine, _OWN_DF)
         if formula.random
         else _DF_OF.get(covariance, ("residual", "normal"))
     )
+    engines = ("auto", "alc_stats", "statsmodels") if formula.random else ("auto", "statsmodels")
     problems = [
         *_unknown("method", method, ("REML", "ML")),
         *_unknown("covariance", covariance, COVARIANCES),
         *_unknown("df", df or dfs[0], dfs),
-        *_unknown("engine", engine, ("auto", "statsmodels")),
+        *_unknown("engine", engine, engines),
     ]
     if formula.random and covariance != "model":
         problems.append(

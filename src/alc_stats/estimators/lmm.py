@@ -64,7 +64,7 @@ class LmmState:
     @property
     def sigma(self) -> float:
         """Residual standard deviation."""
-        return self.scales.fixed.scale * float(np.sqrt(self.solution.sigma2))
+        return float(self.scales.fixed.scale * np.sqrt(self.solution.sigma2))
 
     @property
     def coefficients(self) -> FloatArray:
@@ -151,7 +151,7 @@ def fit_lmm(
     state = fit_arrays(
         design, random, reml=request.method == "REML", weights=_weights(table, weights)
     )
-    inference = adjusted(state, request.df)
+    inference = adjusted(state, design, request.df)
     components, boundary = _components(state)
     fit = Fit(
         request=request,
@@ -163,8 +163,9 @@ def fit_lmm(
         random=components,
         loglik=state.loglik,
         counts=table.counts(random.counts()),
-        certificate=certify(state.optimum, _parameter_names(state), boundary=boundary,
-                            digits=data_digits(design)),
+        certificate=certify(
+            state.optimum, _parameter_names(state), boundary=boundary, digits=data_digits(design)
+        ),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
         software=f"alc_stats {version('alc_stats')}, profiled likelihood",

@@ -11,10 +11,11 @@ import pandas as pd
 from alc_stats.errors import FitError, FormulaError, Problem
 from alc_stats.estimators.design import Table, codes, matrix, require_full_rank
 from alc_stats.estimators.formula import Formula, RandomTerm
+from alc_stats.estimators.kernels.lmm_basis import joint_basis
 from alc_stats.estimators.kernels.lmm_model import Block, Factor
 from alc_stats.records import FloatArray, IntArray
 
-_UNDETERMINED = 1e-10
+_UNDETERMINED = 1e-12
 """An eigenvalue below this share of the largest is a covariance no group's rows show."""
 
 
@@ -148,7 +149,9 @@ def _factor(grouping: _Grouping) -> Factor:
     for names, _, correlated in grouping.terms:
         blocks += [Block(len(names), True)] if correlated else [Block(1, False)] * len(names)
     Z = [Z for _, Z, _ in grouping.terms]
-    return Factor(grouping.level, grouping.levels, Z[0] if len(Z) == 1 else np.hstack(Z), tuple(blocks))
+    return Factor(
+        grouping.level, grouping.levels, Z[0] if len(Z) == 1 else np.hstack(Z), tuple(blocks)
+    )
 
 
 def _unidentified(
@@ -159,8 +162,9 @@ def _unidentified(
     rows = len(grouping.level)
     if grouping.levels < 2:
         return [
-            Problem("the grouping has a single level", where=where,
-                    way_out="Leave the random term out.")
+            Problem(
+                "the grouping has a single level", where=where, way_out="Leave the random term out."
+            )
         ]
     if grouping.levels * len(names) >= rows:
         return [
@@ -203,7 +207,7 @@ def _undetermined(
 ) -> list[Problem]:
     """Covariances that change no group's distribution: sum of vech(A_j) forms must be regular."""
     q = len(names)
-    scaled = Z / np.sqrt(np.mean(Z**2, axis=0))
+    scaled = joint_basis(Z).rows(Z)
     A = np.empty((q, q, grouping.levels))
     for a in range(q):
         for b in range(a + 1):
@@ -212,6 +216,7 @@ def _undetermined(
             )
     pairs = [(a, b) for a in range(q) for b in range(a + 1)]
     moved = np.array([_moved(A, a, b) for a, b in pairs])
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
     values, vectors = np.linalg.eigh(moved @ moved.T)
     if values[0] > _UNDETERMINED * values[-1]:
         return []
@@ -235,8 +240,14 @@ def _moved(A: FloatArray, a: int, b: int) -> FloatArray:
 
 def _refuse_repeated(terms: Sequence[Term], formula: Formula) -> None:
     pairs = [(term.factor, name) for term in terms for name in term.names]
-    repeated = sorted({(term.group, name) for term in terms for name in term.names
-                       if pairs.count((term.factor, name)) > 1})
+    repeated = sorted(
+        {
+            (term.group, name)
+            for term in terms
+            for name in term.names
+            if pairs.count((term.factor, name)) > 1
+        }
+    )
     if repeated:
         raise FormulaError(
             *(

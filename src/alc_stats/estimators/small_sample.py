@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.estimators.containment import Factor, containment_df
+from alc_stats.estimators.design import Design
 from alc_stats.estimators.kernels.lmm_information import (
     KenwardRoger,
     Parameter,
@@ -36,15 +38,17 @@ class Adjusted:
     df: FloatArray
 
 
-def adjusted(state: LmmState, method: str) -> Adjusted:
-    """Covariance and degrees of freedom by "satterthwaite", "kenward-roger", "residual", "normal".
+def adjusted(state: LmmState, design: Design, method: str) -> Adjusted:
+    """Covariance and degrees of freedom of the coefficients.
+
+    `method` is "satterthwaite", "kenward-roger", "containment", "residual" or "normal".
 
     Raises
     ------
     DeclarationError
-        For Kenward and Roger without REML, or an unknown method.
+        For Kenward and Roger without REML, containment of crossed terms, or an unknown method.
     FitError
-        For Kenward and Roger with too many crossed random effects.
+        For Kenward and Roger with too many random effects in several groupings.
     """
     p = len(state.solution.beta)
     if method == "satterthwaite":
@@ -53,6 +57,8 @@ def adjusted(state: LmmState, method: str) -> Adjusted:
         corrected = kenward_roger_of(state)
         vcov = state.scales.covariance(corrected.adjusted * state.solution.sigma2)
         return Adjusted(vcov, kenward_roger_df(state, np.eye(p), corrected))
+    if method == "containment":
+        return Adjusted(state.vcov, _containment(state, design))
     if method == "residual":
         return Adjusted(state.vcov, np.full(p, float(state.objective.rows - p)))
     if method == "normal":
@@ -61,7 +67,7 @@ def adjusted(state: LmmState, method: str) -> Adjusted:
         Problem(
             f"unknown degrees of freedom '{method}'",
             where="fit(df=...)",
-            allowed="satterthwaite, kenward-roger, residual, normal",
+            allowed="satterthwaite, kenward-roger, containment, residual, normal",
         )
     )
 
@@ -89,7 +95,9 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     hessian[:f, f] = hessian[f, :f] = -slope
     hessian[f, f] = degrees
     scale = np.sqrt(np.diag(hessian))
-    return np.asarray(2.0 * np.linalg.inv(hessian / np.outer(scale, scale)) / np.outer(scale, scale))
+    return np.asarray(
+        2.0 * np.linalg.inv(hessian / np.outer(scale, scale)) / np.outer(scale, scale)
+    )
 
 
 def kenward_roger_of(state: LmmState) -> KenwardRoger:
@@ -117,12 +125,28 @@ def kenward_roger_of(state: LmmState) -> KenwardRoger:
     )
 
 
-def kenward_roger_df(
-    state: LmmState, contrasts: FloatArray, corrected: KenwardRoger
-) -> FloatArray:
+def kenward_roger_df(state: LmmState, contrasts: FloatArray, corrected: KenwardRoger) -> FloatArray:
     """Degrees of freedom of contrasts (c, p) of the coefficients."""
     directions = contrasts @ state.scales.fixed.basis.back
     return np.array([corrected.df(row) for row in directions])
+
+
+def _containment(state: LmmState, design: Design) -> FloatArray:
+    if not isinstance(state.objective.statistics, Nested):
+        raise DeclarationError(
+            Problem(
+                "containment needs nested random terms",
+                where="fit(df='containment')",
+                way_out="Use df='satterthwaite'.",
+            )
+        )
+    random = state.random
+    groups = [
+        Factor(name, factor.Z, factor.codes)
+        for name, factor in zip(random.groups, random.factors, strict=True)
+    ]
+    outer = min(random.factors, key=lambda factor: factor.levels)
+    return containment_df(design.X, design.names, groups, outer.codes)[0]
 
 
 def _satterthwaite(state: LmmState, direction: FloatArray, covariance: FloatArray) -> float:
@@ -172,9 +196,7 @@ def _products(
     return products_dense(*_reduced(gram.ZZ, gram.ZW[:, :p], lift), bounds, parameters)
 
 
-def _reduced(
-    ZZ: FloatArray, ZX: FloatArray, lift: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _reduced(ZZ: FloatArray, ZX: FloatArray, lift: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Z'V^-1 Z and Z'V^-1 X from Z'Z, Z'X and the block diagonal factor."""
     half = ZZ @ lift
     solved = np.linalg.solve(lift.T @ half + np.eye(len(ZZ)), half.T)

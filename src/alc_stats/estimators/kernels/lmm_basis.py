@@ -72,7 +72,9 @@ class Residualised:
 def joint_basis(columns: FloatArray, root_weight: FloatArray | None = None) -> Basis:
     """Orthonormal basis of all `columns` (n, k): for blocks with a free covariance."""
     origin, constant = _origin(columns)
-    return _from_triangle(_triangle([columns - origin], root_weight), len(columns), origin, constant, columns)
+    return _from_triangle(
+        _triangle([columns - origin], root_weight), len(columns), origin, constant, columns
+    )
 
 
 def separate_basis(columns: FloatArray, root_weight: FloatArray | None = None) -> Basis:

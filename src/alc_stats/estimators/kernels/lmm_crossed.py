@@ -191,8 +191,12 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
     outer_columns, W = columns[q : q + len(index)], columns[q + len(index) :]
     width = sum(size * J for size, J in zip(sizes, levels, strict=True))
     planes = tuple(
-        _sparse(np.tile(factor.codes, len(index)), index.ravel(), (outer_columns * own).ravel(),
-                (factor.levels, width))
+        _sparse(
+            np.tile(factor.codes, len(index)),
+            index.ravel(),
+            (outer_columns * own).ravel(),
+            (factor.levels, width),
+        )
         for own in columns[:q]
     )
     outer_W = np.zeros((width, len(W)))
@@ -226,7 +230,9 @@ def _outer_products(index: IntArray, columns: FloatArray, width: int) -> FloatAr
     total = np.zeros((width, width))
     for a in range(len(index)):
         for b in range(a + 1):
-            products = _sparse(index[a], index[b], columns[a] * columns[b], (width, width)).toarray()
+            products = _sparse(
+                index[a], index[b], columns[a] * columns[b], (width, width)
+            ).toarray()
             total += products if a == b else products + products.T
     return total
 

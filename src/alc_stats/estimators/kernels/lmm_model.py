@@ -11,8 +11,6 @@ from alc_stats.estimators.kernels.lmm_basis import Basis, Residualised
 from alc_stats.records import FloatArray, IntArray
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """Columns of one random term: `correlated` ones have a free covariance."""
@@ -85,6 +83,7 @@ class Rows:
         if self.root_weight is not None:
             columns *= self.root_weight[rows]
         return columns
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

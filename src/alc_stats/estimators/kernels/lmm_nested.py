@@ -237,9 +237,7 @@ def _joint(
     return _Above(np.concatenate([top, bottom]), np.concatenate([loads, above.loads]))
 
 
-def _triangular(
-    left: FloatArray, q: int, starts: IntArray
-) -> tuple[FloatArray, FloatArray]:
+def _triangular(left: FloatArray, q: int, starts: IntArray) -> tuple[FloatArray, FloatArray]:
     """[R K] of every level from its columns' products (q + m, q + m, J), and the rest by parent."""
     RK = cholesky(left[:q])
     K = RK[:, q:]

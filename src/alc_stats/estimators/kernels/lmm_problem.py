@@ -111,7 +111,9 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
     parts, first = [], 0
     for block in factor.blocks:
         columns = factor.Z[:, first : first + block.size]
-        parts.append(joint_basis(columns, root) if block.correlated else separate_basis(columns, root))
+        parts.append(
+            joint_basis(columns, root) if block.correlated else separate_basis(columns, root)
+        )
         first += block.size
     return Basis(
         np.concatenate([part.origin for part in parts]),

@@ -225,7 +225,9 @@ def _polish(count: _Counted, theta: FloatArray, free: BoolArray) -> Optimum:
         new_value, new_gradient = count(moved)
         new_decrement = _newton_step(hessian, new_gradient[free])[1]
         shrink = 1.0
-        while new_decrement > decrement and new_value > value and shrink > 1e-3 and decrement > 1e-12:
+        while (
+            new_decrement > decrement and new_value > value and shrink > 1e-3 and decrement > 1e-12
+        ):
             shrink /= 4.0
             moved[free] = theta[free] + shrink * step
             new_value, new_gradient = count(moved)

@@ -81,9 +81,7 @@ def _combine(row: FloatArray, weights: FloatArray, *, start: int) -> FloatArray 
     return total
 
 
-def _inner(
-    left: list[FloatArray | float], right: list[FloatArray | float]
-) -> FloatArray | float:
+def _inner(left: list[FloatArray | float], right: list[FloatArray | float]) -> FloatArray | float:
     """Inner product, entry by entry; plain zeros cost nothing."""
     total: FloatArray | float = 0.0
     for a, b in zip(left, right, strict=True):
