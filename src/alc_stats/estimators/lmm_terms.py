@@ -107,7 +107,7 @@ def random_part(formula: Formula, table: Table) -> RandomPart:
         grouping = groupings[key]
         first = sum(len(own) for own, _, _ in grouping.terms)
         correlated = random.correlated and len(names) > 1
-        problems += _unidentified(names, Z, grouping, correlated, formula)
+        problems += _unidentified(names, Z, grouping, formula, correlated=correlated)
         terms.append(Term(grouping.name, names, correlated, places[key], first))
         grouping.terms.append((names, Z, correlated))
     if problems:
@@ -147,15 +147,27 @@ def _grouping(random: RandomTerm, table: Table) -> _Grouping:
 def _factor(grouping: _Grouping) -> Factor:
     blocks: list[Block] = []
     for names, _, correlated in grouping.terms:
-        blocks += [Block(len(names), True)] if correlated else [Block(1, False)] * len(names)
+        blocks += _blocks(len(names), correlated=correlated)
     Z = [Z for _, Z, _ in grouping.terms]
     return Factor(
         grouping.level, grouping.levels, Z[0] if len(Z) == 1 else np.hstack(Z), tuple(blocks)
     )
 
 
+def _blocks(size: int, *, correlated: bool) -> list[Block]:
+    """One block with a free covariance, or a block a column."""
+    if correlated:
+        return [Block(size, correlated=True)]
+    return [Block(1, correlated=False)] * size
+
+
 def _unidentified(
-    names: tuple[str, ...], Z: FloatArray, grouping: _Grouping, correlated: bool, formula: Formula
+    names: tuple[str, ...],
+    Z: FloatArray,
+    grouping: _Grouping,
+    formula: Formula,
+    *,
+    correlated: bool,
 ) -> list[Problem]:
     """What these rows cannot tell about one term."""
     where = _where(formula, grouping.name)

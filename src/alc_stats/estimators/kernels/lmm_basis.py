@@ -20,7 +20,9 @@ CHUNK = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """standardised = root_weight * (columns - origin) @ forward; coefficients = back @ standardised ones.
+    """Standardised rows are root_weight * (columns - origin) @ forward.
+
+    Coefficients of the columns are back @ coefficients of the standardised ones.
 
     Attributes
     ----------
@@ -129,7 +131,7 @@ def _triangle(
             chunk = chunk - origin
         if root_weight is not None:
             chunk = chunk * root_weight[rows, None]
-        R = np.linalg.qr(np.concatenate([R, chunk]), mode="r")
+        R = np.asarray(np.linalg.qr(np.concatenate([R, chunk]), mode="r"))
     return R
 
 

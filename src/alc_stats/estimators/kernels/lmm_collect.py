@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def _chunks(place: Sorted) -> list[tuple[int, int]]:
     """Ranges of whole groups, each about CHUNK rows or one large group."""
     cuts = np.unique(np.searchsorted(place.starts, np.arange(0, place.rows, CHUNK)))
     edges = [*cuts[cuts < len(place.starts)].tolist(), len(place.starts)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _orthogonalise(columns: FloatArray, starts: IntArray, q: int) -> FloatArray:

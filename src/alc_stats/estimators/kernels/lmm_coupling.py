@@ -138,7 +138,7 @@ def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
     planes : tuple of CSR arrays (J, columns)
         One an own column, with the same sparsity pattern, indices sorted.
     """
-    q, (J, columns) = len(planes), planes[0].shape
+    J, columns = planes[0].shape
     degree = np.diff(planes[0].indptr).astype(np.intp)
     pairs = int(np.sum(degree * (degree + 1)) // 2)
     if pairs > _MOST_PAIRS or J * columns * columns <= PAIR_COST * pairs:

@@ -55,7 +55,7 @@ class Crossed:
         Z_j'Z_r of every level of the first factor.
     outer : array (columns, columns)
         Z_r'Z_r of all other factors' columns, level by level within a factor.
-    outer_W : array (columns, w)
+    outer_fixed : array (columns, w)
         Z_r'W.
     places : tuple of int
         The first factor, then the others, among the model's factors.
@@ -67,7 +67,7 @@ class Crossed:
     within: FloatArray
     coupling: Coupling
     outer: FloatArray
-    outer_W: FloatArray
+    outer_fixed: FloatArray
     places: tuple[int, ...]
     sizes: tuple[int, ...]
     levels: tuple[int, ...]
@@ -101,7 +101,7 @@ class Crossed:
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
         q, _, J = self.RK.shape
-        width, w = self.outer_W.shape
+        width, w = self.outer_fixed.shape
         ZZ, ZW = np.zeros((q * J + width,) * 2), np.empty((q * J + width, w))
         products = times(transposed(self.RK[:, :q]), self.RK)
         index = np.arange(J) * q + np.arange(q)[:, None]
@@ -110,7 +110,7 @@ class Crossed:
         between = self.coupling.down(np.eye(width))
         ZZ[index, q * J :] = between.swapaxes(1, 2)
         ZZ[q * J :, : q * J] = ZZ[: q * J, q * J :].T
-        ZZ[q * J :, q * J :], ZW[q * J :] = self.outer, self.outer_W
+        ZZ[q * J :, q * J :], ZW[q * J :] = self.outer, self.outer_fixed
         parts = [np.arange(q * J), *(np.arange(p.start, p.stop) + q * J for p in self._parts())]
         order = np.concatenate(self._ordered(parts))
         return Gram(ZZ[order[:, None], order], ZW[order])
@@ -123,15 +123,15 @@ class Crossed:
         D = _given_others(root, covariance)
         outer = self.outer - self.coupling.outer(D)
         loaded = np.einsum("ab,bwj->awj", covariance, score)
-        outer_W = self.outer_W - self.coupling.up(loaded)
+        outer_fixed = self.outer_fixed - self.coupling.up(loaded)
         S = self._right(self._right(outer, lam).T, lam)
         S[np.diag_indices_from(S)] += 1.0
         inverse, log_det = _inverse(S)
         turned = [factor.T for factor in lam]
         half = self._right(inverse, turned)
         spread = self._right(half.T, turned)
-        loads = spread @ outer_W
-        inner = self.within + sum(plane @ plane.T for plane in rest) - outer_W.T @ loads
+        loads = spread @ outer_fixed
+        inner = self.within + sum(plane @ plane.T for plane in rest) - outer_fixed.T @ loads
         reached = self.coupling.down(loads)
         absorbed = np.einsum("ab,bwj->awj", covariance, reached)
         reached -= times(transposed(root), times(root, absorbed))
@@ -141,7 +141,7 @@ class Crossed:
             spread,
             loads,
             score - reached,
-            outer_W - outer @ loads,
+            outer_fixed - outer @ loads,
             root,
             half,
             outer,
@@ -199,16 +199,16 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
         )
         for own in columns[:q]
     )
-    outer_W = np.zeros((width, len(W)))
+    outer_fixed = np.zeros((width, len(W)))
     for k, place_of in enumerate(index):
         for w, values in enumerate(W):
-            outer_W[:, w] += np.bincount(place_of, outer_columns[k] * values, width)
+            outer_fixed[:, w] += np.bincount(place_of, outer_columns[k] * values, width)
     return Crossed(
         collapsed.RK,
         collapsed.within[:, :, 0],
         couple(planes),
         _outer_products(index, outer_columns, width),
-        outer_W,
+        outer_fixed,
         places,
         sizes,
         levels,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, Statistics
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _NO_RESIDUAL = 1e-300
 """Where the effects reproduce the outcome the deviance has no bound; this keeps its logarithm."""
@@ -19,7 +19,7 @@ _NO_RESIDUAL = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Where the parameters stand in the factors: a lower triangle a correlated block, else a diagonal.
+    """Where the parameters stand in the factors: a block's lower triangle, or its diagonal.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Template:
         return np.array([lam[f][a, b] for f, a, b in places])
 
     @property
-    def diagonal(self) -> FloatArray:
+    def diagonal(self) -> BoolArray:
         """Which parameters stand on a diagonal (k,)."""
         return np.asarray(self.row == self.column)
 

@@ -15,6 +15,9 @@ from alc_stats.estimators.kernels.lmm_model import Evaluation
 from alc_stats.estimators.kernels.lmm_stage import times, transposed
 from alc_stats.records import FloatArray
 
+_Tables = dict[tuple[int, int], tuple[FloatArray, FloatArray]]
+"""Products of every pair of factors, entry by entry of their covariances."""
+
 
 @dataclass(frozen=True, slots=True)
 class Products:
@@ -86,7 +89,7 @@ def products_by_level(
     for a in range(q):
         flat = reach.reshape(q * q * q * p, -1) @ score[a].T
         Q[a] = flat.reshape(q, q, q, p, p).swapaxes(-1, -2)
-    tables = {(0, 0): (traces, Q)}
+    tables: _Tables = {(0, 0): (traces, Q)}
     return _assemble(tables, parameters, p)
 
 
@@ -101,7 +104,7 @@ def products_dense(
     `bounds` holds first place, end and columns q of every factor.
     """
     p = score.shape[1]
-    tables = {}
+    tables: _Tables = {}
     for f, (first_f, end_f, q_f) in enumerate(bounds):
         left = score[first_f:end_f].reshape(-1, q_f, p)
         for g, (first_g, end_g, q_g) in enumerate(bounds):
@@ -132,7 +135,7 @@ def kenward_roger(
     """
     p = len(evaluation.inner) - 1
     C = evaluation.inner[:p, :p]
-    unscaled = np.linalg.inv(C)
+    unscaled = np.asarray(np.linalg.inv(C), dtype=float)
     now = np.array([covariances[k.factor][k.row, k.column] for k in parameters])
     R = np.array([_sum(evaluation.cross[k.factor][:, :, :p, :p], k) for k in parameters])
     own = np.array([_sum(evaluation.trace[k.factor], k) for k in parameters])
@@ -144,10 +147,11 @@ def kenward_roger(
         - 2.0 * np.einsum("ij,khji->kh", unscaled, Q)
         + np.einsum("kij,hji->kh", turned, turned)
     )
-    W = 2.0 * np.linalg.pinv(_symmetric(information), rcond=1e-12, hermitian=True)
+    inverse = np.linalg.pinv(_symmetric(information), rcond=1e-12, hermitian=True)
+    W = np.asarray(2.0 * inverse, dtype=float)
     U = np.einsum("kh,khij->ij", W, QP)
-    adjusted = unscaled + 2.0 * unscaled @ _symmetric(U) @ unscaled
-    return KenwardRoger(unscaled, adjusted, P, W)
+    change = 2.0 * unscaled @ _symmetric(U) @ unscaled
+    return KenwardRoger(unscaled, unscaled + change, P, W)
 
 
 def _with_residual(
@@ -168,7 +172,7 @@ def _with_residual(
 
 
 def _assemble(
-    tables: dict[tuple[int, int], tuple[FloatArray, FloatArray]],
+    tables: _Tables,
     parameters: tuple[Parameter, ...],
     p: int,
 ) -> Products:

@@ -71,14 +71,15 @@ class Nested:
         cross: list[FloatArray] = []
         above: _Above | None = None
         for f in reversed(range(len(stages))):
-            root, shadow, score = self._conditional(f, stages[f], above)
+            root, shadow, score = _conditional(stages[f], above)
             sums = np.einsum("abj,acj->bc", root, root, optimize=True)
             if above is not None:
                 sums = sums - np.einsum("abj,cbj->ac", times(shadow, above.spread), shadow)
             trace.append(sums)
             cross.append(cross_products(score))
             if f > 0:
-                above = self._below(f, lam[f], (root, shadow, score), above)
+                joint = _joint(lam[f], (root, shadow, score), above)
+                above = self._expanded(f - 1, joint)
         log_det = float(sum(stage.log_det for stage in stages))
         return Evaluation(log_det, inner, self._ordered(trace), self._ordered(cross))
 
@@ -89,7 +90,7 @@ class Nested:
         found: list[Effects] = []
         above: _Above | None = None
         for f in reversed(range(len(stages))):
-            parts = self._conditional(f, stages[f], above)
+            parts = _conditional(stages[f], above)
             joint = _joint(lam[f], parts, above)
             q = len(lam[f])
             back = np.argsort(self.codes[f])
@@ -99,7 +100,7 @@ class Nested:
 
     def by_level(self, factors: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
         """For a single factor: root (q, q, J) with Z_j'V^-1 Z_j = root'root, and Z_j'V^-1 W."""
-        root, _, score = self._conditional(0, eliminate(self.RK, factors[0]), None)
+        root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
         return root, score
 
     def gram(self) -> Gram:
@@ -142,26 +143,6 @@ class Nested:
             if f + 1 < len(lam):
                 RK, within = _triangular(left, len(lam[f + 1]), self.children[f + 1])
         return stages, left[:, :, 0]
-
-    def _conditional(
-        self, f: int, stage: Stage, above: _Above | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Root, Z_j'V_f^-1[ancestors' columns] and Z_j'V^-1 W of every level."""
-        turned = transposed(stage.root)
-        if above is None:
-            return stage.root, stage.rest[:, :0], times(turned, stage.rest)
-        a = above.spread.shape[0]
-        outer, W = stage.rest[:, :a], stage.rest[:, a:]
-        return stage.root, times(turned, outer), times(turned, W - times(outer, above.loads))
-
-    def _below(
-        self,
-        f: int,
-        lam: FloatArray,
-        parts: tuple[FloatArray, FloatArray, FloatArray],
-        above: _Above | None,
-    ) -> _Above:
-        return self._expanded(f - 1, _joint(lam, parts, above))
 
     def _expanded(self, f: int, joint: _Above) -> _Above:
         """The joint of every parent, repeated for its children among the levels of factor f."""
@@ -216,6 +197,16 @@ def _index(first: int, codes: IntArray, q: int) -> IntArray:
 
 def _is_sorted(values: IntArray) -> bool:
     return bool(np.all(values[1:] >= values[:-1]))
+
+
+def _conditional(stage: Stage, above: _Above | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Root, Z_j'V_f^-1[ancestors' columns] and Z_j'V^-1 W of every level."""
+    turned = transposed(stage.root)
+    if above is None:
+        return stage.root, stage.rest[:, :0], times(turned, stage.rest)
+    a = above.spread.shape[0]
+    outer, W = stage.rest[:, :a], stage.rest[:, a:]
+    return stage.root, times(turned, outer), times(turned, W - times(outer, above.loads))
 
 
 def _joint(

@@ -1,4 +1,4 @@
-"""The search: quasi-Newton to the neighbourhood, Newton to the last digit, the boundary by its own test.
+"""The search: quasi-Newton to the neighbourhood, Newton to the last digit.
 
 The deviance depends on the columns of lam only up to their signs, so the search is free and the
 diagonal is made non-negative afterwards. By the same symmetry its gradient vanishes wherever a
@@ -86,7 +86,7 @@ def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
     form = objective.template
     count = _Counted(objective)
     theta = np.where(form.diagonal, START, 0.0) if start is None else start.copy()
-    free = np.ones(len(theta), dtype=bool)
+    free: BoolArray = np.ones(len(theta), dtype=bool)
     theta = _descend(count, theta, free)
     for _ in range(_RESTARTS):
         theta = upright(form, theta)
@@ -155,7 +155,7 @@ def _descend(count: _Counted, theta: FloatArray, free: BoolArray) -> FloatArray:
 def _settle(count: _Counted, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Hold at zero the standard deviations that belong there."""
     form = count.objective.template
-    free = np.ones(len(theta), dtype=bool)
+    free: BoolArray = np.ones(len(theta), dtype=bool)
     for k in np.flatnonzero(form.diagonal & (theta < _PERHAPS_ZERO)):
         trial, still_free = held(form, theta, free, int(k))
         if still_free.any():
@@ -189,7 +189,7 @@ def held(
 
 
 def _echelon(lam: FloatArray, pivots: set[int]) -> FloatArray:
-    """lam (q, q) with lam lam' kept but for the own parts of rows that are no pivots."""
+    """A factor (q, q) with lam lam' kept but for the own parts of rows that are no pivots."""
     basis: dict[int, FloatArray] = {}
     found = np.zeros_like(lam)
     for a in range(len(lam)):

@@ -20,8 +20,8 @@ _NOTHING_LEFT = 1e-14
 class Stage:
     """What eliminating the random effects of one factor leaves, at one covariance factor.
 
-    With the levels' columns Z_j = Q_j R_j and K_j = Q_j'[other columns], E_j = I + R_j lam lam' R_j'
-    = L_j L_j'.
+    With the levels' columns Z_j = Q_j R_j and K_j = Q_j'[other columns],
+    E_j = I + R_j lam lam' R_j' = L_j L_j'.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def eliminate(RK: FloatArray, lam: FloatArray) -> Stage:
     pivots: list[FloatArray] = []
     log_det = 0.0
     for a in range(q):
-        column: list[FloatArray | float] = [0.0] * a + [1.0] + [0.0] * (q - 1 - a)
+        column: list[FloatArray | float] = [*np.eye(q)[a].tolist()]
         column += [_combine(RK[a], lam[:, b], start=max(a, b)) for b in range(q)]
         for b in range(a):
             share = _inner(column, columns[b]) / pivots[b]
@@ -93,7 +93,7 @@ def _inner(left: list[FloatArray | float], right: list[FloatArray | float]) -> F
 
 def times(A: FloatArray, B: FloatArray) -> FloatArray:
     """A (a, b, J) times B (b, c, J), level by level."""
-    product = A[:, 0, None] * B[0]
+    product: FloatArray = A[:, 0, None] * B[0]
     for k in range(1, A.shape[1]):
         product += A[:, k, None] * B[k]
     return product
