@@ -7,6 +7,7 @@ neither printed nor stored.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -168,7 +169,7 @@ def fit_lmm(
         ),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
-        software=f"alc_stats {version('alc_stats')}, profiled likelihood",
+        software=_software(),
     )
     return FittedLmm(fit, state)
 
@@ -304,6 +305,11 @@ def _at_boundary(state: LmmState, term: Term, sds: FloatArray) -> list[str]:
     if zero.any():
         return [f"SD of {n} | {term.group}" for n, z in zip(term.names, zero, strict=True) if z]
     return [f"correlation of {', '.join(term.names)} | {term.group}"]
+
+
+@functools.cache
+def _software() -> str:
+    return f"alc_stats {version('alc_stats')}, profiled likelihood"
 
 
 def _parameter_names(state: LmmState) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pandas as pd
 from alc_stats.errors import FitError, FormulaError, Problem
 from alc_stats.estimators.design import Table, codes, matrix, require_full_rank
 from alc_stats.estimators.formula import Formula, RandomTerm
-from alc_stats.estimators.kernels.lmm_basis import joint_basis
+from alc_stats.estimators.kernels.lmm_basis import joint_basis, triangle
 from alc_stats.estimators.kernels.lmm_model import Block, Factor
 from alc_stats.records import FloatArray, IntArray
 
@@ -131,7 +131,7 @@ def _columns(
         raise FormulaError(
             Problem("a random term has no columns", where=_where(formula, random.group))
         )
-    require_full_rank(Z, names, _where(formula, random.group))
+    require_full_rank(triangle(Z), names, _where(formula, random.group))
     return names, Z
 
 
@@ -219,13 +219,12 @@ def _undetermined(
 ) -> list[Problem]:
     """Covariances that change no group's distribution: sum of vech(A_j) forms must be regular."""
     q = len(names)
-    scaled = joint_basis(Z).rows(Z)
+    scaled = np.empty((q, len(Z)))
+    joint_basis(Z).rows(Z, out=scaled)
     A = np.empty((q, q, grouping.levels))
     for a in range(q):
         for b in range(a + 1):
-            A[a, b] = A[b, a] = np.bincount(
-                grouping.level, scaled[:, a] * scaled[:, b], grouping.levels
-            )
+            A[a, b] = A[b, a] = np.bincount(grouping.level, scaled[a] * scaled[b], grouping.levels)
     pairs = [(a, b) for a in range(q) for b in range(a + 1)]
     moved = np.array([_moved(A, a, b) for a, b in pairs])
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)

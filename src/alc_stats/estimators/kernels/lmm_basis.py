@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from alc_stats.records import FloatArray
 
@@ -38,9 +37,9 @@ class Basis:
     back: FloatArray
     log_det: float
 
-    def rows(self, chunk: FloatArray) -> FloatArray:
-        """Standardised rows (n, k) of raw rows (n, k)."""
-        return np.asarray((chunk - self.origin) @ self.forward)
+    def rows(self, chunk: FloatArray, *, out: FloatArray) -> None:
+        """Write the standardised columns (k, n) of raw rows (n, k) to `out`."""
+        np.matmul(self.forward.T, (chunk - self.origin).T, out=out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,13 @@ class Residualised:
     y_origin: float
     scale: float
 
-    def outcome(self, y: FloatArray, X: FloatArray) -> FloatArray:
-        """Standardised outcome (n,) of raw rows."""
-        centred = (y - self.y_origin) - (X - self.basis.origin) @ self.coefficients
-        return np.asarray(centred / self.scale)
+    def rows(self, y: FloatArray, X: FloatArray, *, out: FloatArray) -> None:
+        """Write the standardised columns [X y] (p + 1, n) of raw rows to `out`."""
+        centred = (X - self.basis.origin).T
+        np.matmul(self.basis.forward.T, centred, out=out[:-1])
+        np.subtract(y, self.y_origin, out=out[-1])
+        out[-1] -= self.coefficients @ centred
+        out[-1] /= self.scale
 
 
 def joint_basis(columns: FloatArray, root_weight: FloatArray | None = None) -> Basis:
@@ -100,7 +102,7 @@ def residualised(
     y_origin = float(y.mean()) if constant is not None else 0.0
     triangle = _triangle([X, y[:, None]], root_weight, np.append(origin, y_origin))
     basis = _from_triangle(triangle[:p, :p], n, origin, constant, X)
-    coefficients = linalg.solve_triangular(triangle[:p, :p], triangle[:p, p])
+    coefficients: FloatArray = np.linalg.solve(triangle[:p, :p], triangle[:p, p])
     start = coefficients.copy()
     if constant is not None:
         start[constant] += (y_origin - origin @ coefficients) / X[0, constant]
@@ -116,6 +118,11 @@ def _origin(columns: FloatArray) -> tuple[FloatArray, int | None]:
     origin = columns.mean(axis=0)
     origin[still[0]] = 0.0
     return origin, int(still[0])
+
+
+def triangle(columns: FloatArray) -> FloatArray:
+    """R (k, k) with R'R = columns'columns, from QR decompositions of chunks of rows."""
+    return _triangle([columns], None)
 
 
 def _triangle(
@@ -138,7 +145,8 @@ def _triangle(
 def _from_triangle(
     R: FloatArray, n: int, origin: FloatArray, constant: int | None, columns: FloatArray
 ) -> Basis:
-    forward = linalg.solve_triangular(R, np.eye(len(R))) * np.sqrt(n)
+    size = np.linalg.norm(R, axis=0)
+    forward = np.asarray(np.linalg.inv(R / size) / size[:, None] * np.sqrt(n))
     back = forward.copy()
     if constant is not None:
         back[constant] -= (origin @ forward) / columns[0, constant]

@@ -120,10 +120,15 @@ class Objective:
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Deviance and its gradient (k,)."""
         evaluation, solution = self.at(theta)
+        return solution.deviance, self.gradient_of(theta, evaluation, solution)
+
+    def gradient_of(
+        self, theta: FloatArray, evaluation: Evaluation, solution: Solution
+    ) -> FloatArray:
+        """Gradient (k,) read from what `at` returned."""
         lam = self.template.unpack(theta)
         slopes = covariance_scores(evaluation, solution.weight)
-        gradient = self.template.pack(tuple(2.0 * S @ L for S, L in zip(slopes, lam, strict=True)))
-        return solution.deviance, gradient
+        return self.template.pack(tuple(2.0 * S @ L for S, L in zip(slopes, lam, strict=True)))
 
     def gradient(self, theta: FloatArray) -> FloatArray:
         """Gradient (k,) of the deviance."""

@@ -76,10 +76,9 @@ class Rows:
         columns = np.empty((sum(sizes) + p + 1, n))
         place = 0
         for f, size in zip(factors, sizes, strict=True):
-            columns[place : place + size] = self.bases[f].rows(self.factors[f].Z[rows]).T
+            self.bases[f].rows(self.factors[f].Z[rows], out=columns[place : place + size])
             place += size
-        columns[place:-1] = self.fixed.basis.rows(X).T
-        columns[-1] = self.fixed.outcome(self.y[rows], X)
+        self.fixed.rows(self.y[rows], X, out=columns[place:])
         if self.root_weight is not None:
             columns *= self.root_weight[rows]
         return columns

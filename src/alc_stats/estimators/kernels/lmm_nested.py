@@ -34,6 +34,24 @@ class _Above(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class SecondOrder:
+    """Second-order products of a single factor, entry by entry of its covariance.
+
+    With K_j = Z_j'V^-1 Z_j, G_j = Z_j'V^-1 W and a weight B (w, w):
+
+    Attributes
+    ----------
+    traces : array (q, q, q, q)
+        Sum over levels of K_j[b, c] K_j[a, d] at [a, b, c, d].
+    weighted : array (q, q, q, q)
+        Sum over levels of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d].
+    """
+
+    traces: FloatArray
+    weighted: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Nested:
     """Sufficient statistics of a chain of nested factors, innermost first.
 
@@ -102,6 +120,22 @@ class Nested:
         """For a single factor: root (q, q, J) with Z_j'V^-1 Z_j = root'root, and Z_j'V^-1 W."""
         root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
         return root, score
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one factor only, so that `second_order` may be asked for."""
+        return len(self.chain) == 1
+
+    def second_order(self, factor: FloatArray, weight: FloatArray) -> SecondOrder:
+        """Second-order products of the only factor at lam (q, q)."""
+        root, score = self.by_level((factor,))
+        q, _, J = score.shape
+        K = times(transposed(root), root).reshape(q * q, J)
+        turned = np.matmul(weight, score)
+        weighted = np.einsum("awj,dwj->adj", score, turned).reshape(q * q, J)
+        traces = (K @ K.T).reshape(q, q, q, q)
+        mixed = (K @ weighted.T).reshape(q, q, q, q)
+        return SecondOrder(traces.transpose(2, 0, 1, 3).copy(), mixed.transpose(2, 0, 1, 3).copy())
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""

@@ -101,7 +101,7 @@ def prepare(
 
 def lower_triangle(factor: FloatArray) -> FloatArray:
     """Lower triangular L (q, q), diagonal >= 0, with L L' = factor factor'."""
-    R = linalg.qr(factor.T, mode="r")[0]
+    R = np.asarray(np.linalg.qr(factor.T, mode="r"))
     signs = np.where(np.diag(R) < 0.0, -1.0, 1.0)
     return np.asarray((R * signs[:, None]).T)
 

@@ -13,22 +13,34 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize
 
+from alc_stats.estimators.kernels.lmm_curvature import (
+    Curvatures,
+    exact_hessian,
+    hessian,
+    is_exact,
+)
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Template, covariance_scores
 from alc_stats.records import BoolArray, FloatArray
 
 START = 0.6
 """Standard deviation of every standardised random column relative to sigma at the start."""
-_PERHAPS_ZERO = 0.05
-"""Diagonal entries below this are tried at zero; the derivative decides."""
 OUTWARD = 1e-8
 """A derivative at zero above minus this share of its largest part does not call for a variance."""
+_PERHAPS_ZERO = 0.05
+"""Diagonal entries below this are tried at zero; the derivative decides."""
 _FLAT = 1e-8
 """A curvature below this share of its diagonal cannot be told from the noise of differences."""
-_DIFFERENCE = 6e-6
-"""Relative step of central differences: the cube root of the rounding unit."""
 _MOVED = 1e-7
 """The Hessian is taken again if Newton steps went further than this share of theta."""
-_NEWTON_STEPS = 12
+_CONVEX = 0.05
+"""Least scaled curvature at which the observed Hessian is trusted with a step."""
+_NEAR = 1e-6
+"""Decrement at which the quadratic neighbourhood is reached and the polish takes over."""
+_ARRIVED = 1e-10
+"""Decrement above which another descent is tried."""
+_ROUNDING = 4.0 * float(np.finfo(float).eps)
+_POLISH_STEPS = 12
+_DESCENT_STEPS = 60
 _RESTARTS = 4
 
 
@@ -54,7 +66,6 @@ class Optimum:
     pull : float
         Least eigenvalue of the deviance's derivative in the covariance over the directions held
         at zero, as a share of its size; >= 0 at a minimum, inf where nothing is held.
-    evaluations : int
     """
 
     theta: FloatArray
@@ -66,37 +77,22 @@ class Optimum:
     decrement: float
     last_step: FloatArray
     pull: float
-    evaluations: int
-
-
-class _Counted:
-    """The objective, counting its evaluations."""
-
-    def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-        self.evaluations = 0
-
-    def __call__(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        self.evaluations += 1
-        return self.objective.value_and_gradient(theta)
 
 
 def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
     """Minimise the deviance; the answer says how sure it is, not only where it ended."""
     form = objective.template
-    count = _Counted(objective)
     theta = np.where(form.diagonal, START, 0.0) if start is None else start.copy()
-    free: BoolArray = np.ones(len(theta), dtype=bool)
-    theta = _descend(count, theta, free)
+    every: BoolArray = np.ones(len(theta), dtype=bool)
     for _ in range(_RESTARTS):
-        theta = upright(form, theta)
-        theta, free = _settle(count, theta)
-        found = _polish(count, theta, free)
+        theta = upright(form, _descend(objective, theta, every))
+        theta, free = _settle(objective, theta)
+        found = _polish(objective, theta, free)
         found = replace(found, pull=pull(objective, found.theta, free))
-        if found.pull >= -OUTWARD:
+        if found.pull >= -OUTWARD and found.decrement < _ARRIVED:
             break
-        theta = _descend(count, _lifted(form, found.theta, free), np.ones_like(free))
-    return replace(found, evaluations=count.evaluations)
+        theta = _lifted(form, found.theta, free)
+    return found
 
 
 def upright(form: Template, theta: FloatArray) -> FloatArray:
@@ -130,14 +126,21 @@ def pull(objective: Objective, theta: FloatArray, free: BoolArray) -> float:
     return least
 
 
-def _descend(count: _Counted, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """BFGS over the free parameters until the gradient is small beside the curvature."""
-    levels = max(1.0, float(np.sqrt(count.objective.rows)))
+def _descend(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
+    """From anywhere to the neighbourhood of a minimum, over the free parameters."""
+    if is_exact(objective):
+        return _newton_descent(objective, theta, free)
+    return _quasi_newton_descent(objective, theta, free)
+
+
+def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
+    """BFGS, its first metric what one group more or less would be worth."""
+    size = max(1.0, float(np.sqrt(objective.rows)))
+    whole = np.zeros_like(theta)
 
     def restricted(part: FloatArray) -> tuple[float, FloatArray]:
-        whole = np.zeros_like(theta)
         whole[free] = part
-        value, gradient = count(whole)
+        value, gradient = objective.value_and_gradient(whole)
         return value, gradient[free]
 
     found = optimize.minimize(
@@ -145,27 +148,55 @@ def _descend(count: _Counted, theta: FloatArray, free: BoolArray) -> FloatArray:
         theta[free],
         jac=True,
         method="BFGS",
-        options={"gtol": 1e-7 * levels, "hess_inv0": np.eye(int(free.sum())) / levels},
+        options={"gtol": 1e-7 * size, "hess_inv0": np.eye(int(free.sum())) / size},
     )
-    whole = np.zeros_like(theta)
     whole[free] = found.x
     return whole
 
 
-def _settle(count: _Counted, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
+    """Damped Newton with the exact Hessian where it is convex, Fisher scoring elsewhere."""
+    theta = theta.copy()
+    now = objective.at(theta)
+    for _ in range(_DESCENT_STEPS):
+        gradient = objective.gradient_of(theta, *now)[free]
+        step, decrement, convex = _descent_step(exact_hessian(objective, theta, *now), free, gradient)
+        if decrement < _NEAR and convex:
+            break
+        share = 1.0
+        while True:
+            trial = theta.copy()
+            trial[free] += share * step
+            then = objective.at(trial)
+            if then[1].deviance <= now[1].deviance + 1e-4 * share * float(gradient @ step):
+                break
+            share /= 4.0
+            if share < _ROUNDING:
+                return theta
+        theta, now = trial, then
+    return theta
+
+
+def _descent_step(
+    curvatures: Curvatures, free: BoolArray, gradient: FloatArray
+) -> tuple[FloatArray, float, bool]:
+    """Newton's step where the deviance is convex, else Fisher's; its decrement; which it is."""
+    own = np.ix_(free, free)
+    convex = bool(_scaled_vectors(curvatures.observed[own])[1].min() > _CONVEX)
+    H = curvatures.observed if convex else curvatures.expected
+    return *_newton_step(H[own], gradient), convex
+
+
+def _settle(objective: Objective, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Hold at zero the standard deviations that belong there."""
-    form = count.objective.template
+    form = objective.template
     free: BoolArray = np.ones(len(theta), dtype=bool)
     for k in np.flatnonzero(form.diagonal & (theta < _PERHAPS_ZERO)):
         trial, still_free = held(form, theta, free, int(k))
         if still_free.any():
-            trial = _descend(count, trial, still_free)
-        value = count(trial)[0]
-        tolerance = 1e-10 * count.objective.rows
-        if (
-            value <= count(theta)[0] + tolerance
-            and pull(count.objective, trial, still_free) >= -OUTWARD
-        ):
+            trial = _descend(objective, trial, still_free)
+        worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
+        if worse <= 1e-10 * objective.rows and pull(objective, trial, still_free) >= -OUTWARD:
             theta, free = upright(form, trial), still_free
     return theta, free
 
@@ -209,65 +240,36 @@ def _lifted(form: Template, theta: FloatArray, free: BoolArray) -> FloatArray:
     return np.where(~free & form.diagonal, START / 2.0, theta)
 
 
-def _polish(count: _Counted, theta: FloatArray, free: BoolArray) -> Optimum:
+def _polish(objective: Objective, theta: FloatArray, free: BoolArray) -> Optimum:
     """Newton steps on the free parameters until they are rounding."""
-    if not free.any():
-        value, _ = count(theta)
-        none = np.zeros(0)
-        return Optimum(theta, free, value, none, np.zeros((0, 0)), none, 0.0, none, 0.0, 0)
-    anchor = theta.copy()
-    hessian = _hessian(count, theta, free)
-    value, gradient = count(theta)
-    for _ in range(_NEWTON_STEPS):
-        step, decrement = _newton_step(hessian, gradient[free])
+    value, gradient = objective.value_and_gradient(theta)
+    H, anchor = hessian(objective, theta, free), theta
+    step, decrement = _newton_step(H, gradient[free])
+    for _ in range(_POLISH_STEPS):
+        if np.abs(step).max(initial=0.0) <= _ROUNDING * np.abs(theta).max():
+            break
         moved = theta.copy()
         moved[free] += step
-        new_value, new_gradient = count(moved)
-        new_decrement = _newton_step(hessian, new_gradient[free])[1]
-        shrink = 1.0
-        while (
-            new_decrement > decrement and new_value > value and shrink > 1e-3 and decrement > 1e-12
-        ):
-            shrink /= 4.0
-            moved[free] = theta[free] + shrink * step
-            new_value, new_gradient = count(moved)
-            new_decrement = _newton_step(hessian, new_gradient[free])[1]
-        if new_decrement >= decrement and decrement < 1e-12:
+        new_value, new_gradient = objective.value_and_gradient(moved)
+        new_step, new_decrement = _newton_step(H, new_gradient[free])
+        if not new_decrement < decrement:
             break
-        done = new_decrement > decrement / 4.0 and new_decrement < 1e-20
         theta, value, gradient = moved, new_value, new_gradient
+        step, decrement = new_step, new_decrement
         if np.linalg.norm(theta - anchor) > _MOVED * np.linalg.norm(theta):
-            anchor = theta.copy()
-            hessian = _hessian(count, theta, free)
-        if done:
-            break
-    step, decrement = _newton_step(hessian, gradient[free])
+            H, anchor = hessian(objective, theta, free), theta
+            step, decrement = _newton_step(H, gradient[free])
     return Optimum(
         theta=theta,
         free=free,
         deviance=value,
         gradient=gradient[free],
-        hessian=hessian,
-        curvature=_scaled(hessian)[1],
+        hessian=H,
+        curvature=_scaled_vectors(H)[1],
         decrement=decrement,
         last_step=step,
         pull=float("inf"),
-        evaluations=0,
     )
-
-
-def _hessian(count: _Counted, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """Central differences of the analytic gradient, over the free parameters."""
-    places = np.flatnonzero(free)
-    rows = []
-    for k in places:
-        h = _DIFFERENCE * max(abs(theta[k]), 0.1)
-        up, down = theta.copy(), theta.copy()
-        up[k] += h
-        down[k] -= h
-        rows.append((count(up)[1] - count(down)[1])[free] / (up[k] - down[k]))
-    H = np.array(rows)
-    return np.asarray((H + H.T) / 2.0)
 
 
 def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float]:
@@ -277,11 +279,6 @@ def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray,
     usable = np.abs(values) > _FLAT
     ratio = np.divide(along, np.abs(values), out=np.zeros_like(along), where=usable)
     return -(vectors @ ratio) / scale, float(along @ ratio)
-
-
-def _scaled(hessian: FloatArray) -> tuple[FloatArray, FloatArray]:
-    scale, values, _ = _scaled_vectors(hessian)
-    return scale, values
 
 
 def _scaled_vectors(hessian: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
