@@ -35,6 +35,8 @@ _NEAR = 1e-6
 """Decrement at which the quadratic neighbourhood is reached and the polish takes over."""
 _ARRIVED = 1e-10
 """Decrement above which another descent is tried."""
+_SMALL = 0.1
+"""A parameter this far from zero is taken for this far when only its size matters."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -131,8 +133,8 @@ def _descend(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatA
 
 
 def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """BFGS, its first metric what one group more or less would be worth."""
-    size = max(1.0, float(np.sqrt(objective.rows)))
+    """BFGS from the expected curvature of groups that are all alike."""
+    metric = _first_metric(objective, theta)[free]
     whole = np.zeros_like(theta)
 
     def restricted(part: FloatArray) -> tuple[float, FloatArray]:
@@ -145,10 +147,24 @@ def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArr
         theta[free],
         jac=True,
         method="BFGS",
-        options={"gtol": 1e-7 * size, "hess_inv0": np.eye(int(free.sum())) / size},
+        options={"gtol": 1e-6 * float(np.sqrt(metric.max())), "hess_inv0": np.diag(1.0 / metric)},
     )
     whole[free] = found.x
     return whole
+
+
+def _first_metric(objective: Objective, theta: FloatArray) -> FloatArray:
+    """Expected second derivatives (k,) if all levels' Z_j'V^-1 Z_j were diagonal and equal."""
+    form = objective.template
+    evaluation, _ = objective.at(theta)
+    found = np.empty(len(theta))
+    for k, (f, a, b) in enumerate(zip(form.factor, form.row, form.column, strict=True)):
+        trace = np.diag(evaluation.trace[f])
+        pivot = max(
+            abs(theta[(form.factor == f) & (form.row == b) & (form.column == b)][0]), _SMALL
+        )
+        found[k] = (4.0 if a == b else 2.0) * pivot**2 * trace[a] * trace[b] / form.levels[f]
+    return np.maximum(found, 1e-8 * found.max())
 
 
 def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
