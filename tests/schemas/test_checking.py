@@ -158,6 +158,15 @@ def test_the_columns_of_the_file_are_matched_as_the_schema_says() -> None:
     }
 
 
+def test_where_fewer_columns_are_allowed_a_required_one_is_still_missed_once() -> None:
+    fields = ('{"name": "a", "constraints": {"required": true}}', '{"name": "k"}', '{"name": "b"}')
+    schema = small(*fields, more=', "fieldsMatch": "superset", "primaryKey": ["k"]')
+    report = schemas.check(schema, frame(x=["1", "2"]))
+    lacking = [(v.column, v.rule) for v in report.violations if v.rule == "missingColumn"]
+    assert lacking == [("a", "missingColumn"), ("k", "missingColumn")]
+    assert report.total == 3  # and the unknown column x
+
+
 def test_a_rule_is_undecided_where_a_cell_is_invalid() -> None:
     rows = mandates()
     rows[1]["start_date"] = "2026/02/02"
