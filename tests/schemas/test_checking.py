@@ -64,8 +64,8 @@ def test_every_violation_says_what_is_allowed_and_what_to_do(tmp_path: Path) -> 
         "Allowed: at least 0 (token). Correct the value, or write a missing code."
     ) in said
     assert (
-        "log.csv, column modle_version: the schema has no such column (unknownColumn). Found: "
-        "'modle_version'. Did you mean 'model_version'?"
+        "log.csv, column task_famly: the schema has no such column (unknownColumn). Found: "
+        "'task_famly'. Did you mean 'task_family'?"
     ) in said
 
 
