@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ from PIL import Image
 from alc_stats.report.canvas import COLOURS
 from alc_stats.report.figures import draw
 from alc_stats.study.result import Exhibit
-from report import examples
+from report import examples, exhibits
 
 EXHIBITS = [e for study in (*examples.studies(), examples.hostile()) for e in study.exhibits]
 
@@ -70,7 +71,7 @@ def test_words_come_through() -> None:
 
 def test_percentages_are_shown_as_such() -> None:
     """Texts are drawn as paths, each after a comment that holds them."""
-    exhibit = examples.percentages()
+    exhibit = exhibits.percentages()
     texts = re.findall(r"<!-- (.*?) -->", draw(exhibit).svg)
     assert "+18.8 % [+1.3 %, +39.5 %]" in texts
     assert {"0 %", "20 %"} <= set(texts)
@@ -96,3 +97,37 @@ def test_colours_stay_apart_for_readers_without_red_or_green() -> None:
         seen = np.clip(linear @ projection.T, 0.0, 1.0) ** (1 / 2.2)
         apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
         assert min(apart) > 0.1
+
+
+def test_every_arm_has_its_panel_over_the_first() -> None:
+    texts = re.findall(r"<!-- (.*?) -->", draw(exhibits.three_arms()).svg)
+    assert {"chat only and control", "tutor and control", "Score (0\u201310)"} <= set(texts)
+
+
+def test_bins_that_hold_nothing_do_not_widen_the_axis() -> None:
+    texts = re.findall(r"<!-- (.*?) -->", draw(exhibits.three_arms()).svg)
+    assert "8" in texts
+    assert not {"0", "10"} & set(texts)
+
+
+def test_empty_bins_are_explained_where_there_are_some() -> None:
+    words = " Bins with too few cases are left empty."
+    assert draw(exhibits.three_arms()).caption == f"Shares.{words}"
+    assert not [e.id for e in EXHIBITS if words in draw(e).caption]
+
+
+def test_a_group_is_not_repeated_under_a_label_that_says_it() -> None:
+    said = exhibits.percentages()
+    groups = {**said.columns, "label": ("OLS, published", "Ours"), "group": ("OLS", "Random")}
+    texts = re.findall(r"<!-- (.*?) -->", draw(replace(said, columns=groups)).svg)
+    assert "OLS" not in texts
+    assert "Random" in texts
+
+
+def test_numbers_beside_a_recovery_stay_inside_the_picture() -> None:
+    """Where texts run off a picture, its last columns of pixels are not white."""
+    exhibit = exhibits.recovery()
+    labels = ("Slope of quality on use without a mandate", *exhibit.columns["label"][1:])
+    wide = replace(exhibit, columns={**exhibit.columns, "label": labels})
+    picture = np.asarray(Image.open(io.BytesIO(draw(wide, simulated=True).png)).convert("L"))
+    assert picture[:, -2:].min() == 255
