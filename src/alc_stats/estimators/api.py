@@ -14,6 +14,8 @@ from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 
 COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2")
+_ENGINES = ("auto", "statsmodels", "alc_stats")
+_SLOW_ROWS = 20_000
 _DF_OF = {"cluster": ("clusters - 1", "residual", "normal"), "CR2": ("satterthwaite", "normal")}
 _DEFAULT_DF = {"cluster": "clusters - 1", "CR2": "satterthwaite"}
 
@@ -26,7 +28,7 @@ def fit(
     covariance: Covariance = "model",
     cluster: str | None = None,
     df: str | None = None,
-    engine: Literal["auto", "statsmodels"] = "auto",
+    engine: Literal["auto", "statsmodels", "alc_stats"] = "auto",
 ) -> Fit:
     """Fit a linear model, or with random terms a linear mixed model.
 
@@ -35,7 +37,7 @@ def fit(
     formula : str
         lme4's grammar, such as "minutes ~ ai*week + (1 + week | firm) + (1 | firm:person)"; see
         `alc_stats.estimators.formula`. Without bars: least squares (statsmodels OLS). With bars:
-        statsmodels MixedLM started and refined as `alc_stats.estimators.mixed` describes.
+        statsmodels MixedLM, finished and judged as `alc_stats.estimators.mixed` describes.
     data : DataFrame
         One row an observation. Rows that lack a needed value are dropped and counted.
     method : {"REML", "ML"}
@@ -50,8 +52,10 @@ def fit(
         "normal"; clustered: "clusters - 1" (the default), "residual", "normal"; CR2:
         "satterthwaite" (the default), "normal". Mixed: "containment" (the default), "residual",
         "normal".
-    engine : {"auto", "statsmodels"}
-        Which library searches; "auto" takes the one made for the model.
+    engine : {"auto", "statsmodels", "alc_stats"}
+        For mixed models: whether statsmodels searches as well as alc_stats, which finishes and
+        judges in any case. "auto" leaves statsmodels out above 20,000 rows, where it takes
+        minutes. Least squares is always statsmodels'.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def fit(
     _check_arguments(parsed, method, covariance, cluster, df, engine)
     request = Request(
         formula=formula,
-        engine="statsmodels",
+        engine=_engine(parsed, len(data), engine),
         method=method if parsed.random else "least squares",
         covariance=covariance,
         cluster=cluster or "",
@@ -164,6 +168,12 @@ def fit_panel(
     return fit_panel_ols(parsed, data, request=request, panel=panel)
 
 
+def _engine(formula: Formula, rows: int, engine: str) -> str:
+    if engine != "auto":
+        return engine
+    return "alc_stats" if formula.random and rows > _SLOW_ROWS else "statsmodels"
+
+
 def _check_arguments(
     formula: Formula, method: str, covariance: str, cluster: str | None, df: str | None, engine: str
 ) -> None:
@@ -177,7 +187,7 @@ def _check_arguments(
         *_unknown("method", method, ("REML", "ML")),
         *_unknown("covariance", covariance, COVARIANCES),
         *_unknown("df", df or dfs[0], dfs),
-        *_unknown("engine", engine, ("auto", "statsmodels")),
+        *_unknown("engine", engine, _ENGINES if formula.random else _ENGINES[:2]),
     ]
     if formula.random and covariance != "model":
         problems.append(
