@@ -111,6 +111,11 @@ def words(text: str) -> str:
     return re.sub(r"(?<=\d)-(?=\d)", "\u2013", text.replace("_", " "))
 
 
+def headed(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def label_ticks(ax: Axes, x: FloatArray, labels: Sequence[str]) -> None:
     """The words of the x values, thinned out where there are many."""
     words = {float(at): text for at, text in zip(x, labels, strict=False) if text}
@@ -130,8 +135,11 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
 
 
 def watermark(figure: Figure) -> None:
-    """The word across the picture, faint, and once more in a strip below it, plain."""
-    strip = 0.2 / figure.get_figheight()
+    """The word across the picture, faint, and once more below it, plain.
+
+    It has a strip of its own unless one label stands in the middle below all panels.
+    """
+    strip = 0.0 if figure.get_supxlabel() else 0.2 / figure.get_figheight()
     figure.set_layout_engine("constrained", rect=(0.0, strip, 1.0, 1.0 - strip))
     figure.text(
         0.5, 0.5, SIMULATED, ha="center", va="center", rotation=16, fontsize=52, weight="bold",

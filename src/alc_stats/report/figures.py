@@ -128,14 +128,15 @@ def distribution(exhibit: Exhibit) -> Figure:
     figure, axes = canvas.panels(list(shown), share_x=False, share_y=len(set(measures)) == 1)
     for title, ax in axes.items():
         measure, members = shown[title]
+        of_measure = canvas.rows(measures, measure)
+        low, high = _occupied(left, right, share, of_measure)
         for group in members:
-            rows = canvas.rows(measures, measure) & canvas.rows(groups, group)
+            rows = of_measure & canvas.rows(groups, group) & (left >= low) & (right <= high)
             rows = canvas.in_order(rows, left)
             if rows.size:
                 edges = np.append(left[rows], right[rows][-1])
                 _steps(ax, edges, share[rows], names.index(group))
-        ax.set_xlim(*_occupied(left, right, share, canvas.rows(measures, measure)))
-        ax.set_ylim(bottom=0.0)
+        ax.set_ylim(0.0, 1.05 * float(np.nanmax(share[of_measure])))
         canvas.numbers_on(ax.yaxis, "share")
         canvas.numbers_on(ax.xaxis, _kind(exhibit, "x"))
         canvas.reference_line(ax, exhibit.reference)
@@ -166,12 +167,12 @@ def recovery(exhibit: Exhibit) -> Figure:
             ax, y, ((value[i] - truth[i]) / half_width[i], *ends), style=0 if inside[i] else 1
         )
         shown = _estimate_words(value[i], low[i], high[i], kind, beside=truth[i])
-        ax.text(1.12, y, shown[1], transform=canvas.beside(ax), va="center", ha="right", fontsize=8)
-        ax.text(1.16, y, shown[0], transform=canvas.beside(ax), va="center", fontsize=8)
+        ax.text(1.2, y, shown[1], transform=canvas.beside(ax), va="center", ha="right", fontsize=8)
+        ax.text(1.24, y, shown[0], transform=canvas.beside(ax), va="center", fontsize=8)
     ax.set_yticks(at, labels)
     ax.set_ylim(at[-1] - 0.6, 0.6)
-    canvas.column_head(ax, 1.12, "Put in", align="right")
-    canvas.column_head(ax, 1.16, _ESTIMATE_HEAD)
+    canvas.column_head(ax, 1.2, "Put in", align="right")
+    canvas.column_head(ax, 1.24, _ESTIMATE_HEAD)
     _finish_rows(ax, exhibit, "estimate")
     ax.set_xlabel("Estimate minus value put in, in half-widths of its interval")
     _legend_of_recovery(figure, missed=not inside.all())
@@ -267,7 +268,7 @@ def _compared(
         return {measure: (measure, tuple(groups)) for measure in measures}
     (measure,) = measures
     return {
-        f"{canvas.words(other)} and {canvas.words(first)}": (measure, (first, other))
+        canvas.headed(f"{canvas.words(other)} and {canvas.words(first)}"): (measure, (first, other))
         for other in others
     }
 
@@ -275,12 +276,10 @@ def _compared(
 def _occupied(
     left: FloatArray, right: FloatArray, share: FloatArray, rows: BoolArray
 ) -> tuple[float, float]:
-    """The range of the bins that hold anything, with a margin."""
+    """The range of the bins that hold anything."""
     held = rows & (share > 0.0)
     held = held if held.any() else rows
-    low, high = float(left[held].min()), float(right[held].max())
-    margin = 0.03 * (high - low)
-    return low - margin, high + margin
+    return float(left[held].min()), float(right[held].max())
 
 
 def _steps(ax: Axes, edges: FloatArray, share: FloatArray, style: int) -> None:

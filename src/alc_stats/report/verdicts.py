@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
+from alc_stats.report.canvas import headed
 from alc_stats.report.table import Cell, Column, Row, Table, cell_text
 from alc_stats.report.tables import finding_cells
 from alc_stats.study.result import StudyResult
@@ -61,8 +62,7 @@ def worlds_table(results: Sequence[StudyResult]) -> Table:
 
 def world(result: StudyResult) -> str:
     """What sets a simulated study apart: the last clause of its title."""
-    clause = result.title.rpartition(", ")[2]
-    return clause[:1].upper() + clause[1:]
+    return headed(result.title.rpartition(", ")[2])
 
 
 def _verdict_cells(finding: Finding) -> tuple[Cell, ...]:

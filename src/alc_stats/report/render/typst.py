@@ -35,7 +35,8 @@ def to_typst(table: Table) -> str:
         ")",
     ]
     if table.notes:
-        lines.append(f"#block(above: 0.6em)[#emph[Note.] #text({literal(' '.join(table.notes))})]")
+        note = f"#emph[Note.] #text({literal(' '.join(table.notes))})"
+        lines.append(f"#block(width: 100%, above: 0.6em)[#set align(left); {note}]")
     return "\n".join([*lines, "])]" if whole else "])"]) + "\n"
 
 
