@@ -21,7 +21,13 @@ DATA = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8], "x": [0.0, 1, 2, 3, 4, 5], "g": 
         ("y ~ x", {"engine": "lme4"}, "unknown engine 'lme4'"),
         ("y ~ x + (1 | g)", {"method": "MM"}, "unknown method 'MM'"),
         ("y ~ x + (1 | g)", {"covariance": "HC3"}, "a mixed model has no 'HC3' covariance here"),
-        ("y ~ x + (1 | g)", {"df": "satterthwaite"}, "unknown df 'satterthwaite'"),
+        ("y ~ x + (1 | g)", {"df": "clusters - 1"}, "unknown df 'clusters - 1'"),
+        (
+            "y ~ x + (1 | g)",
+            {"df": "satterthwaite", "engine": "statsmodels"},
+            "unknown df 'satterthwaite'",
+        ),
+        ("y ~ x", {"engine": "alc_stats"}, "unknown engine 'alc_stats'"),
     ],
 )
 def test_arguments_that_do_not_go_together(
@@ -57,7 +63,12 @@ def test_a_missing_cluster_column_has_a_way_out() -> None:
             {"covariance": "CR2", "cluster": "g"},
             ("least squares", "CR2", "g", "satterthwaite"),
         ),
-        ("y ~ 1 + (1 | g)", {"method": "ML"}, ("ML", "model", "", "containment")),
+        ("y ~ 1 + (1 | g)", {"method": "ML"}, ("ML", "model", "", "satterthwaite")),
+        (
+            "y ~ 1 + (1 | g)",
+            {"engine": "statsmodels"},
+            ("REML", "model", "", "containment"),
+        ),
     ],
 )
 def test_the_record_says_what_was_asked(

@@ -51,7 +51,7 @@ def test_arrays_of_the_wrong_shape_are_refused(linear: Fit) -> None:
 
 
 def test_repr_is_one_line(mixed: Fit) -> None:
-    assert repr(mixed) == "<Fit 'y ~ arm*week + (1 + week | firm)' (statsmodels): optimum>"
+    assert repr(mixed) == "<Fit 'y ~ arm*week + (1 + week | firm)' (alc_stats): optimum>"
 
 
 def test_an_estimates_numbers_are_students() -> None:

@@ -10,13 +10,18 @@ from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_me
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
+from alc_stats.estimators.lmm import fit_lmm
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 
 COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2")
-_ENGINES = ("auto", "statsmodels", "alc_stats")
-_SLOW_ROWS = 20_000
 _DF_OF = {"cluster": ("clusters - 1", "residual", "normal"), "CR2": ("satterthwaite", "normal")}
+_OWN_DF = ("satterthwaite", "kenward-roger", "containment", "residual", "normal")
+_MIXED_DF = {
+    "auto": _OWN_DF,
+    "alc_stats": _OWN_DF,
+    "statsmodels": ("containment", "residual", "normal"),
+}
 _DEFAULT_DF = {"cluster": "clusters - 1", "CR2": "satterthwaite"}
 
 
@@ -28,7 +33,7 @@ def fit(
     covariance: Covariance = "model",
     cluster: str | None = None,
     df: str | None = None,
-    engine: Literal["auto", "statsmodels", "alc_stats"] = "auto",
+    engine: Literal["auto", "alc_stats", "statsmodels"] = "auto",
 ) -> Fit:
     """Fit a linear model, or with random terms a linear mixed model.
 
@@ -37,7 +42,7 @@ def fit(
     formula : str
         lme4's grammar, such as "minutes ~ ai*week + (1 + week | firm) + (1 | firm:person)"; see
         `alc_stats.estimators.formula`. Without bars: least squares (statsmodels OLS). With bars:
-        statsmodels MixedLM, finished and judged as `alc_stats.estimators.mixed` describes.
+        the profiled (restricted) likelihood, nested and crossed terms alike.
     data : DataFrame
         One row an observation. Rows that lack a needed value are dropped and counted.
     method : {"REML", "ML"}
@@ -50,12 +55,12 @@ def fit(
     df : str, optional
         Where the degrees of freedom come from. Least squares: "residual" (n - k, the default),
         "normal"; clustered: "clusters - 1" (the default), "residual", "normal"; CR2:
-        "satterthwaite" (the default), "normal". Mixed: "containment" (the default), "residual",
-        "normal".
-    engine : {"auto", "statsmodels", "alc_stats"}
-        For mixed models: whether statsmodels searches as well as alc_stats, which finishes and
-        judges in any case. "auto" leaves statsmodels out above 20,000 rows, where it takes
-        minutes. Least squares is always statsmodels'.
+        "satterthwaite" (the default), "normal". Mixed: "satterthwaite" (the default),
+        "kenward-roger" (REML only; its covariance too), "containment" (nested terms), "residual",
+        "normal"; with statsmodels "containment" (the default), "residual", "normal".
+    engine : {"auto", "alc_stats", "statsmodels"}
+        Who searches: "auto" is statsmodels for least squares and `alc_stats.estimators.lmm` for
+        mixed models; statsmodels' MixedLM is an independent witness for nested terms.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def fit(
         For a formula that cannot be read or names columns the table lacks.
     FitError
         For data that cannot answer: infinite values, dependent columns, a constant outcome, too
-        few rows, clusters or levels, crossed random terms.
+        few rows, clusters or levels, random effects the rows cannot tell.
 
     Examples
     --------
@@ -80,14 +85,18 @@ def fit(
     """
     parsed = parse(formula)
     _check_arguments(parsed, method, covariance, cluster, df, engine)
+    own = parsed.random and engine != "statsmodels"
+    default = _MIXED_DF[engine][0] if parsed.random else _DEFAULT_DF.get(covariance, "residual")
     request = Request(
         formula=formula,
-        engine=_engine(parsed, len(data), engine),
+        engine="alc_stats" if own else "statsmodels",
         method=method if parsed.random else "least squares",
         covariance=covariance,
         cluster=cluster or "",
-        df=df or ("containment" if parsed.random else _DEFAULT_DF.get(covariance, "residual")),
+        df=df or default,
     )
+    if own:
+        return fit_lmm(parsed, data, request=request).fit
     return fit_mixed(parsed, data, request) if parsed.random else fit_linear(parsed, data, request)
 
 
@@ -168,26 +177,21 @@ def fit_panel(
     return fit_panel_ols(parsed, data, request=request, panel=panel)
 
 
-def _engine(formula: Formula, rows: int, engine: str) -> str:
-    if engine != "auto":
-        return engine
-    return "alc_stats" if formula.random and rows > _SLOW_ROWS else "statsmodels"
-
-
 def _check_arguments(
     formula: Formula, method: str, covariance: str, cluster: str | None, df: str | None, engine: str
 ) -> None:
     """Collect everything that is wrong with how a fit is asked for."""
     dfs = (
-        ("containment", "residual", "normal")
+        _MIXED_DF.get(engine, _OWN_DF)
         if formula.random
         else _DF_OF.get(covariance, ("residual", "normal"))
     )
+    engines = ("auto", "alc_stats", "statsmodels") if formula.random else ("auto", "statsmodels")
     problems = [
         *_unknown("method", method, ("REML", "ML")),
         *_unknown("covariance", covariance, COVARIANCES),
         *_unknown("df", df or dfs[0], dfs),
-        *_unknown("engine", engine, _ENGINES if formula.random else _ENGINES[:2]),
+        *_unknown("engine", engine, engines),
     ]
     if formula.random and covariance != "model":
         problems.append(

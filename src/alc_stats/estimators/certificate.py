@@ -26,6 +26,17 @@ class Certificate:
         there was no search.
     notes : tuple of str
         Warnings the engine raised, word for word.
+    curvature : tuple of float
+        Eigenvalues of the deviance's Hessian at the end, its diagonal scaled to one, ascending;
+        a value near zero is a direction the data do not tell, a negative one no optimum.
+    boundary_pull : float or None
+        Smallest derivative of the deviance in the variances held at zero, as a share of its
+        size: not negative where zero is right. None where nothing is held.
+    unidentified : tuple of str
+        The parameters of directions the data do not tell.
+    digits : float or None
+        Decimal digits of the variance parameters that arithmetic and data support; None where
+        there was no search.
     """
 
     status: Status
@@ -33,6 +44,10 @@ class Certificate:
     boundary: tuple[str, ...] = ()
     scaled_gradient: float | None = None
     notes: tuple[str, ...] = ()
+    curvature: tuple[float, ...] = ()
+    boundary_pull: float | None = None
+    unidentified: tuple[str, ...] = ()
+    digits: float | None = None
 
     @property
     def usable(self) -> bool:

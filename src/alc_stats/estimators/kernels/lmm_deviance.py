@@ -1,0 +1,184 @@
+"""The profiled deviance of a mixed model and its gradient in the relative covariance factors.
+
+Bates, Maechler, Bolker and Walker (2015), equations 34 and 41, with everything the rows enter by
+replaced by an `Evaluation`. All quantities are on the standardised scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alc_stats.estimators.kernels.lmm_model import Evaluation, Factor, Statistics
+from alc_stats.records import BoolArray, FloatArray, IntArray
+
+_NO_RESIDUAL = 1e-300
+"""Where the effects reproduce the outcome the deviance has no bound; this keeps its logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Where the parameters stand in the factors: a block's lower triangle, or its diagonal.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Columns q of every factor.
+    levels : tuple of int
+        Of every factor.
+    factor, row, column : int arrays (k,)
+        Of every parameter, column by column within its block.
+    block : int array (k,)
+        Number of the random term, counted over all factors.
+    blocks : tuple of (factor, first, size)
+        Of every random term.
+    """
+
+    sizes: tuple[int, ...]
+    levels: tuple[int, ...]
+    factor: IntArray
+    row: IntArray
+    column: IntArray
+    block: IntArray
+    blocks: tuple[tuple[int, int, int], ...]
+
+    def unpack(self, theta: FloatArray) -> tuple[FloatArray, ...]:
+        """Lower triangular lam (q, q) of every factor."""
+        lam = tuple(np.zeros((q, q)) for q in self.sizes)
+        for value, f, a, b in zip(theta, self.factor, self.row, self.column, strict=True):
+            lam[f][a, b] = value
+        return lam
+
+    def pack(self, lam: tuple[FloatArray, ...]) -> FloatArray:
+        """The parameters' entries of matrices (q, q), one a factor."""
+        places = zip(self.factor, self.row, self.column, strict=True)
+        return np.array([lam[f][a, b] for f, a, b in places])
+
+    @property
+    def diagonal(self) -> BoolArray:
+        """Which parameters stand on a diagonal (k,)."""
+        return np.asarray(self.row == self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What an evaluation says at one theta, on the standardised scale.
+
+    Attributes
+    ----------
+    deviance : float
+        -2 log-likelihood (restricted if asked), without the constants of the standardisation.
+    beta : array (p,)
+    unscaled : array (p, p)
+        (X'V^-1 X)^-1.
+    residual : float
+        Penalised residual sum of squares r^2; sigma^2 = r^2 / degrees.
+    degrees : int
+        n, or n - p for REML.
+    weight : array (w, w)
+        B with d deviance = sum over factors of <trace - <B, cross>, dSigma>.
+    """
+
+    deviance: float
+    beta: FloatArray
+    unscaled: FloatArray
+    residual: float
+    degrees: int
+    weight: FloatArray
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance that maximises the likelihood at this theta."""
+        return self.residual / self.degrees
+
+    @property
+    def contrast(self) -> FloatArray:
+        """(-beta, 1): the residual's direction among [X y]."""
+        return np.append(-self.beta, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Deviance as a function of theta.
+
+    Attributes
+    ----------
+    statistics : Statistics
+    template : Template
+    rows : int
+    reml : bool
+    """
+
+    statistics: Statistics
+    template: Template
+    rows: int
+    reml: bool
+
+    def at(self, theta: FloatArray) -> tuple[Evaluation, Solution]:
+        """Evaluate and solve for the coefficients."""
+        evaluation = self.statistics.evaluate(self.template.unpack(theta))
+        return evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+
+    def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Deviance and its gradient (k,)."""
+        evaluation, solution = self.at(theta)
+        return solution.deviance, self.gradient_of(theta, evaluation, solution)
+
+    def gradient_of(
+        self, theta: FloatArray, evaluation: Evaluation, solution: Solution
+    ) -> FloatArray:
+        """Gradient (k,) read from what `at` returned."""
+        lam = self.template.unpack(theta)
+        slopes = covariance_scores(evaluation, solution.weight)
+        return self.template.pack(tuple(2.0 * S @ L for S, L in zip(slopes, lam, strict=True)))
+
+    def gradient(self, theta: FloatArray) -> FloatArray:
+        """Gradient (k,) of the deviance."""
+        return self.value_and_gradient(theta)[1]
+
+
+def template(factors: tuple[Factor, ...]) -> Template:
+    """Places of the parameters of every factor's blocks."""
+    places: list[tuple[int, int, int, int]] = []
+    terms: list[tuple[int, int, int]] = []
+    for f, of_factor in enumerate(factors):
+        first = 0
+        for block in of_factor.blocks:
+            for b in range(block.size):
+                last = block.size if block.correlated else b + 1
+                places += [(f, first + a, first + b, len(terms)) for a in range(b, last)]
+            terms.append((f, first, block.size))
+            first += block.size
+    factor, row, column, block_of = np.array(places, dtype=np.intp).T
+    sizes = tuple(of_factor.size for of_factor in factors)
+    levels = tuple(of_factor.levels for of_factor in factors)
+    return Template(sizes, levels, factor, row, column, block_of, tuple(terms))
+
+
+def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
+    """Coefficients, residual and deviance from W'V^-1 W."""
+    p = len(evaluation.inner) - 1
+    scale = np.sqrt(np.diag(evaluation.inner)[:p])
+    lower = np.linalg.cholesky(evaluation.inner[:p, :p] / np.outer(scale, scale))
+    inverse = np.linalg.inv(lower).T / scale[:, None]
+    z = inverse.T @ evaluation.inner[:p, p]
+    beta = inverse @ z
+    unscaled = inverse @ inverse.T
+    residual = max(float(evaluation.inner[p, p] - z @ z), _NO_RESIDUAL)
+    degrees = rows - p if reml else rows
+    deviance = evaluation.log_det + degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
+    contrast = np.append(-beta, 1.0)
+    weight = degrees / residual * np.outer(contrast, contrast)
+    if reml:
+        deviance += 2.0 * float(np.log(np.diag(lower) * scale).sum())
+        weight[:p, :p] += unscaled
+    return Solution(float(deviance), beta, unscaled, residual, degrees, weight)
+
+
+def covariance_scores(evaluation: Evaluation, weight: FloatArray) -> tuple[FloatArray, ...]:
+    """Derivative of the deviance in every factor's relative covariance Sigma = lam lam' (q, q)."""
+    return tuple(
+        T - np.einsum("abij,ij->ab", G, weight)
+        for T, G in zip(evaluation.trace, evaluation.cross, strict=True)
+    )

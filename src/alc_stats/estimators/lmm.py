@@ -1,0 +1,329 @@
+"""Linear mixed models by our own engine: any number of nested and crossed random terms.
+
+`fit_lmm` goes from a formula and a table to a `Fit`; the `LmmState` beside it keeps what
+inference after the fit needs (derivatives, random effects, small-sample corrections) and is
+neither printed nor stored.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.design import Design, Table, build_design, read_table
+from alc_stats.estimators.fit import Fit, Request, VarianceComponent
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution
+from alc_stats.estimators.kernels.lmm_model import Evaluation
+from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
+from alc_stats.estimators.kernels.lmm_search import Optimum, search
+from alc_stats.estimators.lmm_certificate import certify
+from alc_stats.estimators.lmm_terms import RandomPart, Term, random_part
+from alc_stats.records import FloatArray
+
+_NO_RESIDUAL = 1e-12
+"""A residual SD below this share of the outcome's SD is rounding, not error."""
+_ZERO_SD = 1e-9
+"""A random SD below this share of the residual SD is the rounding of an exact zero."""
+_REPRODUCED = 1e-13
+"""Residual variance, relative to least squares, at which random effects reproduce the outcome."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LmmState:
+    """A fitted mixed model as functions of its variance parameters.
+
+    Everything inside is on standardised scales; the properties are in the units of the columns.
+    The restricted or full deviance as a function of theta is `objective`; `evaluation.cross` holds
+    the derivatives of W'V^-1 W, hence of the coefficients' covariance, in every covariance
+    parameter.
+
+    Attributes
+    ----------
+    objective : Objective
+    scales : Scales
+    optimum : Optimum
+    evaluation : Evaluation
+        At the optimum.
+    solution : Solution
+        At the optimum.
+    random : RandomPart
+    """
+
+    objective: Objective
+    scales: Scales
+    optimum: Optimum
+    evaluation: Evaluation
+    solution: Solution
+    random: RandomPart
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return float(self.scales.fixed.scale * np.sqrt(self.solution.sigma2))
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """Fixed effects (p,)."""
+        return self.scales.coefficients(self.solution.beta)
+
+    @property
+    def vcov(self) -> FloatArray:
+        """Covariance (p, p) of the fixed effects at the estimated variances."""
+        return self.scales.covariance(self.solution.unscaled * self.solution.sigma2)
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood, or restricted log-likelihood."""
+        o, s = self.objective, self.solution
+        return -0.5 * self.scales.deviance(s.deviance, degrees=s.degrees, reml=o.reml)
+
+    def relative_factor(self, factor: int) -> FloatArray:
+        """Lower triangular lam (q, q) of one grouping: covariance = sigma^2 lam lam'."""
+        lam = self.objective.template.unpack(self.optimum.theta)[factor]
+        return self.scales.factor(factor, lam)
+
+    def covariance(self, factor: int) -> FloatArray:
+        """Covariance (q, q) of the random effects of one grouping."""
+        lam = self.sigma * self.relative_factor(factor)
+        return np.asarray(lam @ lam.T)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FittedLmm:
+    """A fit and the state it was read from."""
+
+    fit: Fit
+    state: LmmState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConditionalModes:
+    """Random effects of one grouping given the data, in the units of the columns.
+
+    Attributes
+    ----------
+    group : str
+    names : tuple of str, length q
+    labels : Index (J,)
+    modes : array (J, q)
+    covariance : array (J, q, q)
+        Of the effects given the data and the fixed effects (lme4's condVar).
+    """
+
+    group: str
+    names: tuple[str, ...]
+    labels: pd.Index
+    modes: FloatArray
+    covariance: FloatArray
+
+
+def fit_lmm(
+    formula: Formula, data: pd.DataFrame, *, request: Request, weights: str | None = None
+) -> FittedLmm:
+    """Fit a linear mixed model.
+
+    Parameters
+    ----------
+    formula : Formula
+        With at least one random term.
+    data : DataFrame
+    request : Request
+        `method` "REML" or "ML"; `df` "satterthwaite", "kenward-roger", "residual" or "normal".
+    weights : str, optional
+        Column of positive prior weights: Var(e_i) = sigma^2 / w_i.
+
+    Raises
+    ------
+    FormulaError, FitError
+        As `alc_stats.estimators.fit`; FitError also where the random effects reproduce the
+        outcome or the crossed part is too large.
+    """
+    from alc_stats.estimators.small_sample import adjusted
+
+    table = read_table(formula, data, [weights] if weights else [])
+    design = build_design(formula, table)
+    random = random_part(formula, table)
+    state = fit_arrays(
+        design, random, reml=request.method == "REML", weights=_weights(table, weights)
+    )
+    inference = adjusted(state, design, request.df)
+    components, boundary = _components(state)
+    fit = Fit(
+        request=request,
+        names=design.names,
+        estimates=state.coefficients,
+        vcov=inference.vcov,
+        df=inference.df,
+        components=design.components,
+        random=components,
+        loglik=state.loglik,
+        counts=table.counts(random.counts()),
+        certificate=certify(
+            state.optimum, _parameter_names(state), boundary=boundary, digits=data_digits(design)
+        ),
+        coding=design.coding,
+        statistics=design.statistics() | {"residual_sd": state.sigma},
+        software=_software(),
+    )
+    return FittedLmm(fit, state)
+
+
+def fit_arrays(
+    design: Design, random: RandomPart, *, reml: bool, weights: FloatArray | None = None
+) -> LmmState:
+    """Search for the optimum of a design's (restricted) likelihood.
+
+    Raises
+    ------
+    FitError
+        If nothing is left to vary, before or after the random effects.
+    """
+    problem = prepare(design.y, design.X, factors=random.factors, reml=reml, weights=weights)
+    if problem.scales.fixed.scale <= _NO_RESIDUAL * design.y.std():
+        raise FitError(
+            Problem(
+                "the columns reproduce the outcome exactly, so nothing is left to vary",
+                way_out="Look for the outcome among the predictors.",
+            )
+        )
+    optimum = search(problem.objective)
+    evaluation, solution = problem.objective.at(optimum.theta)
+    if not solution.sigma2 > _REPRODUCED:
+        raise FitError(
+            Problem(
+                "the random effects reproduce the outcome exactly, so no residual is left",
+                way_out="Look for an outcome that is constant within every level of a grouping.",
+            )
+        )
+    return LmmState(problem.objective, problem.scales, optimum, evaluation, solution, random)
+
+
+def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:
+    """Random effects of every grouping given the data: modes and conditional covariances."""
+    lam = state.objective.template.unpack(state.optimum.theta)
+    found = []
+    for f, effects in enumerate(state.objective.statistics.effects(lam)):
+        back = state.scales.fixed.scale * state.scales.random[f].back
+        modes = np.einsum("qwj,w,bq->jb", effects.loads, state.solution.contrast, back)
+        spread = np.einsum("aq,qrj,br->jab", back, effects.spread, back)
+        names = tuple(n for t in state.random.terms if t.factor == f for n in t.names)
+        found.append(
+            ConditionalModes(
+                state.random.groups[f],
+                names,
+                state.random.labels[f],
+                modes,
+                spread * state.solution.sigma2,
+            )
+        )
+    return tuple(found)
+
+
+def data_digits(design: Design) -> float:
+    """Decimal digits of the outcome's and columns' variation that float64 input can hold.
+
+    Whole numbers are exact; any other value is off by up to half a unit in its last place, which
+    beside a large origin is no small share of what varies.
+    """
+    columns = [design.y, *design.X.T]
+    shares = [_rounding_share(column) for column in columns]
+    return float(min(15.0, -np.log10(max(shares))))
+
+
+def _rounding_share(column: FloatArray) -> float:
+    spread = float(column.std())
+    if spread == 0.0 or np.array_equal(column, np.rint(column)):
+        return 1e-16
+    return float(np.finfo(float).eps / 2.0 * np.abs(column).max() / spread)
+
+
+def _weights(table: Table, name: str | None) -> FloatArray | None:
+    if name is None:
+        return None
+    weights = table.frame[name].to_numpy(dtype=float)
+    if not np.all(weights > 0.0):
+        raise FitError(
+            Problem(
+                f"the weights '{name}' are not all positive",
+                found=f"{int(np.sum(weights <= 0.0))} of {len(weights)} rows",
+                way_out="Leave those rows out.",
+            )
+        )
+    return weights
+
+
+def _components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
+    """SDs and correlations in the units of the columns, residual last; what is at a boundary."""
+    found: list[VarianceComponent] = []
+    boundary: list[str] = []
+    factors = [state.sigma * state.relative_factor(f) for f in range(len(state.random.factors))]
+    for term in state.random.terms:
+        own = factors[term.factor][term.columns, term.columns]
+        sds = np.linalg.norm(own, axis=1)
+        found += [
+            VarianceComponent(term.group, name, float(sd))
+            for name, sd in zip(term.names, sds, strict=True)
+        ]
+        if term.correlated:
+            found += _correlations(term.group, term.names, own, sds)
+        boundary += _at_boundary(state, term, sds)
+    found.append(VarianceComponent("Residual", "", state.sigma))
+    return tuple(found), tuple(boundary)
+
+
+def _correlations(
+    group: str, names: tuple[str, ...], factor: FloatArray, sds: FloatArray
+) -> list[VarianceComponent]:
+    directions = np.divide(factor, sds[:, None], out=np.zeros_like(factor), where=sds[:, None] > 0)
+    products = np.clip(directions @ directions.T, -1.0, 1.0)
+    return [
+        VarianceComponent(
+            group,
+            names[j],
+            float(sds[j]),
+            names[i],
+            float(products[i, j]) if sds[i] > 0 and sds[j] > 0 else float("nan"),
+        )
+        for i in range(len(sds))
+        for j in range(i)
+    ]
+
+
+def _at_boundary(state: LmmState, term: Term, sds: FloatArray) -> list[str]:
+    """SDs of a term that are zero; if none is but a combination is, its correlation."""
+    lam = state.objective.template.unpack(state.optimum.theta)[term.factor]
+    if np.all(np.diag(lam)[term.columns] > 0.0):
+        return []
+    Z = state.random.factors[term.factor].Z[:, term.columns]
+    zero = sds * np.sqrt(np.mean(Z**2, axis=0)) < _ZERO_SD * state.sigma
+    if zero.any():
+        return [f"SD of {n} | {term.group}" for n, z in zip(term.names, zero, strict=True) if z]
+    return [f"correlation of {', '.join(term.names)} | {term.group}"]
+
+
+@functools.cache
+def _software() -> str:
+    return f"alc_stats {version('alc_stats')}, profiled likelihood"
+
+
+def _parameter_names(state: LmmState) -> tuple[str, ...]:
+    """A name for every parameter of the search."""
+    form = state.objective.template
+    columns = {
+        (term.factor, term.first + k): (term.group, name)
+        for term in state.random.terms
+        for k, name in enumerate(term.names)
+    }
+    found = []
+    for f, a, b in zip(form.factor, form.row, form.column, strict=True):
+        group, row = columns[int(f), int(a)]
+        column = columns[int(f), int(b)][1]
+        kind = f"SD of {row}" if a == b else f"covariance of {column}, {row}"
+        found.append(f"{kind} | {group}")
+    return tuple(found)
