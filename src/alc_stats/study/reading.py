@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.files import read_toml
 from alc_stats.study.consistency import check_consistency
 from alc_stats.study.declaration import Study
 
@@ -46,20 +46,12 @@ def _merged(folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeclarationError(
-            Problem(
-                "no study is declared here",
-                where=str(path),
-                way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.",
-            )
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            Problem("is not valid TOML", where=str(path), found=str(error))
-        ) from None
+    absent = Problem(
+        "no study is declared here",
+        where=str(path),
+        way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.",
+    )
+    return read_toml(path, absent=absent)
 
 
 def _structured(declared: Mapping[str, Any], folders: tuple[Path, ...]) -> Study:
