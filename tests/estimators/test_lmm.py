@@ -13,6 +13,7 @@ from alc_stats.errors import DeclarationError, FitError, FormulaError
 from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.fit import Request
 from alc_stats.estimators.formula import parse
+from alc_stats.estimators.kernels import lmm_crossed
 from alc_stats.estimators.lmm import FittedLmm, conditional_modes, fit_lmm
 from alc_stats.records import dump, load
 from estimators.witness import answers, real_data, table
@@ -368,6 +369,15 @@ def test_two_names_for_one_grouping_are_not_identified(awkward: pd.DataFrame) ->
     assert result.certificate.status == "not_identified"
     assert result.certificate.unidentified == ("SD of Intercept | g", "SD of Intercept | again")
     assert not result.certificate.usable
+
+
+def test_crossed_groupings_beyond_memory_are_refused(
+    ratings: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmm_crossed, "LARGEST_REMAINDER", 8)
+    with pytest.raises(FitError, match="too large for this computer's memory") as caught:
+        fit("y ~ load + (1 | person) + (1 | task)", ratings)
+    assert "Found: 9 random effects beside those of the largest" in str(caught.value)
 
 
 def test_weights_must_be_positive(awkward: pd.DataFrame) -> None:
