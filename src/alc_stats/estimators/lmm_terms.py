@@ -247,7 +247,8 @@ def _undetermined(
             A[a, b] = A[b, a] = np.bincount(grouping.level, scaled[a] * scaled[b], grouping.levels)
     pairs = [(a, b) for a in range(q) for b in range(a + 1)]
     moved = np.array([_moved(A, a, b) for a, b in pairs])
-    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    size = np.linalg.norm(moved, axis=1, keepdims=True)
+    moved /= np.where(size > 0.0, size, 1.0)
     values, vectors = np.linalg.eigh(moved @ moved.T)
     if values[0] > _UNDETERMINED * values[-1]:
         return []

@@ -164,7 +164,7 @@ def _first_metric(objective: Objective, theta: FloatArray) -> FloatArray:
             abs(theta[(form.factor == f) & (form.row == b) & (form.column == b)][0]), _SMALL
         )
         found[k] = (4.0 if a == b else 2.0) * pivot**2 * trace[a] * trace[b] / form.levels[f]
-    return np.maximum(found, 1e-8 * found.max())
+    return np.asarray(np.maximum(found, 1e-8 * found.max()))
 
 
 def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
