@@ -10,10 +10,6 @@ DENSE_TWIN = 1e-9
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
 
-FINITE_DIFFERENCE = 1e-6
-"""Fourth-order differences, step 0.001, of a function of some thousands: rounding leaves 1e-9,
-truncation 1e-12 times a fifth derivative of some thousands."""
-
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
 optimum the likelihood is flat, so its last digit fixes only half the digits of the place."""
@@ -33,6 +29,13 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+MIXEDLM_ESTIMATES = 2e-5
+"""MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
+variances and standard errors, and less of fixed effects."""
+
+MIXEDLM_LOGLIK = 1e-6
+"""The likelihood is flat where MixedLM stops: half the square of its score next to a limit."""
 
 MONTE_CARLO_SIGMAS = 4.0
 """A seeded simulation mean is off by more than four standard errors once in 16,000 seeds."""
