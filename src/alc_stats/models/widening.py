@@ -8,45 +8,26 @@ honestly counted. The estimate is a difference of log SDs; its exponential is an
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from alc_stats.errors import FitError, Problem
+from alc_stats.errors import DeclarationError, FitError, Problem, did_you_mean
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference import Criterion
-from alc_stats.inference.homogeneity import brown_forsythe
-from alc_stats.measures.describe import bounds_share
+from alc_stats.measures.columns import numbers, require
 from alc_stats.measures.moments import log_sd
-from alc_stats.models.finding import Claim, Evidence, Finding, Outcome, find
+from alc_stats.models import spread_artefacts as artefacts
+from alc_stats.models.finding import Claim, Finding, find
+from alc_stats.models.spread_artefacts import FEWEST_MEMBERS, Arm, Spreads, Values
 from alc_stats.records import FloatArray, Number, Phrase
 
-SHARE_AT_BOUND = 0.05
-"""More than this share of an arm exactly at a bound, and the bound may have made the spread."""
-
-SHARE_EXPLAINED = 0.5
-"""A mean shift that predicts at least this much of the log SD difference may have made it."""
-
-COUPLING_ALPHA = 0.05
 FEWEST_CLUSTERS = 2
-FEWEST_MEMBERS = 3
-FEWEST_FOR_A_LINE = 3
+"""One cluster's spread cannot be told from the effect of its arm."""
 
-Values = Mapping[str, FloatArray]
-"""Outcomes by arm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spreads:
-    """Log SD and mean of each cluster in the two arms: arrays (clusters of that arm,)."""
-
-    treated: FloatArray
-    control: FloatArray
-    treated_means: FloatArray
-    control_means: FloatArray
+NAMED = 8
+"""Values of a column that an error lists, so that a column of ids does not fill the screen."""
 
 
 def widening(
@@ -63,10 +44,16 @@ def widening(
 ) -> Finding:
     """Whether `outcome` spreads wider among the members of treated clusters than of control ones.
 
+    No verdict can rest on a spread that an artefact could have made. Scores heaped at or near an
+    end of the scale, clusters without any spread, and cluster sizes so unequal that heavy tails
+    would show are threats. So is a shift of the mean, unless the difference stands at equal
+    cluster means (analysis of covariance), or the shift is too small for any coupling of spread
+    and level that the data allow to make half of it.
+
     Parameters
     ----------
     data : DataFrame
-        One row a person or occasion.
+        One row a person or occasion. Rows without an outcome are left out.
     claim : Claim
         The prediction that is tested.
     outcome, arm, cluster : str
@@ -81,26 +68,68 @@ def widening(
 
     Raises
     ------
+    DeclarationError
+        If a column is unknown, a value of `arm` does not occur, or the bounds are not in order.
+    TableError
+        If the outcome does not hold finite numbers, or lies outside its bounds.
     FitError
-        If an arm has fewer than two clusters of at least three members, or a cluster is in both.
+        If an arm has fewer than two clusters of at least three values that are not all equal, a
+        cluster is in both arms, or a row with an outcome has no cluster.
 
     References
     ----------
     Nakagawa et al. (2015), Methods in Ecology and Evolution 6, 143-152 (bias-corrected log SD).
     """
-    rows = data.loc[data[arm].isin([treated, control]), [outcome, arm, cluster]].dropna()
-    groups = {name: rows.loc[rows[arm] == name] for name in (treated, control)}
-    spreads = _spreads(groups[treated], groups[control], outcome, cluster)
+    require(data, [outcome, arm, cluster], where="widening")
+    problems = [*_arm_problems(data[arm], treated, control), *_bound_problems(bounds)]
+    if problems:
+        raise DeclarationError(*problems)
+    rows = data[[arm, cluster]].assign(
+        **{outcome: numbers(data, [outcome], where="widening")[outcome]}
+    )
+    groups = [rows.loc[rows[arm] == name] for name in (treated, control)]
+    spreads = _spreads(*groups, outcome=outcome, cluster=cluster)
+    values: Values = {
+        name: group[outcome].dropna().to_numpy(dtype=float)
+        for name, group in zip((treated, control), groups, strict=True)
+    }
     estimate = log_sd_difference(spreads, name=f"log SD of {outcome}, {treated} - {control}")
-    values: Values = {name: group[outcome].to_numpy(dtype=float) for name, group in groups.items()}
+    scale = max(abs(estimate.value), criterion.smallest_effect)
     evidence = (
-        _bound_evidence(values, bounds),
-        _coupling_evidence(spreads, estimate.value),
-        _naive_evidence(values, estimate),
+        artefacts.ends_of_scale(values, bounds, outcome=outcome),
+        artefacts.mean_variance(spreads, values, scale=scale, level=1.0 - criterion.alpha),
+        artefacts.left_out(spreads),
+        artefacts.unequal_sizes(spreads, scale),
+        artefacts.ignored_clustering(values, estimate),
     )
     return find(
         claim, estimate, criterion=criterion, evidence=evidence, observed=_observed(estimate)
     )
+
+
+def _arm_problems(arms: pd.Series, treated: str, control: str) -> Iterator[Problem]:
+    where = f"widening, column '{arms.name}'"
+    if treated == control:
+        yield Problem("treated and control are the same arm", where=where, found=f"'{treated}'")
+    found = [str(a) for a in arms.dropna().unique()]
+    for name in dict.fromkeys((treated, control)):
+        if not (arms == name).any():
+            yield Problem(
+                f"no row is in arm '{name}'",
+                where=where,
+                found=", ".join(sorted(found)[:NAMED]) + (", ..." if len(found) > NAMED else ""),
+                way_out=did_you_mean(str(name), found) if len(found) <= NAMED else "",
+            )
+
+
+def _bound_problems(bounds: tuple[float, float] | None) -> Iterator[Problem]:
+    if bounds is not None and not bounds[0] < bounds[1]:
+        yield Problem(
+            "the bounds are not in order",
+            where="widening, bounds",
+            found=f"{bounds[0]:g}, {bounds[1]:g}",
+            allowed="the smallest possible value, then the largest",
+        )
 
 
 def _observed(estimate: Estimate) -> Phrase:
@@ -113,107 +142,74 @@ def _observed(estimate: Estimate) -> Phrase:
 
 def log_sd_difference(spreads: Spreads, *, name: str = "log SD difference") -> Estimate:
     """Mean log SD of treated minus control clusters, with Welch's standard error and df."""
-    parts = [np.var(x, ddof=1) / len(x) for x in (spreads.treated, spreads.control)]
-    df = sum(parts) ** 2 / sum(
-        v**2 / (len(x) - 1) for v, x in zip(parts, (spreads.treated, spreads.control), strict=True)
-    )
-    value = float(np.mean(spreads.treated) - np.mean(spreads.control))
-    return Estimate(name, value, math.sqrt(sum(parts)), float(df), "log SD")
+    arms = (spreads.treated.log_sds, spreads.control.log_sds)
+    parts = [float(np.var(x, ddof=1)) / x.size for x in arms]
+    shares = sum(v**2 / (x.size - 1) for v, x in zip(parts, arms, strict=True))
+    df = sum(parts) ** 2 / shares if shares > 0.0 else math.nan
+    return Estimate(name, spreads.difference, math.sqrt(sum(parts)), df, "log SD")
 
 
-def _spreads(treated: pd.DataFrame, control: pd.DataFrame, outcome: str, cluster: str) -> Spreads:
-    both = set(treated[cluster]) & set(control[cluster])
-    if both:
-        raise FitError(
-            Problem(
-                f"{len(both)} clusters are in both arms",
-                where=f"column '{cluster}'",
-                allowed="each cluster in one arm",
-                way_out="Name the level that was assigned to arms.",
-            )
+def _spreads(
+    treated: pd.DataFrame, control: pd.DataFrame, *, outcome: str, cluster: str
+) -> Spreads:
+    known = [part.loc[part[outcome].notna()] for part in (treated, control)]
+    lost = sum(int(part[cluster].isna().sum()) for part in known)
+    both = set(known[0][cluster].dropna()) & set(known[1][cluster].dropna())
+    problems = [*_lost(lost, cluster), *_in_both(len(both), cluster)]
+    if problems:
+        raise FitError(*problems)
+    return Spreads(*(_arm(part, outcome, cluster) for part in (treated, control)))
+
+
+def _lost(count: int, cluster: str) -> Iterator[Problem]:
+    if count:
+        yield Problem(
+            f"{count} rows with an outcome have no cluster",
+            where=f"column '{cluster}'",
+            allowed="a cluster in every row",
+            way_out="Leave these rows out in the preparation of the data, where it is recorded.",
         )
-    (treated_sd, treated_means), (control_sd, control_means) = (
-        _by_cluster(part, outcome, cluster) for part in (treated, control)
-    )
-    return Spreads(treated_sd, control_sd, treated_means, control_means)
 
 
-def _by_cluster(rows: pd.DataFrame, outcome: str, cluster: str) -> tuple[FloatArray, FloatArray]:
-    """Log SDs and means of the clusters whose spread can be measured."""
-    members = [g.to_numpy(dtype=float) for _, g in rows.groupby(cluster, observed=True)[outcome]]
-    usable = [v for v in members if len(v) >= FEWEST_MEMBERS and np.ptp(v) > 0]
+def _in_both(count: int, cluster: str) -> Iterator[Problem]:
+    if count:
+        yield Problem(
+            f"{count} clusters are in both arms",
+            where=f"column '{cluster}'",
+            allowed="each cluster in one arm",
+            way_out="Name the level that was assigned to arms.",
+        )
+
+
+def _arm(rows: pd.DataFrame, outcome: str, cluster: str) -> Arm:
+    """The clusters of one arm, measured or counted as left out."""
+    members = [
+        group.dropna().to_numpy(dtype=float)
+        for _, group in rows.groupby(cluster, observed=True)[outcome]
+    ]
+    enough = [v for v in members if v.size >= FEWEST_MEMBERS]
+    usable = [v for v in enough if np.ptp(v) > 0.0]
     if len(usable) < FEWEST_CLUSTERS:
         raise FitError(
             Problem(
                 f"an arm has {len(usable)} clusters whose spread can be measured",
                 where=f"column '{cluster}'",
-                allowed=f"at least {FEWEST_CLUSTERS}, each of {FEWEST_MEMBERS} or more values",
+                allowed=f"at least {FEWEST_CLUSTERS}, each of {FEWEST_MEMBERS} or more values "
+                "that are not all equal",
                 way_out="The spread of one cluster cannot be told from the effect of the arm.",
             )
         )
-    return np.array([log_sd(v).value for v in usable]), np.array([v.mean() for v in usable])
+    return Arm(
+        log_sds=np.array([log_sd(v).value for v in usable]),
+        means=np.array([v.mean() for v in usable]),
+        sizes=np.array([float(v.size) for v in usable]),
+        mean_noise=np.array([v.var(ddof=1) / v.size for v in usable]),
+        third_moments=np.array([_third_moment(v) for v in usable]),
+        few=len(members) - len(enough),
+        flat=len(enough) - len(usable),
+    )
 
 
-_UNBOUNDED = Phrase(
-    "The outcome's bounds are not declared, so a floor or ceiling cannot be ruled out."
-)
-_OFF_BOUNDS = (
-    "At most {floor_share} of an arm lies at the floor and {ceiling_share} at the ceiling."
-)
-_AT_BOUNDS = (
-    "Up to {floor_share} of an arm lies exactly at the floor and {ceiling_share} at the ceiling, "
-    "where scores cannot spread further; a model of the bounded outcome is needed before the "
-    "spread can be read as people's own."
-)
-
-
-def _bound_evidence(values: Values, bounds: tuple[float, float] | None) -> Evidence:
-    """Whether so many values lie exactly at a bound that the bound may have made the spread."""
-    if bounds is None:
-        return Evidence("bounds", "threat", _UNBOUNDED)
-    shares = [bounds_share(v, lower=bounds[0], upper=bounds[1]) for v in values.values()]
-    floor, ceiling = max(s.floor for s in shares), max(s.ceiling for s in shares)
-    threat = max(floor, ceiling) >= SHARE_AT_BOUND
-    numbers = {"floor_share": Number(floor, "share"), "ceiling_share": Number(ceiling, "share")}
-    phrase = Phrase(_AT_BOUNDS if threat else _OFF_BOUNDS, numbers)
-    return Evidence("bounds", "threat" if threat else "clear", phrase)
-
-
-_TOO_FEW = Phrase("Too few control clusters to relate spread to level.")
-_COUPLING = (
-    "Among control clusters log SD changes by {coupling_slope} per unit of the mean "
-    "(p {coupling_p}); the shift of the mean alone predicts a difference of "
-    "{predicted_log_sd} log SD."
-)
-
-
-def _coupling_evidence(spreads: Spreads, difference: float) -> Evidence:
-    """Whether spread goes with level, and the mean shift alone would predict the difference."""
-    if len(spreads.control) < FEWEST_FOR_A_LINE:
-        return Evidence("mean-variance coupling", "not tested", _TOO_FEW)
-    line = stats.linregress(spreads.control_means, spreads.control)
-    shift = spreads.treated_means.mean() - spreads.control_means.mean()
-    predicted = float(line.slope * shift)
-    large = predicted * difference > 0 and abs(predicted) >= SHARE_EXPLAINED * abs(difference)
-    numbers = {
-        "coupling_slope": Number(float(line.slope)),
-        "coupling_p": Number(float(line.pvalue), "p"),
-        "predicted_log_sd": Number(predicted, "estimate", "log SD"),
-    }
-    outcome: Outcome = "threat" if large and line.pvalue < COUPLING_ALPHA else "clear"
-    return Evidence("mean-variance coupling", outcome, Phrase(_COUPLING, numbers))
-
-
-_NAIVE = (
-    "A Brown-Forsythe test that takes every row as independent gives p {naive_p}; "
-    "with the cluster as the unit p is {clustered_p}."
-)
-
-
-def _naive_evidence(values: Values, estimate: Estimate) -> Evidence:
-    """What the test that ignores clusters would have said; the estimate does not ignore them."""
-    numbers = {
-        "naive_p": Number(brown_forsythe(values).p, "p"),
-        "clustered_p": Number(estimate.p_value, "p"),
-    }
-    return Evidence("ignored clustering", "clear", Phrase(_NAIVE, numbers))
+def _third_moment(values: FloatArray) -> float:
+    n = values.size
+    return n * float(np.sum((values - values.mean()) ** 3)) / ((n - 1) * (n - 2))
