@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.estimate import p_two_sided, t_interval
-from alc_stats.records import FloatArray
+from alc_stats.records import SESSION_ONLY, FloatArray
 
 Component = Literal["mean", "log_sd", "between_log_sd"]
 
@@ -90,6 +90,8 @@ class Fit:
         "r_squared", "residual_sd", "outcome_mean", "outcome_sd" and the like.
     software : str
         Engine and version that produced the numbers.
+    memory : Memory or None
+        The rows behind the fit, while the session lasts; never stored.
     """
 
     request: Request
@@ -105,6 +107,7 @@ class Fit:
     coding: Coding
     statistics: Mapping[str, float]
     software: str
+    memory: Any = field(default=None, metadata=SESSION_ONLY)
 
     def __post_init__(self) -> None:
         k = len(self.names)

@@ -15,6 +15,7 @@ from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.rank import orthonormal
 from alc_stats.estimators.kernels.sandwich import bias_reduced, satterthwaite
+from alc_stats.estimators.memory import Memory
 from alc_stats.records import FloatArray, IntArray
 
 Covariance = Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"]
@@ -49,6 +50,7 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         coding=design.coding,
         statistics=design.statistics() | _quality(design.y, Q, result),
         software=_software(),
+        memory=Memory(formula, table, design),
     )
 
 
