@@ -1,5 +1,12 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+CENTRAL_DIFFERENCE = 2e-6
+"""Central differences, step 0.00001, of a deviance of some hundreds: rounding leaves 1e-8 a slope,
+truncation 1e-10 times a third derivative of some thousands."""
+
+DENSE_TWIN = 1e-9
+"""The same quantity from inverses of whole matrices, which lose some four digits."""
+
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
 
@@ -20,11 +27,24 @@ INCOMPLETE_ROWS = 1e-3
 JSON_DIGITS = 1e-12
 """R writes 15 significant digits; sums of about a hundred terms lose two or three of them."""
 
+LME4_STOPS_EARLY = 2e-5
+"""Standard deviations, correlations and modes where lme4 stopped searching: an optimum is flat, and
+flattest in the correlation of a weak slope."""
+
+LMERTEST_DIFFERENCES = 1e-5
+"""lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
 MONTE_CARLO_SIGMAS = 4.0
 """A seeded simulation mean is off by more than four standard errors once in 16,000 seeds."""
 
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
+
+OTHER_SEARCH = 2e-6
+"""Degrees of freedom and standard errors at the place where lme4 stopped searching, relative."""
+
+PUBLISHED_OBJECTIVE = 2e-9
+"""-2 log-likelihoods of some hundreds, as far as the search that was published went."""
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
@@ -35,8 +55,15 @@ SAME_LOGLIK = 1e-8
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
 
+TEN_DIGITS = 1e-10
+"""The least a certified variance parameter must have right."""
+
 TEN_PRINTED_DIGITS = 5e-9
 """The file prints about ten significant digits of group means up to ten."""
 
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
+
+UNITS_ONLY = 1e-10
+"""The same model in other units or another order: rounding of some hundreds of operations, times
+the condition of small designs."""

@@ -5,7 +5,8 @@
     AlcError                    exit code 1; carries every problem found, not only the first
     ├── DeclarationError        a declaration or an argument is wrong; raised before data are read
     ├── DataError               the data break a declared rule
-    │   ├── SourceError         a source is missing, unreadable or not the declared file
+    │   ├── SourceError         a source is missing or unreadable
+    │   │   └── ChangedSourceError  a source is there, but its bytes are not the declared ones
     │   └── TableError          a table breaks its schema
     ├── FormulaError            a model formula cannot be read or names what the table lacks
     ├── FitError                a model cannot be fitted or is not identified
@@ -64,7 +65,11 @@ class DataError(AlcError):
 
 
 class SourceError(DataError):
-    """A source is missing, unreadable, or its bytes are not the declared ones."""
+    """A source is missing or unreadable; its study is not run."""
+
+
+class ChangedSourceError(SourceError):
+    """A source's bytes are not the declared ones: it is refused, and the study stops."""
 
 
 class TableError(DataError):

@@ -1,13 +1,35 @@
-"""Writing files whole: a reader sees the old file or the new one, never half of either."""
+"""Files: declarations read, results written whole.
+
+A reader of what is written here sees the old file or the new one, never half of either.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from alc_stats.errors import OutputError, Problem
+from alc_stats.errors import DeclarationError, OutputError, Problem
+
+
+def read_toml(path: Path, *, absent: Problem) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises
+    ------
+    DeclarationError
+        With `absent` if there is no such file, or with the place where it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DeclarationError(absent) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problem = Problem("is not valid TOML", where=str(path), found=str(error))
+        raise DeclarationError(problem) from None
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:

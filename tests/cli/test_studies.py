@@ -91,6 +91,29 @@ def test_bad_data_stop_one_study_and_not_the_other(small: Path, tmp_path: Path) 
     assert not (tmp_path / "out" / "other").exists()
 
 
+def test_a_result_of_another_version_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "out" / "old").mkdir(parents=True)
+    (tmp_path / "out" / "old" / "result.json").write_text('{"id": "old"}')
+    done = alc("report", "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is not a result of this version" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_changed_source_stops_its_study(small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "small" / "people.csv"
+    path.write_bytes(path.read_bytes() + b"\n")
+    done = alc("run", small, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not the declared file of source 'people'" in done.stderr
+
+
+def test_a_study_named_twice_is_refused(small: Path, tmp_path: Path) -> None:
+    done = alc("run", small, small, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the study 'small' is named twice" in done.stderr
+
+
 def test_a_typo_is_caught_before_any_data_are_read(small: Path, tmp_path: Path) -> None:
     edit(small, 'model = "effect"\nof = "treated"\nrule', 'model = "efect"\nof = "treated"\nrule')
     done = alc("run", small, "--out", tmp_path / "out", cwd=tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from scipy import linalg
 
 from alc_stats.errors import FitError, FormulaError
-from alc_stats.estimators import Fit
+from alc_stats.estimators import Fit, mixed
 from alc_stats.estimators import fit as fit_any
 from alc_stats.estimators.kernels import mixed as kernel
 from estimators.witness import answers, real_data, table
@@ -104,7 +104,7 @@ def test_no_neighbour_has_a_higher_likelihood(firms: pd.DataFrame) -> None:
     block = kernel.Block(np.ones((len(firms), 1)), firms.groupby("firm").ngroup().to_numpy(), False)
     X = np.column_stack([np.ones(len(firms)), firms["week"]])
     model = kernel.assemble(firms["y"].to_numpy(), X, [block], block.level, reml=True)
-    best = kernel.minimise(model, [block.default()])[0]
+    best = kernel.polish(model, kernel.descend(model, [block.default()])[0])
     around = best.theta + np.linspace(-0.5, 0.5, 1001)
     deviances = [kernel.solve(model, np.array([t])).deviance for t in around]
     assert min(deviances) >= best.deviance - SAME_LOGLIK
@@ -130,8 +130,44 @@ def test_the_search_leaves_the_stationary_point_at_zero(firms: pd.DataFrame) -> 
     block = kernel.Block(np.ones((len(firms), 1)), firms.groupby("firm").ngroup().to_numpy(), False)
     X = np.ones((len(firms), 1))
     model = kernel.assemble(firms["y"].to_numpy(), X, [block], block.level, reml=True)
-    from_zero, usual = (kernel.minimise(model, [start])[0] for start in (np.zeros(1), np.ones(1)))
+    from_zero, usual = (kernel.polish(model, start) for start in (np.zeros(1), np.ones(1)))
     assert from_zero.deviance == pytest.approx(usual.deviance, abs=SAME_LOGLIK)
+
+
+def hard_design(rng: np.random.Generator) -> pd.DataFrame:
+    """Few uneven groups, signals from none to a hundred times the noise, columns far from zero."""
+    sizes = rng.integers(2, 10, rng.integers(4, 12))
+    g = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=len(g)) + rng.uniform(-20, 20)
+    own = rng.choice([0.0, 0.1, 5.0]) * rng.normal(size=len(sizes))[g]
+    slope = rng.choice([0.0, 0.5, 5.0]) * rng.normal(size=len(sizes))[g] * (x - x.mean())
+    noise = rng.normal(size=len(g)) * 10.0 ** rng.uniform(-1, 1)
+    return pd.DataFrame({"g": g, "z": g % 2, "x": x, "y": own + slope + noise})
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "formula", ["y ~ z*x + (1 + x | g)", "y ~ x + (x || g)", "y ~ z + x + (1 | g)"]
+)
+def test_no_other_start_ends_higher(
+    formula: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, tuple[kernel.MixedModel, float]] = {}
+
+    def remembered(model: kernel.MixedModel, theta: np.ndarray) -> kernel.Optimum:
+        optimum = kernel.polish(model, theta)
+        seen["here"] = model, optimum.deviance
+        return optimum
+
+    monkeypatch.setattr(mixed, "polish", remembered)
+    rng = np.random.default_rng(seed)
+    result = fit(formula, hard_design(rng))
+    model, reached = seen["here"]
+    size = sum(block.size for block in model.blocks)
+    starts = [rng.normal(size=size) * scale for scale in (0.1, 1.0, 10.0, 100.0)]
+    elsewhere = kernel.descend(model, starts)[1].min()
+    assert result.certificate.status in ("optimum", "boundary")
+    assert reached <= elsewhere + SAME_LOGLIK
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
@@ -191,7 +227,7 @@ def test_no_fixed_effect_is_zero_by_failure_of_the_search() -> None:
         result = fit("y ~ z + (1 | g)", data)
         statuses.append(result.certificate.status)
         difference = data.groupby("z")["y"].mean().diff().iloc[1]
-        # balanced groups: generalised least squares is the difference in means whatever the variance
+        # balanced groups: generalised least squares is the difference in means at any variance
         assert result.params["z"] == pytest.approx(difference, rel=OTHER_ALGORITHM)
     assert statuses.count("boundary") >= 3
     assert set(statuses) <= {"boundary", "optimum"}
@@ -202,6 +238,16 @@ def test_warnings_of_the_search_become_notes(firms: pd.DataFrame) -> None:
         warnings.simplefilter("error")
         result = fit("flat ~ week + (1 | firm)", firms)
     assert any(note.startswith("statsmodels: ") for note in result.certificate.notes)
+
+
+def test_without_statsmodels_the_answer_is_the_same(firms: pd.DataFrame) -> None:
+    formula = "y ~ mandate*week + (1 + week | firm) + (1 | firm:person)"
+    both, own = fit(formula, firms), fit(formula, firms, engine="alc_stats")
+    assert (both.request.engine, own.request.engine) == ("statsmodels", "alc_stats")
+    assert own.loglik == pytest.approx(both.loglik, abs=SAME_LOGLIK)
+    np.testing.assert_allclose(own.estimates, both.estimates, atol=FLAT_OPTIMUM)
+    assert "statsmodels" in both.software
+    assert "statsmodels" not in own.software
 
 
 def test_a_search_that_did_not_arrive_is_failed(

@@ -7,6 +7,7 @@ its source; `hostile` puts every character that some format could mistake into i
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from alc_stats.measures.describe import Descriptive
 from alc_stats.measures.scales import Scale
 from alc_stats.models.finding import Evidence, Finding
 from alc_stats.records import Number, Phrase
-from alc_stats.study.result import Check, Exhibit, SourceUse, StudyResult
+from alc_stats.study.result import Check, SourceUse, StudyResult
+from report import exhibits
 
 INF = math.inf
 HOSTILE = "50% & _x_ #1 $y$ \\ <b>|*{z}*~^\"' =cmd"
@@ -91,6 +93,16 @@ def finding(
         evidence=evidence,
         rests_on=("published",),
     )
+
+
+_OF_THE_PROSE: dict[str, Verdict] = {
+    "H16a": "supported",
+    "H16b": "equivalent",
+    "H16": "inconclusive",
+    "H16c": "contradicted",
+    "H1c": "inconclusive",
+}
+"""What the paper asks of this study, besides its own hypotheses."""
 
 
 def real_looking() -> StudyResult:
@@ -245,6 +257,10 @@ def real_looking() -> StudyResult:
                     {"value": Number(0.188, "percent")},
                 ),
             ),
+            *(
+                finding(id_, verdict, "A prediction of the prose.", estimate=slow, p=0.0352)
+                for id_, verdict in _OF_THE_PROSE.items()
+            ),
             finding(
                 "H6",
                 "inconclusive",
@@ -258,12 +274,13 @@ def real_looking() -> StudyResult:
                 ),
             ),
         ),
-        exhibits=(_forest(), _histogram()),
+        exhibits=(exhibits.forest(), exhibits.histogram()),
         numbers={
             **_quantity("slowdown_ols", 0.188, 0.013, 0.395),
             **_quantity("slowdown_cluster", 0.188, 0.0016, 0.41),
             **_quantity("slowdown_developer", 0.163, -0.0017, 0.355),
             **_quantity("forecast", -0.248, -0.31, -0.179),
+            **_quantity("gap_log", 0.458, 0.267, 0.649),
             "published_ols.n": Number(246, "count"),
             "developer.groups.developer": Number(16, "count"),
             "published_ols.ai.estimate": Number(0.1726),
@@ -357,11 +374,23 @@ def simulated() -> StudyResult:
                 reason=Phrase("The model did not converge."),
             ),
         ),
-        exhibits=(_trajectory(), _recovery()),
+        exhibits=(exhibits.trajectory(), exhibits.recovery()),
         numbers={"widening.n": Number(1167, "count")},
         checks=(Check("alpha", 0.9, 0.874, 0.01, "put in", "simulated here", False),),
         warnings=("Random slopes: the search ended at its limit (in /home/somebody/run/fit.py)",),
         seconds={"fit": 2.2},
+    )
+
+
+def with_terms(names: tuple[str, ...], *, asked: str) -> StudyResult:
+    """A study of one model with these terms and one hypothesis about the term `asked`."""
+    values = tuple(0.5 + 0.25 * i for i in range(len(names)))
+    estimate = Estimate(asked, 0.5, 0.1, INF, "points")
+    return replace(
+        real_looking(),
+        models={"only": "Only model"},
+        fits={"only": fit(names, values, (0.1,) * len(names))},
+        findings=(finding("H1", "supported", "It rises.", estimate=estimate),),
     )
 
 
@@ -410,7 +439,7 @@ def hostile() -> StudyResult:
             ),
         ),
         ledger=(LedgerRow(FORMULA, 12, 0, HOSTILE, 12),),
-        exhibits=(_forest(HOSTILE),),
+        exhibits=(exhibits.forest(HOSTILE),),
         warnings=(HOSTILE,),
     )
 
@@ -418,116 +447,3 @@ def hostile() -> StudyResult:
 def studies() -> tuple[StudyResult, ...]:
     """The three an ordinary run would hold."""
     return real_looking(), not_run(), simulated()
-
-
-def _forest(label: str = "Observed, OLS with HC3") -> Exhibit:
-    return Exhibit(
-        id="belief_and_fact",
-        kind="forest",
-        title="Developers expected to be faster and were slower",
-        caption="Points are estimates, lines their 95 % intervals; left of zero, AI saves time.",
-        alt="Forest plot: forecasts lie left of zero, all four observed effects right of it.",
-        columns={
-            "label": (
-                "Forecast before the task",
-                label,
-                "Observed, clustered by developer",
-                "Observed, developer intercept",
-            ),
-            "value": (-0.2853, 0.1726, 0.1726, 0.1512),
-            "low": (-0.373, 0.013, 0.0016, -0.0017),
-            "high": (-0.197, 0.333, 0.344, 0.304),
-            "group": ("Expected", "Observed", "Observed", "Observed"),
-        },
-        axes={"x": "Change in time with AI (log minutes)"},
-        reference=0.0,
-    )
-
-
-def percentages() -> Exhibit:
-    """A forest of relative changes."""
-    return Exhibit(
-        id="specifications", kind="forest", title="Published and ours", caption="", alt="",
-        columns={
-            "label": ("Published", "Ours"), "value": (0.188, 0.163), "low": (0.013, -0.002),
-            "high": (0.395, 0.355), "group": ("OLS", "Random intercept"),
-        },
-        axes={"x": "Change in time with AI", "x_kind": "percent"}, reference=0.0,
-    )  # fmt: skip
-
-
-def _histogram() -> Exhibit:
-    edges = [2.0 + 0.5 * i for i in range(11)]
-    ai = [0.01, 0.04, 0.08, 0.14, 0.19, 0.2, 0.15, 0.11, 0.06, 0.02]
-    no = [0.03, 0.07, 0.12, 0.18, 0.2, 0.16, 0.11, 0.08, 0.04, 0.01]
-    return Exhibit(
-        id="times",
-        kind="distribution",
-        title="How long issues took",
-        caption="Shares of issues; bins with fewer than five issues are merged.",
-        alt="Two overlapping histograms of log minutes; the one with AI lies to the right.",
-        columns={
-            "panel": ("",) * 20,
-            "group": ("AI allowed",) * 10 + ("AI not allowed",) * 10,
-            "left": (*edges[:-1], *edges[:-1]),
-            "right": (*edges[1:], *edges[1:]),
-            "share": (*ai, *no),
-        },
-        axes={"x": "Time to finish (log minutes)", "y": "Share of issues"},
-    )
-
-
-def _trajectory() -> Exhibit:
-    rows = []
-    for panel, gain in (("AI awareness", 0.22), ("Capability without AI", 0.01)):
-        for group, factor in (("Mandate", 1.0), ("No mandate", 0.25)):
-            for wave in range(5):
-                value = 3.1 + gain * factor * wave + 0.02 * (wave % 2)
-                gap = group == "No mandate" and wave == 3
-                rows.append(
-                    (
-                        panel,
-                        group,
-                        float(wave),
-                        f"wave {wave + 1}",
-                        None if gap else value,
-                        None if gap else value - 0.12,
-                        None if gap else value + 0.12,
-                        580.0,
-                    )
-                )
-    names = ("panel", "group", "x", "x_label", "value", "low", "high", "n")
-    return Exhibit(
-        id="waves",
-        kind="trajectory",
-        title="Awareness rises, capability does not",
-        caption="Means with 95 % intervals; the third wave without a mandate is suppressed.",
-        alt="Two panels over five waves: awareness rises under the mandate, capability stays flat.",
-        columns=dict(zip(names, zip(*rows, strict=True), strict=True)),
-        axes={"x": "Measurement", "y": "Mean (points from 1 to 7)"},
-    )
-
-
-def _recovery() -> Exhibit:
-    return Exhibit(
-        id="recovery",
-        kind="recovery",
-        title="What was put in and what came out",
-        caption="Diamonds are the values put in, points the estimates with 95 % intervals.",
-        alt="Five estimates with intervals; four of five intervals cover the value put in.",
-        columns={
-            "label": (
-                "Mandate on awareness",
-                "Mandate on capability",
-                "Week",
-                "Mandate by week",
-                "Between-person log SD",
-            ),
-            "truth": (0.4, 0.0, 0.03, 0.01, 0.2),
-            "value": (0.42, 0.011, 0.028, 0.012, 0.31),
-            "low": (0.24, -0.05, 0.02, 0.002, 0.22),
-            "high": (0.6, 0.07, 0.036, 0.022, 0.4),
-            "inside": (1.0, 1.0, 1.0, 1.0, 0.0),
-        },
-        axes={"x": "Coefficient (in the unit of its outcome)"},
-    )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,10 +12,14 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
+from alc_stats.report import canvas
 from alc_stats.report.canvas import COLOURS
-from alc_stats.report.figures import draw
+from alc_stats.report.figures import draw, recovery
 from alc_stats.study.result import Exhibit
-from report import examples
+from report import examples, exhibits
+
+SETTLED = 0.005
+"""Share of the picture by which axes may still move: less than the width of a digit."""
 
 EXHIBITS = [e for study in (*examples.studies(), examples.hostile()) for e in study.exhibits]
 
@@ -70,7 +75,7 @@ def test_words_come_through() -> None:
 
 def test_percentages_are_shown_as_such() -> None:
     """Texts are drawn as paths, each after a comment that holds them."""
-    exhibit = examples.percentages()
+    exhibit = exhibits.percentages()
     texts = re.findall(r"<!-- (.*?) -->", draw(exhibit).svg)
     assert "+18.8 % [+1.3 %, +39.5 %]" in texts
     assert {"0 %", "20 %"} <= set(texts)
@@ -96,3 +101,40 @@ def test_colours_stay_apart_for_readers_without_red_or_green() -> None:
         seen = np.clip(linear @ projection.T, 0.0, 1.0) ** (1 / 2.2)
         apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
         assert min(apart) > 0.1
+
+
+def test_every_arm_has_its_panel_over_the_first() -> None:
+    texts = re.findall(r"<!-- (.*?) -->", draw(exhibits.three_arms()).svg)
+    assert {"Chat only and control", "Tutor and control", "Score (0\u201310)"} <= set(texts)
+
+
+def test_bins_that_hold_nothing_do_not_widen_the_axis() -> None:
+    texts = re.findall(r"<!-- (.*?) -->", draw(exhibits.three_arms()).svg)
+    assert "8" in texts
+    assert not {"0", "10"} & set(texts)
+
+
+def test_empty_bins_are_explained_where_there_are_some() -> None:
+    words = " Bins with too few cases are left empty."
+    assert draw(exhibits.three_arms()).caption == f"Shares.{words}"
+    assert not [e.id for e in EXHIBITS if words in draw(e).caption]
+
+
+def test_a_group_is_not_repeated_under_a_label_that_says_it() -> None:
+    said = exhibits.percentages()
+    groups = {**said.columns, "label": ("OLS, published", "Ours"), "group": ("OLS", "Random")}
+    texts = re.findall(r"<!-- (.*?) -->", draw(replace(said, columns=groups)).svg)
+    assert "OLS" not in texts
+    assert "Random" in texts
+
+
+def test_a_saved_figure_has_settled_into_its_final_layout() -> None:
+    """Else texts beside the axes run off the first file that is saved, and off no other."""
+    exhibit = exhibits.recovery()
+    labels = ("Slope of quality on use without a mandate", *exhibit.columns["label"][1:])
+    with canvas.style():
+        figure = recovery(replace(exhibit, columns={**exhibit.columns, "label": labels}))
+        canvas.save(figure, exhibit, "svg")
+        saved = figure.axes[0].get_position().bounds
+        canvas.save(figure, exhibit, "svg")
+    assert figure.axes[0].get_position().bounds == pytest.approx(saved, abs=SETTLED)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alc_stats.report.page import inline_svg
+from alc_stats.report.page import _gist, inline_svg
 from report import examples
 
 
@@ -157,3 +157,21 @@ def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_simulated_verdicts_stand_apart_from_real_ones(html: str) -> None:
+    real, _, simulated = html.partition('<div class="apart">')
+    title = examples.simulated().title
+    assert title not in real.partition('<table class="verdicts">')[2]
+    assert title in simulated.partition("</div>")[0]
+
+
+def test_a_long_reason_is_folded_after_its_first_sentence() -> None:
+    long = "It is narrower. " + "An artefact could have made it. " * 6
+    assert _gist(long) == ("It is narrower.", long.partition(". ")[2])
+    assert _gist("Short. And plain.") == ("Short. And plain.", "")
+
+
+def test_folded_reasons_are_on_the_page_without_scripts(page: Page) -> None:
+    assert len(page.named("details")) == len(page.named("summary"))
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]

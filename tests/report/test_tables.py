@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from alc_stats.records import Number
@@ -100,8 +102,19 @@ def test_a_ragged_table_is_refused() -> None:
         Table("t", "t", (Column("a"), Column("b")), (Row((Number(1.0),)),))
 
 
-def test_a_column_can_be_left_out() -> None:
-    table = tables.hypothesis_table(examples.studies())
-    shorter = table.without("Reason")
-    assert [c.label for c in shorter.columns] == [c.label for c in table.columns][:-1]
-    assert shorter.grid()[0] == table.grid()[0][:-1]
+def test_a_factor_is_named_and_not_listed_unless_a_hypothesis_asks_about_it() -> None:
+    names = ("base", "school[T.b]", "school[T.c]", "base:school[T.b]", "base:school[T.c]")
+    study = examples.with_terms(names, asked="base")
+    labels = column(coefficient_table(study), "Term")
+    assert [label for label in labels if "school" in label] == ["school", "base \u00d7 school"]
+    assert "Coefficients of controls are in result.json." in coefficient_table(study).notes
+    asked = column(coefficient_table(examples.with_terms(names, asked="school[T.b]")), "Term")
+    assert [label for label in asked if "school" in label] == [
+        "school: b", "school: c", "base \u00d7 school",
+    ]  # fmt: skip
+
+
+def test_a_note_on_missing_cells_stands_only_where_some_are_missing() -> None:
+    assert any("suppressed" in note for note in tables.table_one(examples.simulated()).notes)
+    whole = replace(examples.real_looking(), scales=())
+    assert not any("suppressed" in note for note in tables.table_one(whole).notes)

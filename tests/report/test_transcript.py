@@ -41,7 +41,7 @@ def test_every_verdict_has_its_reason() -> None:
     lines = transcript.verdict_lines(examples.real_looking())
     assert (
         lines[3]
-        == "       H1b  contradicted  Tasks took +18.8 % more time, against the prediction."
+        == "       H1b   contradicted  Tasks took +18.8 % more time, against the prediction."
     )
 
 

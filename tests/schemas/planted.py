@@ -7,8 +7,8 @@ from pathlib import Path
 from schemas.examples import Row, as_csv, events
 
 EXPECTED = {
-    ("unknownColumn", None, "modle_version", "'modle_version'"),
-    ("missingColumn", None, "model_version", "no such column"),
+    ("unknownColumn", None, "task_famly", "'task_famly'"),
+    ("missingColumn", None, "task_family", "no such column"),
     ("raggedRow", 20, "", "3 cells"),
     ("type", 2, "tokens_in", "'x'"),
     ("type", 3, "timestamp", "'2026-03-02T14:00:00'"),
@@ -36,7 +36,7 @@ def planted_events() -> list[Row]:
     rows[8]["quality"] = "164"
     rows[9]["event_id"] = "e5"
     rows[11]["novelty_coded_at"] = "2026-03-04T09:00:00Z"
-    return [{n.replace("model_v", "modle_v"): v for n, v in row.items()} for row in rows]
+    return [{n.replace("task_family", "task_famly"): v for n, v in row.items()} for row in rows]
 
 
 def write_planted(path: Path) -> Path:

@@ -64,8 +64,8 @@ def test_every_violation_says_what_is_allowed_and_what_to_do(tmp_path: Path) -> 
         "Allowed: at least 0 (token). Correct the value, or write a missing code."
     ) in said
     assert (
-        "log.csv, column modle_version: the schema has no such column (unknownColumn). Found: "
-        "'modle_version'. Did you mean 'model_version'?"
+        "log.csv, column task_famly: the schema has no such column (unknownColumn). Found: "
+        "'task_famly'. Did you mean 'task_family'?"
     ) in said
 
 
@@ -156,6 +156,15 @@ def test_the_columns_of_the_file_are_matched_as_the_schema_says() -> None:
         "superset": {"more"},
         "partial": set(),
     }
+
+
+def test_where_fewer_columns_are_allowed_a_required_one_is_still_missed_once() -> None:
+    fields = ('{"name": "a", "constraints": {"required": true}}', '{"name": "k"}', '{"name": "b"}')
+    schema = small(*fields, more=', "fieldsMatch": "superset", "primaryKey": ["k"]')
+    report = schemas.check(schema, frame(x=["1", "2"]))
+    lacking = [(v.column, v.rule) for v in report.violations if v.rule == "missingColumn"]
+    assert lacking == [("a", "missingColumn"), ("k", "missingColumn")]
+    assert report.total == 3  # and the unknown column x
 
 
 def test_a_rule_is_undecided_where_a_cell_is_invalid() -> None:

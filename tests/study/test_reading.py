@@ -62,6 +62,12 @@ MISTAKES = {
         'contrasts = ["effects"]',
         "unknown contrast 'effects'. Did you mean 'effect'?",
     ),
+    "unsafe id": ('id = "effect"\nkind', 'id = "../effect"\nkind', "'../effect' cannot be an id"),
+    "alpha": (
+        "smallest_effect = 1.0",
+        "smallest_effect = 1.0\nalpha = 0.45",
+        "alpha is not a level",
+    ),
     "id": ('id = "small"', 'id = "smal"', "the id 'smal' is not the folder's name"),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alc_stats.errors import DeclarationError, OutputError, TableError
+from alc_stats.errors import ChangedSourceError, DeclarationError, OutputError, TableError
 from alc_stats.records import load
 from alc_stats.study import Study, StudyResult, read_study, run_study, write_result
 from alc_stats.study.gathering import Simulated
@@ -72,9 +72,8 @@ def test_a_missing_source_is_not_run_and_says_how_to_get_it(
 def test_changed_bytes_are_refused(small: Path) -> None:
     path = small.parent / "data" / "small" / "people.csv"
     path.write_bytes(path.read_bytes() + b"\n")
-    result = run(small)
-    assert result.status == "not run"
-    assert "sha256" in result.why_not.lower()
+    with pytest.raises(ChangedSourceError, match="not the declared file of source 'people'"):
+        run(small)
 
 
 def test_bad_data_stop_the_study_with_every_violation(small: Path) -> None:
@@ -137,8 +136,44 @@ def test_an_expected_number_of_a_failed_model_differs(small: Path) -> None:
 
 def test_a_misspelt_expectation_is_an_error(small: Path) -> None:
     expected(small, tolerence=1)
-    with pytest.raises(DeclarationError, match="too many keys"):
+    with pytest.raises(DeclarationError, match="unknown key 'tolerence'"):
+        read_study(small)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[1]", "is not a JSON object"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b'{"numbers": [{"id": "a", "expected": "2", "tolerance": 1, "reason": "", "source": ""}]}',
+         "numbers[0].expected: found '2', must be a number"),
+    ],
+)  # fmt: skip
+def test_a_corrupt_expectation_is_told_before_any_data_are_read(
+    small: Path, content: bytes, told: str
+) -> None:
+    (small / "expected.json").write_bytes(content)
+    with pytest.raises(DeclarationError) as caught:
+        read_study(small)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def prepare(raw, ledger):\n    raise ValueError('no such wave')\n",
+         "prepare.py raised ValueError (line 2 of prepare.py). Found: no such wave"),
+        ("x = 1\n", "prepare.py has no function 'prepare'"),
+        ("def prepare(raw, ledger):\n    return None\n", "prepare.py returns no tables by id"),
+        ("def prepare(:\n", "prepare.py raised SyntaxError"),
+    ],
+)  # fmt: skip
+def test_what_a_studys_own_code_does_wrong_is_a_sentence(small: Path, code: str, told: str) -> None:
+    (small / "prepare.py").write_text(code)
+    with pytest.raises(DeclarationError) as caught:
         run(small)
+    assert told in str(caught.value)
 
 
 def test_an_unwritable_folder_is_a_sentence(small: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alc_stats.study.gathering import Simulated
     from alc_stats.study.runner import Announce
 
-RESULT = "result.json"
+RESULTS = "*/result*.json"
 
 
 def add_run(verbs: Verbs) -> None:
@@ -126,6 +126,9 @@ def _read_all(folders: Sequence[Path]) -> list[Study]:
             studies.append(read_study(folder))
         except DeclarationError as error:
             problems.extend(error.problems)
+    ids = [study.study.id for study in studies]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    problems += [Problem(f"the study '{name}' is named twice") for name in twice]
     if problems:
         raise DeclarationError(*problems)
     return studies
@@ -166,11 +169,8 @@ def _simulate(study: Study, derived: Path) -> Simulated:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from alc_stats.records import load
-    from alc_stats.study import StudyResult
-
     start = time.perf_counter()
-    paths = sorted(chosen.out.glob(f"*/{RESULT}"))
+    paths = sorted(chosen.out.glob(RESULTS))
     if not paths:
         raise DeclarationError(
             Problem(
@@ -179,8 +179,26 @@ def _report(chosen: argparse.Namespace) -> int:
                 way_out="Run a study first: alc-stats run analysis/*.",
             )
         )
-    results = [load(path.read_text(encoding="utf-8"), StudyResult) for path in paths]
+    results = [_loaded(path) for path in paths]
     return _write(results, chosen, start=start, broken=0)
+
+
+def _loaded(path: Path) -> StudyResult:
+    from cattrs.errors import BaseValidationError
+
+    from alc_stats.records import load
+    from alc_stats.study import StudyResult
+
+    try:
+        return load(path.read_text(encoding="utf-8"), StudyResult)
+    except (ValueError, BaseValidationError):
+        raise DeclarationError(
+            Problem(
+                "is not a result of this version",
+                where=str(path),
+                way_out="Run its study again: alc-stats run analysis/<study>.",
+            )
+        ) from None
 
 
 def _sources(chosen: argparse.Namespace) -> int:

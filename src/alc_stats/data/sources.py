@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from alc_stats.errors import DeclarationError, Problem, SourceError
+from alc_stats.errors import ChangedSourceError, DeclarationError, Problem, SourceError
 
 if TYPE_CHECKING:
     import requests
@@ -172,7 +172,7 @@ def _declared_bytes(source: Source, path: Path) -> Path:
     if found == source.sha256:
         return path
     origin = f" from {source.url}" if source.url else ""
-    raise SourceError(
+    raise ChangedSourceError(
         Problem(
             f"not the declared file of source '{source.id}'",
             where=str(path),
@@ -197,7 +197,7 @@ def _download(source: Source, target: Path, *, folder: Path | None) -> Path:
             part = Path(unfinished) / target.name
             fetch(source.url, str(part), None)
             if _sha256(part) != source.sha256:
-                raise SourceError(_changed(source, found=_sha256(part)))
+                raise ChangedSourceError(_changed(source, found=_sha256(part)))
             part.replace(target)
     except requests.RequestException as error:
         why = f"the download failed ({_short(error)})"

@@ -207,7 +207,17 @@ def fit_arrays(
 
 
 def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:
-    """Random effects of every grouping given the data: modes and conditional covariances."""
+    """Random effects of every grouping given the data: modes and conditional covariances.
+
+    Examples
+    --------
+    >>> from alc_stats.estimators.formula import parse
+    >>> data = pd.DataFrame({"y": [4.0, 6, 5, 9, 8, 10, 2, 3, 1], "g": list("aaabbbccc")})
+    >>> request = Request("y ~ 1 + (1 | g)", "alc_stats", "REML", df="satterthwaite")
+    >>> (effects,) = conditional_modes(fit_lmm(parse(request.formula), data, request=request).state)
+    >>> dict(zip(effects.labels, effects.modes[:, 0].round(3).tolist(), strict=True))
+    {'a': -0.324, 'b': 3.568, 'c': -3.243}
+    """
     lam = state.objective.template.unpack(state.optimum.theta)
     found = []
     for f, effects in enumerate(state.objective.statistics.effects(lam)):

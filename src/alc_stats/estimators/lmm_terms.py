@@ -124,15 +124,35 @@ def random_part(formula: Formula, table: Table) -> RandomPart:
 def _columns(
     random: RandomTerm, formula: Formula, table: Table
 ) -> tuple[tuple[str, ...], FloatArray]:
-    columns, _ = matrix(random.columns, table.frame, formula.text)
-    names = tuple(str(name) for name in columns.columns)
-    Z = columns.to_numpy(dtype=float)
+    names, Z = _plain_columns(random, table) or _computed_columns(random, formula, table)
     if not names:
         raise FormulaError(
             Problem("a random term has no columns", where=_where(formula, random.group))
         )
     require_full_rank(triangle(Z), names, _where(formula, random.group))
     return names, Z
+
+
+def _plain_columns(random: RandomTerm, table: Table) -> tuple[tuple[str, ...], FloatArray] | None:
+    """Sums of numeric columns without the formula library: it would take longer than the fit."""
+    pieces = [piece.strip() for piece in random.columns.split("+")]
+    names = [piece for piece in pieces if piece not in ("0", "1")]
+    frame = table.frame
+    numeric = all(n in frame and pd.api.types.is_float_dtype(frame[n].dtype) for n in names)
+    if not numeric or len(set(pieces)) < len(pieces):
+        return None
+    intercept = [] if "0" in pieces else ["Intercept"]
+    Z = np.ones((len(frame), len(intercept) + len(names)))
+    for place, name in enumerate(names, start=len(intercept)):
+        Z[:, place] = frame[name]
+    return (*intercept, *names), Z
+
+
+def _computed_columns(
+    random: RandomTerm, formula: Formula, table: Table
+) -> tuple[tuple[str, ...], FloatArray]:
+    columns, _ = matrix(random.columns, table.frame, formula.text)
+    return tuple(str(name) for name in columns.columns), columns.to_numpy(dtype=float)
 
 
 def _grouping(random: RandomTerm, table: Table) -> _Grouping:
@@ -227,7 +247,8 @@ def _undetermined(
             A[a, b] = A[b, a] = np.bincount(grouping.level, scaled[a] * scaled[b], grouping.levels)
     pairs = [(a, b) for a in range(q) for b in range(a + 1)]
     moved = np.array([_moved(A, a, b) for a, b in pairs])
-    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    size = np.linalg.norm(moved, axis=1, keepdims=True)
+    moved /= np.where(size > 0.0, size, 1.0)
     values, vectors = np.linalg.eigh(moved @ moved.T)
     if values[0] > _UNDETERMINED * values[-1]:
         return []

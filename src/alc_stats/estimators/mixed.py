@@ -3,16 +3,16 @@
 MixedLM's coefficients, variances and flags have known faults (variances divided by the scale,
 fixed effects of exactly zero when a variance reaches zero, a convergence flag that does not look
 at the gradient), so nothing but its variance parameters is used, and those only as a start. The
-likelihood in `kernels.mixed` is minimised from there and from a start of its own; the fixed
-effects are generalised least squares at the better optimum; the certificate is that optimum's
-gradient and curvature.
+likelihood in `kernels.mixed` is minimised from there and from two starts of its own, then
+polished by Newton steps on the principal axes of the random covariances. The fixed effects are
+generalised least squares at that optimum; the certificate is its gradient and curvature.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,10 @@ from alc_stats.estimators.kernels.mixed import (
     Optimum,
     Solution,
     assemble,
-    minimise,
+    best_scale,
+    descend,
+    polish,
+    principal,
     solve,
 )
 from alc_stats.estimators.kernels.rank import orthonormal
@@ -50,11 +53,16 @@ _STATIONARY = 1e-3
 """Largest gradient, in standard-error units, that an optimum may have."""
 _SADDLE = -1e-4
 """Curvature below this share of a unit diagonal is that of a saddle, not of an optimum."""
+_CONSTANT = 1e-8
+"""A column of unit size that varies less within levels is constant there."""
 _SAME_OPTIMUM = 1e-3
 """Two searches whose deviances differ by less have found the same optimum."""
 _FLAT = 1e-8
 """Curvature below this share of a unit diagonal is flat: the data do not tell two things apart."""
-_FAILED = "The search for the variances did not reach an optimum: simplify the random part."
+_FAILED = (
+    "The search for the variances did not reach an optimum: simplify the random part or centre "
+    "its columns."
+)
 _NOT_IDENTIFIED = (
     "The data do not tell the variances apart (the likelihood is flat): simplify the random part."
 )
@@ -102,9 +110,15 @@ def fit_mixed(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
     outer = _outermost(terms, formula)
     df = _degrees_of_freedom(design, terms, outer, request)
     scaled = _scale(design, terms)
-    model = assemble(scaled.y, scaled.Q, scaled.blocks, outer.level, reml=request.method == "REML")
-    starts, notes = _starts(model, scaled, terms, outer)
-    optimum, reached = minimise(model, starts)
+    model = _assemble(scaled, outer, request)
+    starts, notes = _starts(request, model, scaled, terms, outer)
+    place, reached = descend(model, starts)
+    blocks, axes, turned = principal(model, place)
+    scaled = replace(
+        scaled, blocks=blocks, Rs=tuple(U.T @ R for U, R in zip(axes, scaled.Rs, strict=True))
+    )
+    model = _assemble(scaled, outer, request)
+    optimum = polish(model, turned)
     solution = solve(model, optimum.theta)
     random, boundary = _components(model, scaled, terms, optimum, solution)
     inverse = linalg.solve_triangular(scaled.R, np.eye(len(design.names)))
@@ -121,8 +135,13 @@ def fit_mixed(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         certificate=_certificate(optimum, reached, boundary, notes),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": random[-1].sd},
-        software=_software(),
+        software=_software(request),
     )
+
+
+def _assemble(scaled: _Scaled, outer: Term, request: Request) -> MixedModel:
+    reml = request.method == "REML"
+    return assemble(scaled.y, scaled.Q, scaled.blocks, outer.level, reml=reml)
 
 
 def _terms(formula: Formula, table: Table) -> list[Term]:
@@ -231,15 +250,36 @@ def _scale(design: Design, terms: Sequence[Term]) -> _Scaled:
 
 
 def _starts(
-    model: MixedModel, scaled: _Scaled, terms: Sequence[Term], outer: Term
+    request: Request, model: MixedModel, scaled: _Scaled, terms: Sequence[Term], outer: Term
 ) -> tuple[list[FloatArray], tuple[str, ...]]:
-    """Where to search from: statsmodels' optimum, and all variances half the residual's."""
-    own = np.concatenate([block.default() for block in model.blocks])
+    """Where to search from: two starts of our own, and statsmodels' optimum if it finds one."""
+    default = np.concatenate([block.default() for block in model.blocks])
+    within = np.concatenate([_start_within_levels(block) for block in model.blocks])
+    own = [default, best_scale(model, [default, within])]
+    if request.engine != "statsmodels":
+        return own, ()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         theirs = _statsmodels_start(model, scaled, terms, outer)
     notes = tuple(dict.fromkeys(f"statsmodels: {warning.message}" for warning in caught))
-    return ([own] if theirs is None else [theirs, own]), notes
+    return (own if theirs is None else [*own, theirs]), notes
+
+
+def _start_within_levels(block: Block) -> FloatArray:
+    """Half the residual's variance from what each column varies within levels.
+
+    An uncorrelated slope on a column far from zero needs a much larger start than one on a
+    centred column: its part within levels is small beside its mean.
+    """
+    if block.correlated:
+        return block.default()
+    means = np.stack([_level_means(column, block.level) for column in block.Z.T], axis=1)
+    within = np.sqrt(np.mean((block.Z - means) ** 2, axis=0))
+    return block.default() / np.where(within > _CONSTANT, within, 1.0)
+
+
+def _level_means(column: FloatArray, level: IntArray) -> FloatArray:
+    return np.asarray((np.bincount(level, column) / np.bincount(level))[level], dtype=float)
 
 
 def _statsmodels_start(
@@ -317,7 +357,7 @@ def _components(
     boundary: list[str] = []
     residual = scaled.spread * float(np.sqrt(solution.variance))
     for term, factor, R in zip(terms, model.factors(optimum.theta), scaled.Rs, strict=True):
-        inverse = linalg.solve_triangular(R, np.eye(len(term.names)))
+        inverse = np.linalg.inv(R)
         covariance = residual**2 * inverse @ factor @ factor.T @ inverse.T
         out += _named(term, covariance)
         boundary += _at_boundary(term, factor, covariance, residual)
@@ -394,7 +434,9 @@ def _boundary_sentence(boundary: tuple[str, ...]) -> str:
     )
 
 
-def _software() -> str:
+def _software(request: Request) -> str:
+    if request.engine != "statsmodels":
+        return "alc_stats profiled likelihood"
     import statsmodels
 
     return f"statsmodels {statsmodels.__version__} MixedLM, finished and certified by alc_stats"

@@ -77,6 +77,18 @@ def satterthwaite_df(state: LmmState, contrasts: FloatArray) -> FloatArray:
 
     2 v^2 / (g'A g): v the contrast's variance, g its gradient in (theta, log sigma^2), A twice the
     inverse Hessian of the deviance there. Variances held at zero by the boundary do not move.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alc_stats.estimators.fit import Request
+    >>> from alc_stats.estimators.formula import parse
+    >>> from alc_stats.estimators.lmm import fit_lmm
+    >>> data = pd.DataFrame({"y": [4.0, 6, 5, 9, 8, 10, 2, 3, 1], "g": list("aaabbbccc")})
+    >>> request = Request("y ~ 1 + (1 | g)", "alc_stats", "REML", df="satterthwaite")
+    >>> fitted = fit_lmm(parse(request.formula), data, request=request)
+    >>> float(satterthwaite_df(fitted.state, np.array([[1.0]])).round(6)[0])
+    2.0
     """
     covariance = variance_parameter_covariance(state)
     directions = contrasts @ state.scales.fixed.basis.back

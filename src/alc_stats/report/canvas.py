@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,25 @@ def numbers_on(axis: Any, kind: Kind) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(lambda value, _: numbers.tick(value, kind))
+    axis.set_major_formatter(
+        lambda value, _: numbers.tick(value, kind, among=axis.get_majorticklocs())
+    )
+
+
+def words(text: str) -> str:
+    """A level or an axis as a reader expects it: no underscores, ranges with an en dash.
+
+    Examples
+    --------
+    >>> words("schema_training"), words("Points (1-7)")
+    ('schema training', 'Points (1–7)')
+    """
+    return re.sub(r"(?<=\d)-(?=\d)", "\u2013", text.replace("_", " "))
+
+
+def headed(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
 
 
 def label_ticks(ax: Axes, x: FloatArray, labels: Sequence[str]) -> None:
@@ -116,19 +135,25 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
 
 
 def watermark(figure: Figure) -> None:
-    """The word across the picture, faint, and once more in the corner, plain."""
+    """The word across the picture, faint, and once more below it, plain.
+
+    It has a strip of its own unless one label stands in the middle below all panels.
+    """
+    strip = 0.0 if figure.get_supxlabel() else 0.2 / figure.get_figheight()
+    figure.set_layout_engine("constrained", rect=(0.0, strip, 1.0, 1.0 - strip))
     figure.text(
         0.5, 0.5, SIMULATED, ha="center", va="center", rotation=16, fontsize=52, weight="bold",
-        color=ALARM, alpha=0.11, zorder=-1,
+        color=ALARM, alpha=0.08, zorder=-1,
     )  # fmt: skip
     figure.text(
-        0.995, 0.012, f"{SIMULATED} DATA", ha="right", va="bottom", fontsize=8, weight="bold",
+        0.995, 0.01, f"{SIMULATED} DATA", ha="right", va="bottom", fontsize=8, weight="bold",
         color=ALARM, in_layout=False,
     )  # fmt: skip
 
 
 def save(figure: Figure, exhibit: Exhibit, suffix: str) -> bytes:
     """The figure as a file of this format, without a date."""
+    figure.draw_without_rendering()  # texts beside the axes need a second pass of the layout
     buffer = io.BytesIO()
     if suffix == "svg":
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": exhibit.title})

@@ -22,9 +22,11 @@ _NO_RESULT = {
     "not_identified": "not identified: no result",
 }
 _COVARIANCES = {"model": "model-based", "cluster": "clustered"}
+_CONTROLS = "Controls"
 _RESIDUAL = "SD of the residual"
-_MOST_LEVELS = 4
-"""A factor with more coefficients than this is a control: named, its coefficients not printed."""
+_MOST_LEVELS = 1
+"""A factor with more coefficients than this is named and its coefficients are not printed, unless
+a hypothesis asks about one of them."""
 
 _Fits = Mapping[str, Fit | None]
 """Fits by model id; None where there is none that may be used."""
@@ -36,10 +38,11 @@ def coefficient_table(result: StudyResult) -> Table:
     The column of a model whose fit is not usable says so and holds no number.
     """
     fits = {id_: _usable(result.fits.get(id_)) for id_ in result.models}
+    asked = _asked(result)
     blocks = (
         *_failure_rows(result),
-        *_fixed_rows(fits),
-        *_control_rows(fits),
+        *_fixed_rows(fits, asked),
+        *_control_rows(fits, asked),
         *_random_rows(fits),
         *_model_rows(fits),
     )
@@ -51,6 +54,7 @@ def coefficient_table(result: StudyResult) -> Table:
         notes=(
             "Standard errors in parentheses, 95 % intervals in brackets.",
             "Dispersion coefficients are differences in log SD; a REML likelihood is restricted.",
+            *_controls_note(blocks),
             *_certificates(result),
         ),
         simulated=result.simulated,
@@ -85,10 +89,10 @@ def _failure(fit: Fit | None) -> str:
     return "" if fit.certificate.usable else _NO_RESULT[fit.certificate.status]
 
 
-def _fixed_rows(fits: _Fits) -> list[Row]:
+def _fixed_rows(fits: _Fits, asked: frozenset[str]) -> list[Row]:
     """Two rows a term: estimate with standard error, then the interval."""
     shown = {id_: _coefficients(fit) for id_, fit in fits.items() if fit}
-    controls = {stem for fit in fits.values() if fit for stem in _controls(fit)}
+    controls = {stem for fit in fits.values() if fit for stem in _controls(fit, asked)}
     terms = dict.fromkeys(
         term
         for component in _COMPONENTS
@@ -115,14 +119,20 @@ def _coefficients(fit: Fit) -> dict[tuple[Component, str], tuple[Cell, Cell]]:
     return cells
 
 
-def _control_rows(fits: _Fits) -> list[Row]:
+def _control_rows(fits: _Fits, asked: frozenset[str]) -> list[Row]:
     """One row a factor of many levels, saying which models hold it."""
-    held = {id_: _controls(fit) for id_, fit in fits.items() if fit}
+    held = {id_: _controls(fit, asked) for id_, fit in fits.items() if fit}
     stems = dict.fromkeys(stem for controls in held.values() for stem in controls)
     return [
-        Row((term_label(stem), *(_included(held.get(id_), stem) for id_ in fits)), "Controls")
+        Row((term_label(stem), *(_included(held.get(id_), stem) for id_ in fits)), _CONTROLS)
         for stem in stems
     ]
+
+
+def _controls_note(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    if not any(row.group == _CONTROLS for row in rows):
+        return ()
+    return ("Coefficients of controls are in result.json.",)
 
 
 def _included(controls: Mapping[str, int] | None, stem: str) -> Cell:
@@ -131,10 +141,21 @@ def _included(controls: Mapping[str, int] | None, stem: str) -> Cell:
     return "included" if stem in controls else None
 
 
-def _controls(fit: Fit) -> dict[str, int]:
-    """Factors with more coefficients than are printed, and how many they have."""
-    counts = Counter(_stem(name) for name in fit.names)
-    return {stem: n for stem, n in counts.items() if n > _MOST_LEVELS}
+def _controls(fit: Fit, asked: frozenset[str]) -> dict[str, int]:
+    """Factors whose coefficients are not printed, and how many they have in one component."""
+    counts = Counter(zip(fit.components, map(_stem, fit.names), strict=True))
+    return {stem: n for (_, stem), n in counts.items() if n > _MOST_LEVELS and stem not in asked}
+
+
+def _asked(result: StudyResult) -> frozenset[str]:
+    """Terms, without their levels, that an estimate of the study's hypotheses names."""
+    names = [f.estimate.name for f in result.findings if f.estimate is not None]
+    return frozenset(
+        _stem(name)
+        for fit in result.fits.values()
+        for name in fit.names
+        if any(name in asked for asked in names)
+    )
 
 
 def _stem(name: str) -> str:
@@ -192,7 +213,7 @@ def _described(fit: Fit, groups: tuple[str, ...]) -> dict[str, Cell]:
         "Method": request.method,
         "Log-likelihood": None if fit.loglik is None else Number(fit.loglik, "statistic"),
         "Covariance": f"{covariance} by {request.cluster}" if request.cluster else covariance,
-        "Degrees of freedom": request.df,
+        "Degrees of freedom": request.df.replace(" - ", f" {numbers.MINUS} "),
     }
 
 

@@ -6,6 +6,7 @@ marker and line as well. Nothing of the plotting library's global state is chang
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from alc_stats.records import FloatArray, Kind, Number
+from alc_stats.records import BoolArray, FloatArray, Kind, Number
 from alc_stats.report import canvas, numbers
 from alc_stats.report.canvas import COLOURS, INK, LINES, MARKERS, MUTED
 from alc_stats.report.table import SIMULATED
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ESTIMATE_HEAD = "Estimate [95 % interval]"
+_EMPTY_BINS = " Bins with too few cases are left empty."
 _BAND_FROM = 9  # points from which on intervals are drawn as a band
 
 
@@ -32,6 +34,7 @@ class Drawing:
     """A drawn exhibit: its words, and the picture as SVG text and PNG bytes."""
 
     id: str
+    kind: str
     title: str
     caption: str
     alt: str
@@ -60,8 +63,10 @@ def draw(exhibit: Exhibit, *, simulated: bool = False) -> Drawing:
             canvas.watermark(figure)
         svg, png = canvas.save(figure, exhibit, "svg"), canvas.save(figure, exhibit, "png")
     alt = f"{SIMULATED} data. {exhibit.alt}" if simulated else exhibit.alt
-    caption = f"{SIMULATED} data. {exhibit.caption}" if simulated else exhibit.caption
-    return Drawing(exhibit.id, exhibit.title, caption, alt, simulated, svg.decode(), png)
+    caption = f"{exhibit.caption}{_EMPTY_BINS}" if _has_empty_bins(exhibit) else exhibit.caption
+    caption = f"{SIMULATED} data. {caption}" if simulated else caption
+    words = exhibit.title, caption, alt
+    return Drawing(exhibit.id, exhibit.kind, *words, simulated, svg.decode(), png)
 
 
 def forest(exhibit: Exhibit) -> Figure:
@@ -70,7 +75,7 @@ def forest(exhibit: Exhibit) -> Figure:
     lines = _forest_lines(canvas.texts(columns["label"]), canvas.texts(columns.get("group", ())))
     value, low, high = (canvas.floats(columns[name]) for name in ("value", "low", "high"))
     kind = _kind(exhibit, "x")
-    heights = [0.34 if line.row is None else 0.24 + 0.16 * line.lines for line in lines]
+    heights = [0.34 if line.row is None else 0.18 + 0.15 * line.lines for line in lines]
     figure, ax = canvas.one_panel(height=0.95 + sum(heights))
     at = -np.cumsum(heights) + np.array(heights) / 2.0
     canvas.reference_line(ax, exhibit.reference)
@@ -99,7 +104,7 @@ def trajectory(exhibit: Exhibit) -> Figure:
         for i, group in enumerate(names):
             rows = canvas.rows(panels, panel) & canvas.rows(groups, group)
             rows = canvas.in_order(rows, x)
-            shift = step * 0.07 * (i - (len(names) - 1) / 2.0)
+            shift = step * 0.12 * (i - (len(names) - 1) / 2.0)
             _line_with_interval(ax, x[rows] + shift, (value[rows], low[rows], high[rows]), i)
         canvas.reference_line(ax, exhibit.reference, horizontal=True)
         canvas.label_ticks(ax, x, canvas.texts(columns.get("x_label", ())))
@@ -110,23 +115,32 @@ def trajectory(exhibit: Exhibit) -> Figure:
 
 
 def distribution(exhibit: Exhibit) -> Figure:
-    """Shares of values in bins, groups over each other; suppressed bins stay empty."""
+    """Shares of values in bins; suppressed bins stay empty.
+
+    With one measure, every group has its panel, over the first group as a shade; two outlines
+    are as many as can be told apart.
+    """
     columns = exhibit.columns
-    panels, groups = canvas.texts(columns["panel"]), canvas.texts(columns["group"])
-    figure, axes = canvas.panels(panels, share_x=False)
+    measures, groups = canvas.texts(columns["panel"]), canvas.texts(columns["group"])
     left, right, share = (canvas.floats(columns[name]) for name in ("left", "right", "share"))
     names = canvas.unique(groups)
-    for panel, ax in axes.items():
-        for i, group in enumerate(names):
-            rows = canvas.rows(panels, panel) & canvas.rows(groups, group)
+    shown = _compared(canvas.unique(measures), names)
+    figure, axes = canvas.panels(list(shown), share_x=False, share_y=len(set(measures)) == 1)
+    for title, ax in axes.items():
+        measure, members = shown[title]
+        of_measure = canvas.rows(measures, measure)
+        low, high = _occupied(left, right, share, of_measure)
+        for group in members:
+            rows = of_measure & canvas.rows(groups, group) & (left >= low) & (right <= high)
             rows = canvas.in_order(rows, left)
             if rows.size:
                 edges = np.append(left[rows], right[rows][-1])
-                _steps(ax, edges, share[rows], i)
-        ax.set_ylim(bottom=0.0)
+                _steps(ax, edges, share[rows], names.index(group))
+        ax.set_ylim(0.0, 1.05 * float(np.nanmax(share[of_measure])))
         canvas.numbers_on(ax.yaxis, "share")
+        canvas.numbers_on(ax.xaxis, _kind(exhibit, "x"))
         canvas.reference_line(ax, exhibit.reference)
-        _finish_panel(ax, exhibit, panel)
+        _finish_panel(ax, exhibit, title)
     _axis_labels(figure, axes, exhibit)
     _legend_of_groups(figure, names, filled=True)
     return figure
@@ -139,13 +153,13 @@ def recovery(exhibit: Exhibit) -> Figure:
     line misses its value.
     """
     columns = exhibit.columns
-    labels = [textwrap.fill(label, 34) for label in canvas.texts(columns["label"])]
+    labels = [textwrap.fill(label, 42) for label in canvas.texts(columns["label"])]
     truth, value, low, high = (canvas.floats(columns[n]) for n in ("truth", "value", "low", "high"))
     inside = canvas.floats(columns["inside"]) > 0.5
     kind = _kind(exhibit, "x")
     half_width = (high - low) / 2.0
     at = -np.arange(len(labels), dtype=float)
-    figure, ax = canvas.one_panel(height=1.35 + 0.34 * len(labels))
+    figure, ax = canvas.one_panel(height=1.25 + 0.27 * len(labels))
     ax.axvline(0.0, color=INK, lw=1.2, zorder=0)
     for i, y in enumerate(at):
         ends = [(limit - truth[i]) / half_width[i] for limit in (low[i], high[i])]
@@ -153,12 +167,12 @@ def recovery(exhibit: Exhibit) -> Figure:
             ax, y, ((value[i] - truth[i]) / half_width[i], *ends), style=0 if inside[i] else 1
         )
         shown = _estimate_words(value[i], low[i], high[i], kind, beside=truth[i])
-        ax.text(1.12, y, shown[1], transform=canvas.beside(ax), va="center", ha="right", fontsize=8)
-        ax.text(1.16, y, shown[0], transform=canvas.beside(ax), va="center", fontsize=8)
+        ax.text(1.2, y, shown[1], transform=canvas.beside(ax), va="center", ha="right", fontsize=8)
+        ax.text(1.24, y, shown[0], transform=canvas.beside(ax), va="center", fontsize=8)
     ax.set_yticks(at, labels)
     ax.set_ylim(at[-1] - 0.6, 0.6)
-    canvas.column_head(ax, 1.12, "Put in", align="right")
-    canvas.column_head(ax, 1.16, _ESTIMATE_HEAD)
+    canvas.column_head(ax, 1.2, "Put in", align="right")
+    canvas.column_head(ax, 1.24, _ESTIMATE_HEAD)
     _finish_rows(ax, exhibit, "estimate")
     ax.set_xlabel("Estimate minus value put in, in half-widths of its interval")
     _legend_of_recovery(figure, missed=not inside.all())
@@ -195,7 +209,7 @@ def _forest_lines(labels: Sequence[str], groups: Sequence[str]) -> list[_Line]:
         return [_Line(label, row) for row, label in enumerate(wrapped)]
     if len(names) == len(labels):
         return [
-            _Line(label, row, "" if group == labels[row] else _short(group))
+            _Line(label, row, "" if _told(group, labels[row]) else _short(group))
             for row, (label, group) in enumerate(zip(wrapped, groups, strict=True))
         ]
     lines = []
@@ -209,8 +223,18 @@ def _forest_lines(labels: Sequence[str], groups: Sequence[str]) -> list[_Line]:
     return lines
 
 
+def _has_empty_bins(exhibit: Exhibit) -> bool:
+    return exhibit.kind == "distribution" and None in exhibit.columns["share"]
+
+
 def _short(text: str) -> str:
     return textwrap.shorten(text, 44, placeholder="…")
+
+
+def _told(group: str, label: str) -> bool:
+    """Whether a label already says what its group is called."""
+    said, asked = (set(re.findall(r"\w{3,}", text.lower())) for text in (label, group))
+    return asked <= said
 
 
 def _comparable(panels: Sequence[str], low: FloatArray, high: FloatArray) -> bool:
@@ -235,10 +259,36 @@ def _line_with_interval(
     ax.plot(x, value, marker=MARKERS[style % 6], ms=5.5, mec="white", mew=0.7, **line)
 
 
+def _compared(
+    measures: Sequence[str], groups: Sequence[str]
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What each panel holds, by its title: a measure, and the groups that are drawn over it."""
+    first, *others = groups
+    if len(measures) > 1 or len(others) < 2:
+        return {measure: (measure, tuple(groups)) for measure in measures}
+    (measure,) = measures
+    return {
+        canvas.headed(f"{canvas.words(other)} and {canvas.words(first)}"): (measure, (first, other))
+        for other in others
+    }
+
+
+def _occupied(
+    left: FloatArray, right: FloatArray, share: FloatArray, rows: BoolArray
+) -> tuple[float, float]:
+    """The range of the bins that hold anything."""
+    held = rows & (share > 0.0)
+    held = held if held.any() else rows
+    return float(left[held].min()), float(right[held].max())
+
+
 def _steps(ax: Axes, edges: FloatArray, share: FloatArray, style: int) -> None:
+    """The first group as a shade, the others as outlines over it."""
     colour = COLOURS[style % 6]
-    ax.stairs(share, edges, fill=True, color=colour, alpha=0.15, lw=0)
-    ax.stairs(share, edges, color=colour, lw=1.7, ls=LINES[style % 6], baseline=None)
+    if style == 0:
+        ax.stairs(share, edges, fill=True, color=colour, alpha=0.25, lw=0)
+    line: dict[str, Any] = {"lw": 1.0 if style == 0 else 1.8, "ls": LINES[style % 6]}
+    ax.stairs(share, edges, color=colour, baseline=None, **line)
 
 
 def _row_words(ax: Axes, y: float, line: _Line) -> None:
@@ -284,7 +334,7 @@ def _finish_rows(ax: Axes, exhibit: Exhibit, kind: Kind) -> None:
     if exhibit.kind == "forest":
         ax.set_yticks([])
     ax.margins(x=0.06)
-    ax.set_xlabel(exhibit.axes.get("x", ""))
+    ax.set_xlabel(canvas.words(exhibit.axes.get("x", "")))
     canvas.numbers_on(ax.xaxis, kind)
 
 
@@ -300,10 +350,10 @@ def _finish_panel(ax: Axes, exhibit: Exhibit, panel: str) -> None:
 
 def _axis_labels(figure: Figure, axes: Mapping[str, Axes], exhibit: Exhibit) -> None:
     """One label under all panels, one beside every panel of the left column."""
-    figure.supxlabel(exhibit.axes.get("x", ""), fontsize=9)
+    figure.supxlabel(canvas.words(exhibit.axes.get("x", "")), fontsize=9)
     for i, ax in enumerate(axes.values()):
         if i % 2 == 0:
-            ax.set_ylabel(exhibit.axes.get("y", ""))
+            ax.set_ylabel(canvas.words(exhibit.axes.get("y", "")))
 
 
 def _legend_of_groups(figure: Figure, names: Sequence[str], *, filled: bool = False) -> None:
@@ -312,7 +362,8 @@ def _legend_of_groups(figure: Figure, names: Sequence[str], *, filled: bool = Fa
     if len(names) < 2:
         return
     handles = [
-        Line2D([], [], color=COLOURS[i % 6], ls=LINES[i % 6], lw=1.8, label=name, mec="white",
+        Line2D([], [], color=COLOURS[i % 6], ls=LINES[i % 6], lw=1.8, mec="white",
+               label=canvas.words(name),
                marker="" if filled else MARKERS[i % 6], ms=6)
         for i, name in enumerate(names)
     ]  # fmt: skip

@@ -109,16 +109,26 @@ def registry(numbers: Mapping[str, Number]) -> dict[str, str]:
     return {id_: shown[id_] for id_ in numbers}
 
 
-def tick(value: float, kind: Kind = "estimate") -> str:
-    """A round number on an axis: as short as it is exact.
+def tick(value: float, kind: Kind = "estimate", *, among: Iterable[float] = ()) -> str:
+    """A round number on an axis: as short as it is exact, with the decimals of its neighbours.
 
     Examples
     --------
     >>> tick(0.125, "share"), tick(-0.2, "percent"), tick(12000.0), tick(-0.4)
     ('12.5 %', '−20 %', '12,000', '−0.4')
+    >>> tick(4.0, among=(3.5, 4.0, 4.5))
+    '4.0'
     """
-    scaled, mark = (100.0 * value, " %") if kind in ("share", "percent") else (value, "")
-    return f"{round(scaled, 9) + 0.0:,.12g}".replace("-", MINUS) + mark
+    factor, mark = (100.0, " %") if kind in ("share", "percent") else (1.0, "")
+    exact = [f"{round(factor * v, 9) + 0.0:.12g}" for v in (value, *among)]
+    places = 0 if any("e" in text for text in exact) else max(map(_places, exact))
+    text = f"{float(exact[0]):,.{places}f}" if "e" not in exact[0] else exact[0]
+    return text.replace("-", MINUS) + mark
+
+
+def _places(text: str) -> int:
+    """Decimals of a number as text."""
+    return len(text.partition(".")[2])
 
 
 def precise(value: float) -> str:

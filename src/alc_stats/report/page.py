@@ -34,6 +34,7 @@ _SHAPES: dict[Verdict, str] = {
     'stroke-width="2"/><path d="M8 2a6 6 0 0 1 0 12z"/>',
     "not tested": '<path d="M2 8h12" stroke="currentColor" stroke-width="2.5"/>',
 }
+_LONG_REASON = 180  # characters
 _STROKE = 'fill="none" stroke="var(--paper)" stroke-width="1.8"'
 
 
@@ -57,6 +58,8 @@ class VerdictShown:
     unit: str
     p: str
     reason: str
+    gist: str
+    rest: str
     exploratory: bool
     evidence: tuple[EvidenceShown, ...]
 
@@ -187,8 +190,22 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> StudyShown:
     )
 
 
+def _gist(reason: str) -> tuple[str, str]:
+    """A reason in two parts: what a table shows, and what it folds away if that is long.
+
+    Examples
+    --------
+    >>> _gist("All parts are supported.")
+    ('All parts are supported.', '')
+    """
+    first, stop, rest = reason.partition(". ")
+    return (f"{first}.", rest) if stop and len(reason) > _LONG_REASON else (reason, "")
+
+
 def _verdict(finding: Finding) -> VerdictShown:
     estimate, interval, p = finding_cells(finding)
+    reason = numbers.no_break(numbers.say(finding.decision.reason))
+    gist, rest = _gist(reason)
     value = cell_text(estimate).split(" (")[0]
     return VerdictShown(
         id=finding.id,
@@ -199,7 +216,9 @@ def _verdict(finding: Finding) -> VerdictShown:
         ),
         unit=finding.estimate.unit if finding.estimate and estimate else "",
         p=numbers.no_break(numbers.show(p)),
-        reason=numbers.no_break(numbers.say(finding.decision.reason)),
+        reason=reason,
+        gist=gist,
+        rest=rest,
         exploratory=finding.family == "exploratory",
         evidence=tuple(
             EvidenceShown(e.artefact, e.outcome, numbers.no_break(numbers.say(e.finding)))

@@ -19,7 +19,8 @@ from alc_stats.report import numbers
 from alc_stats.report.figures import Drawing
 from alc_stats.report.manifest import without_paths
 from alc_stats.report.render import to_typst
-from alc_stats.report.tables import hypothesis_table, study_tables
+from alc_stats.report.tables import study_tables
+from alc_stats.report.verdicts import verdict_table, world, worlds_table
 from alc_stats.study.result import StudyResult
 
 GENERATED = "generated"
@@ -71,7 +72,10 @@ def generated(
         "numbers.json": _json(number_texts(results)),
         "findings.json": _json(_findings(results)),
         "studies.json": _json({r.id: _study(r, drawings.get(r.id, ())) for r in results}),
-        "tables/hypotheses.typ": to_typst(hypothesis_table(results).without("Reason")),
+        **{
+            f"tables/{table.id}.typ": to_typst(table) if table.rows else ""
+            for table in (verdict_table(results), worlds_table(results))
+        },
     }
     for result in results:
         tables = {f"tables/{result.slug}/{t.id}.typ": to_typst(t) for t in study_tables(result)}
@@ -116,17 +120,31 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> dict[str, object
         "why_not": without_paths(result.why_not),
         "citations": list(result.citations),
         "hypotheses": [finding.id for finding in result.findings],
+        "checks": _of([check.matches for check in result.checks]),
+        "covered": _of([bool(i) for e in result.exhibits for i in e.columns.get("inside", ())]),
         "tables": {t.id: f"tables/{result.slug}/{t.id}.typ" for t in study_tables(result)},
         "figures": {
             d.id: {
+                "kind": d.kind,
                 "file": f"figures/{result.slug}/{d.id}.svg",
-                "title": d.title.rstrip("."),
+                "title": _caption(result, d),
                 "note": d.caption,
                 "alt": d.alt,
             }
             for d in drawings
         },
     }
+
+
+def _caption(result: StudyResult, drawing: Drawing) -> str:
+    """The title of a figure; simulated studies share theirs and are told apart."""
+    title = drawing.title.rstrip(".")
+    return f"{title} ({world(result).lower()})" if result.simulated else title
+
+
+def _of(outcomes: Sequence[bool]) -> dict[str, int]:
+    """How many hold, of how many."""
+    return {"hold": sum(outcomes), "of": len(outcomes)}
 
 
 def _json(value: object) -> str:

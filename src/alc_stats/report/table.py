@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from alc_stats.records import Kind, Number
@@ -95,15 +95,6 @@ class Table:
     def file_stem(self) -> str:
         """The name its files carry, which says if the data are simulated."""
         return f"{self.id}_{SIMULATED}" if self.simulated else self.id
-
-    def without(self, label: str) -> Table:
-        """The same table without the columns of this label."""
-        kept = [i for i, column in enumerate(self.columns) if column.label != label]
-        return replace(
-            self,
-            columns=tuple(self.columns[i] for i in kept),
-            rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in self.rows),
-        )
 
     def grid(self) -> tuple[tuple[str, ...], ...]:
         """Every cell as text, row by row."""

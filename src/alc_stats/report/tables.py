@@ -65,7 +65,7 @@ def table_one(result: StudyResult) -> Table:
         title=f"Descriptive statistics: {result.title}",
         columns=(*columns, *([Column("Cronbach's \u03b1")] if reliable else [])),
         rows=tuple(rows),
-        notes=("M is the mean, SD the standard deviation.", _SUPPRESSED),
+        notes=("M is the mean, SD the standard deviation.", *_suppressed_note(rows)),
         simulated=result.simulated,
     )
 
@@ -223,6 +223,10 @@ def _moments(result: StudyResult, variable: str, group: str) -> tuple[Cell, Cell
             mean, sd = numbers.show_together(Number(cell.mean), Number(spread))
             return Number(cell.n, "count"), mean, sd
     return None, None, None
+
+
+def _suppressed_note(rows: Iterable[Row]) -> tuple[str, ...]:
+    return (_SUPPRESSED,) if any(None in row.cells for row in rows) else ()
 
 
 def _alpha(result: StudyResult, variable: str) -> Cell:

@@ -121,7 +121,7 @@ class Checking:
         column = self.table.column(field.name)
         if column is not None:
             return cell(field, column)
-        return nothing(field) if self.schema.fields_match in ("superset", "partial") else None
+        return nothing(field) if self.schema.may_lack(field.name) else None
 
     def _count(self, checks: tuple[Check, ...]) -> tuple[int, tuple[int, ...]]:
         """Count the rows, and the violations of every check, in one pass."""

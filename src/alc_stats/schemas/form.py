@@ -47,8 +47,8 @@ def _columns(schema: Schema, table: Table) -> Iterator[BrokenRule]:
             way_out = _meant(name, lacking) or "Remove it, or declare it in the schema."
             saying = Saying("unknownColumn", name, "the schema has no such column", "", way_out)
             yield _once(saying, table, shown(name))
-    if schema.fields_match not in ("superset", "partial"):
-        for name in lacking:
+    for name in lacking:
+        if not schema.may_lack(name):
             way_out = _meant(name, unknown) or "Add the column."
             what = "the column is missing"
             saying = Saying("missingColumn", name, what, f"a column {name}", way_out)

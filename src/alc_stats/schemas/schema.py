@@ -173,3 +173,8 @@ class Schema:
     def field(self, name: str) -> Field:
         """Find the field of that name."""
         return next(field for field in self.fields if field.name == name)
+
+    def may_lack(self, name: str) -> bool:
+        """Whether a file may go without this column: fewer are allowed, and it is not required."""
+        needed = name in self.primary_key or self.field(name).constraints.required
+        return self.fields_match in ("superset", "partial") and not needed

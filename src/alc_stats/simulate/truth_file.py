@@ -15,13 +15,13 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.files import read_toml
 from alc_stats.simulate.truth import Truth
 
 if TYPE_CHECKING:
@@ -86,20 +86,12 @@ def _value(leaf: Mapping[str, Any]) -> Value:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeclarationError(
-            Problem(
-                "the truth file does not exist",
-                where=str(path),
-                way_out="Correct `truth` in the study's [simulation].",
-            )
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            Problem("is not valid TOML", where=str(path), found=str(error))
-        ) from None
+    absent = Problem(
+        "the truth file does not exist",
+        where=str(path),
+        way_out="Correct `truth` in the study's [simulation].",
+    )
+    return read_toml(path, absent=absent)
 
 
 @functools.cache

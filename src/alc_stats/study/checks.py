@@ -11,9 +11,8 @@ from pathlib import Path
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
 from alc_stats.records import Number
 from alc_stats.study.declaration import Study
+from alc_stats.study.form import structured
 from alc_stats.study.result import Check
-
-_KEYS = frozenset({"id", "expected", "tolerance", "reason", "source"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +26,28 @@ class Expected:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedFile:
+    """What `expected.json` holds."""
+
+    numbers: tuple[Expected, ...]
+
+
 def read_expected(study: Study) -> tuple[Expected, ...]:
     """The study's `expected.json`; empty where it has none. All mistakes are reported at once."""
     path = study.folders[0] / "expected.json"
     if not path.exists():
         return ()
+    name = f"{path.parent.name}/{path.name}"
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["numbers"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # neither JSON nor UTF-8
+        raise DeclarationError(Problem("is not JSON", where=name, found=str(error))) from None
+    if not isinstance(plain, dict):
         raise DeclarationError(
-            Problem("is not a JSON object with a list 'numbers'", where=str(path), found=str(error))
-        ) from None
-    problems = [
-        Problem(
-            "a number lacks or has too many keys",
-            where=f"{path.parent.name}/{path.name}, numbers[{i}]",
-            found=", ".join(sorted(row)),
-            allowed=", ".join(sorted(_KEYS)),
+            Problem("is not a JSON object", where=name, allowed='{"numbers": [...]}')
         )
-        for i, row in enumerate(rows)
-        if set(row) != _KEYS
-    ]
-    if problems:
-        raise DeclarationError(*problems)
-    return tuple(Expected(**row) for row in rows)
+    return structured(plain, ExpectedFile, file=name).numbers
 
 
 def compare(

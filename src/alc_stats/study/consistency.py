@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from alc_stats import schemas
 from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
 from alc_stats.estimators.formula import variables
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
+
+LARGEST_ALPHA = 0.10
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Ids become parts of file names and of numbers' ids."""
 
 Columns = Mapping[str, frozenset[str]]
 """Columns each table will have: its schema's fields and the scales added to it."""
@@ -83,6 +88,12 @@ def _duplicate_ids(study: Study, _: Columns) -> Iterator[Problem]:
     }
     for kind, records in kinds.items():
         ids = [record.id for record in records]  # type: ignore[attr-defined]
+        for name in (n for n in ids if not _NAME.fullmatch(n)):
+            yield Problem(
+                f"'{name}' cannot be an id",
+                where=f"{study.study.id}/study.toml, {kind}",
+                allowed="letters, digits and _, a letter first",
+            )
         for name in sorted({i for i in ids if ids.count(i) > 1}):
             yield Problem(
                 f"the id '{name}' is used twice",
@@ -206,6 +217,15 @@ def _hypothesis(
         yield Problem('rule = "conjunction" goes with all_of, the hypotheses it joins', where=place)
     if bool(hypothesis.model) != bool(hypothesis.of):
         yield Problem("model goes with of, the linear combination of its terms", where=place)
+    if not 0 < hypothesis.alpha <= LARGEST_ALPHA:
+        yield Problem(
+            "alpha is not a level anyone would accept",
+            where=place,
+            found=str(hypothesis.alpha),
+            allowed=f"above 0, at most {LARGEST_ALPHA}",
+        )
+    if hypothesis.all_of and hypothesis.smallest_effect is not None:
+        yield Problem("a conjunction has no smallest effect of its own; its parts do", where=place)
     if not hypothesis.all_of and not (hypothesis.smallest_effect or 0) > 0:
         yield Problem(
             "a smallest effect of interest must be declared",

@@ -110,9 +110,11 @@ def _adjusted(study: Study, findings: Findings) -> dict[str, float]:
     """Holm-adjusted p of the confirmatory family's members, by hypothesis id."""
     parts = {name for h in study.hypotheses for name in h.all_of}
     members = [h for h in study.hypotheses if h.family == "confirmatory" and h.id not in parts]
-    p_values = {h.id: p for h in members if (p := _member_p(h, findings)) is not None}
-    adjusted = holm(list(p_values.values())) if p_values else ()
-    return {name: float(p) for name, p in zip(p_values, adjusted, strict=True)}
+    p_values = {h.id: _member_p(h, findings) for h in members}
+    # what could not be tested keeps its place in the family: a failure makes nothing easier
+    adjusted = holm([1.0 if p is None else p for p in p_values.values()]) if p_values else ()
+    pairs = zip(p_values.items(), adjusted, strict=True)
+    return {name: float(p) for (name, own), p in pairs if own is not None}
 
 
 def _member_p(h: HypothesisDeclared, findings: Findings) -> float | None:

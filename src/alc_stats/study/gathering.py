@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,15 @@ import pandas as pd
 from alc_stats import schemas
 from alc_stats.data.ledger import Ledger
 from alc_stats.data.sources import locate
-from alc_stats.errors import DataError, DeclarationError, Problem, SourceError, TableError
+from alc_stats.errors import (
+    AlcError,
+    ChangedSourceError,
+    DataError,
+    DeclarationError,
+    Problem,
+    SourceError,
+    TableError,
+)
 from alc_stats.measures.scales import Scale, reliability, score
 from alc_stats.study.consistency import read_schema
 from alc_stats.study.declaration import Study
@@ -38,11 +48,16 @@ def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
     """Where the declared sources lie, hash-checked; one SourceError names all that are missing."""
     files: dict[str, Path] = {}
     missing: list[Problem] = []
+    changed: list[Problem] = []
     for source in study.sources:
         try:
             files[source.id] = locate(source)
+        except ChangedSourceError as error:
+            changed.extend(error.problems)
         except SourceError as error:
             missing.extend(error.problems)
+    if changed:
+        raise ChangedSourceError(*changed, *missing)
     if missing:
         raise SourceError(*missing)
     uses = (SourceUse(s.id, s.file, s.sha256, s.licence, s.citation, s.url) for s in study.sources)
@@ -61,7 +76,18 @@ def check_sources(study: Study, files: Mapping[str, Path]) -> None:
 
 def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> Tables:
     """The declared tables, as `prepare.py` makes them, checked against their schemas and typed."""
-    made = _prepare_function(study)(files, ledger)
+    prepare = _prepare_function(study)
+    with _its_errors_told(study):
+        made = prepare(files, ledger)
+    if not isinstance(made, Mapping):
+        raise DeclarationError(
+            Problem(
+                "prepare.py returns no tables by id",
+                where=study.study.id,
+                found=type(made).__name__,
+                allowed="a dictionary of data frames",
+            )
+        )
     lacking = [table.id for table in study.tables if table.id not in made]
     if lacking:
         raise DeclarationError(
@@ -105,11 +131,40 @@ def _prepare_function(study: Study) -> Prepare:
         raise DeclarationError(Problem("the study has no prepare.py", where=study.study.id))
     spec = importlib.util.spec_from_file_location(f"{study.study.id}_prepare", path)
     if spec is None or spec.loader is None:
-        raise DeclarationError(Problem("prepare.py cannot be loaded", where=str(path)))
+        raise DeclarationError(Problem("prepare.py cannot be loaded", where=study.study.id))
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    prepare: Prepare = module.prepare
+    with _its_errors_told(study):
+        spec.loader.exec_module(module)
+    prepare: Prepare | None = getattr(module, "prepare", None)
+    if prepare is None:
+        raise DeclarationError(
+            Problem(
+                "prepare.py has no function 'prepare'",
+                where=study.study.id,
+                allowed="def prepare(raw, ledger), which returns tables by id",
+            )
+        )
     return prepare
+
+
+@contextmanager
+def _its_errors_told(study: Study) -> Iterator[None]:
+    """Turn whatever a study's own code raises into a sentence that names file and line."""
+    try:
+        yield
+    except AlcError:
+        raise
+    except Exception as error:  # a study's code may raise anything; nothing is hidden
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        line = f" (line {last.lineno} of {Path(last.filename).name})"
+        raise DeclarationError(
+            Problem(
+                f"prepare.py raised {type(error).__name__}{line}",
+                where=study.study.id,
+                found=str(error),
+                way_out="Mend prepare.py, or the source it reads.",
+            )
+        ) from error
 
 
 def score_scales(study: Study, tables: Tables) -> tuple[Tables, tuple[Scale, ...]]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import tomllib
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import Any
 
-from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.errors import Problem
+from alc_stats.files import read_toml
+from alc_stats.study.checks import read_expected
 from alc_stats.study.consistency import check_consistency
 from alc_stats.study.declaration import Study
-
-if TYPE_CHECKING:
-    from cattrs import Converter
+from alc_stats.study.form import structured
 
 FILE = "study.toml"
 
@@ -30,8 +26,10 @@ def read_study(folder: Path) -> Study:
     """
     folder = folder.parent if folder.name == FILE else folder
     declared, folders = _merged(folder)
-    study = _structured(declared, folders)
+    plain = {**declared, "folders": [str(f) for f in folders]}
+    study = structured(plain, Study, file=f"{folder.name}/{FILE}")
     check_consistency(study)
+    read_expected(study)
     return study
 
 
@@ -46,95 +44,9 @@ def _merged(folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeclarationError(
-            Problem(
-                "no study is declared here",
-                where=str(path),
-                way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.",
-            )
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            Problem("is not valid TOML", where=str(path), found=str(error))
-        ) from None
-
-
-def _structured(declared: Mapping[str, Any], folders: tuple[Path, ...]) -> Study:
-    from cattrs.errors import BaseValidationError
-
-    try:
-        return _converter().structure({**declared, "folders": [str(f) for f in folders]}, Study)
-    except BaseValidationError as errors:
-        raise DeclarationError(*_problems(errors, folders[0].name)) from None
-
-
-@functools.cache
-def _converter() -> Converter:
-    from cattrs import Converter
-
-    converter = Converter(forbid_extra_keys=True)
-    for kind, accepted in ((str, str), (bool, bool), (int, int), (float, (int, float))):
-        converter.register_structure_hook(kind, _strict(kind, accepted))
-    converter.register_structure_hook(Path, lambda value, _: Path(value))
-    converter.register_structure_hook_func(_is_literal, _one_of)
-    return converter
-
-
-def _is_literal(kind: object) -> bool:
-    origin: object = get_origin(kind)
-    return origin is Literal
-
-
-def _one_of(value: Any, kind: Any) -> Any:
-    """One of the words a key allows."""
-    allowed = get_args(kind)
-    if value not in allowed:
-        words = ", ".join(f'"{word}"' for word in allowed)
-        way_out = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise ValueError(f"found {value!r}. Allowed: {words}. {way_out}".strip())
-    return value
-
-
-def _strict(kind: type, accepted: type | tuple[type, ...]) -> Any:
-    """A hook that converts nothing but an integer written where a number may be fractional."""
-
-    def structure(value: Any, _: type) -> Any:
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"found {value!r}, must be a {_SPOKEN[kind]}")
-        return kind(value)
-
-    return structure
-
-
-_SPOKEN = {str: "text in quotes", bool: "true or false", int: "whole number", float: "number"}
-
-
-def _problems(errors: Exception, study: str) -> list[Problem]:
-    """One problem for every leaf of cattrs' exception tree, where it stands in the file."""
-    from cattrs.v import transform_error
-
-    texts = transform_error(errors, format_exception=_sentence)
-    return [_problem(text, study) for text in texts]
-
-
-def _problem(text: str, study: str) -> Problem:
-    sentence, _, path = text.partition(" @ $")
-    place = path.lstrip(".") or "top level"
-    return Problem(sentence, where=f"{study}/{FILE}, {place}")
-
-
-def _sentence(error: BaseException, _: type | None) -> str:
-    from cattrs.errors import ForbiddenExtraKeysError
-
-    if isinstance(error, ForbiddenExtraKeysError):
-        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
-        unknown = sorted(error.extra_fields)
-        return "; ".join(
-            f"unknown key '{name}'. {did_you_mean(name, known)}".strip() for name in unknown
-        )
-    if isinstance(error, KeyError):
-        return f"the key {error} is missing"
-    return str(error)
+    absent = Problem(
+        "no study is declared here",
+        where=str(path),
+        way_out="Name a folder that holds a study.toml, such as analysis/metr_2025.",
+    )
+    return read_toml(path, absent=absent)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from alc_stats.data.ledger import Ledger
-from alc_stats.errors import SourceError
+from alc_stats.errors import ChangedSourceError, SourceError
 from alc_stats.estimators import Fit
 from alc_stats.files import write_whole
 from alc_stats.measures.describe import Descriptive, describe
@@ -86,6 +86,8 @@ def run_study(
     try:
         with clock.step("sources"):
             files, uses = find_sources(study)
+    except ChangedSourceError:
+        raise
     except SourceError as error:
         return _result(study, "not run", why_not=str(error))
     drawn = Simulated({}, {})
@@ -200,5 +202,6 @@ def _beyond_reach(study: Study, fits: Mapping[str, Fit]) -> frozenset[str]:
 
 
 def write_result(result: StudyResult, out: Path) -> Path:
-    """The result as `<out>/<slug>/result.json`, written whole; return its path."""
-    return write_whole(out / result.slug / "result.json", dump(result))
+    """The result in its folder under `out`, written whole; a simulated one says so in its name."""
+    name = "result_SIMULATED.json" if result.simulated else "result.json"
+    return write_whole(out / result.slug / name, dump(result))

@@ -102,7 +102,7 @@ def residualised(
     y_origin = float(y.mean()) if constant is not None else 0.0
     triangle = _triangle([X, y[:, None]], root_weight, np.append(origin, y_origin))
     basis = _from_triangle(triangle[:p, :p], n, origin, constant, X)
-    coefficients: FloatArray = np.linalg.solve(triangle[:p, :p], triangle[:p, p])
+    coefficients = np.asarray(np.linalg.inv(triangle[:p, :p]), dtype=float) @ triangle[:p, p]
     start = coefficients.copy()
     if constant is not None:
         start[constant] += (y_origin - origin @ coefficients) / X[0, constant]

@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
+from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
 from alc_stats.estimators.kernels.lmm_coupling import Coupling, couple
 from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
 from alc_stats.estimators.kernels.lmm_stage import cross_products, eliminate, times, transposed
 from alc_stats.records import FloatArray, IntArray
 
+LARGEST_REMAINDER = 10_000
+"""Random effects beside those of the largest grouping: their matrix is dense (0.8 gigabytes)."""
 _INVERTIBLE = 1e-5
 """Above this least diagonal entry, lam can be divided by."""
 
@@ -180,16 +183,17 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
     """Statistics of factors in any relation; the first of `places` is eliminated level by level."""
     first, others = places[0], places[1:]
     factor = rows.factors[first]
+    sizes = tuple(rows.factors[f].size for f in others)
+    levels = tuple(rows.factors[f].levels for f in others)
+    width = sum(size * J for size, J in zip(sizes, levels, strict=True))
+    _refuse_wide(width)
     place = by_group(factor.codes, factor.levels)
     root = np.zeros(factor.levels, dtype=np.intp)
     collapsed = triangles(rows, place, own=first, others=(), parents=root)
-    sizes = tuple(rows.factors[f].size for f in others)
-    levels = tuple(rows.factors[f].levels for f in others)
     columns = rows.rows_of(slice(0, len(rows.y)), places)
     q = factor.size
     index = _column_index(rows, others)
     outer_columns, W = columns[q : q + len(index)], columns[q + len(index) :]
-    width = sum(size * J for size, J in zip(sizes, levels, strict=True))
     planes = tuple(
         _sparse(
             np.tile(factor.codes, len(index)),
@@ -213,6 +217,18 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
         sizes,
         levels,
     )
+
+
+def _refuse_wide(width: int) -> None:
+    if width > LARGEST_REMAINDER:
+        raise FitError(
+            Problem(
+                "the crossed groupings are too large for this computer's memory",
+                found=f"{width} random effects beside those of the largest grouping",
+                allowed=f"{LARGEST_REMAINDER}",
+                way_out="Leave out slopes of the smaller groupings, or fit a sample of the rows.",
+            )
+        )
 
 
 def _column_index(rows: Rows, others: tuple[int, ...]) -> IntArray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution, covariance_scores
@@ -17,16 +15,6 @@ _SMALL = 0.1
 """Parameters below this are stepped as if they were this."""
 
 
-class Curvatures(NamedTuple):
-    """Second derivatives (k, k) of the deviance: as observed, and as expected of its main part.
-
-    The expected one is positive semidefinite everywhere: a metric far from the optimum.
-    """
-
-    observed: FloatArray
-    expected: FloatArray
-
-
 def is_exact(objective: Objective) -> bool:
     """Whether `hessian` costs about one evaluation and no digits."""
     return isinstance(objective.statistics, Nested) and objective.statistics.single
@@ -36,8 +24,7 @@ def hessian(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatAr
     """Second derivatives (f, f) of the deviance in the free parameters."""
     if is_exact(objective):
         evaluation, solution = objective.at(theta)
-        observed = exact_hessian(objective, theta, evaluation, solution).observed
-        return observed[np.ix_(free, free)]
+        return exact_hessian(objective, theta, evaluation, solution)[np.ix_(free, free)]
     return differenced_hessian(objective, theta, free)
 
 
@@ -56,7 +43,7 @@ def differenced_hessian(objective: Objective, theta: FloatArray, free: BoolArray
 
 def exact_hessian(
     objective: Objective, theta: FloatArray, evaluation: Evaluation, solution: Solution
-) -> Curvatures:
+) -> FloatArray:
     """Second derivatives (k, k) of the deviance for a single grouping factor.
 
     With S_k = dSigma / dtheta_k, R_k = W'V^-1 G_k V^-1 W for G_k = Z (I x S_k) Z', and the
@@ -91,9 +78,7 @@ def exact_hessian(
     H -= degrees * np.outer(drop, drop)
     score = covariance_scores(evaluation, solution.weight)[0]
     same = form.column[:, None] == form.column[None]
-    H += np.where(same, 2.0 * score[np.ix_(form.row, form.row)], 0.0)
-    expected = slopes @ second.traces.reshape(q * q, q * q) @ slopes.T
-    return Curvatures(H, _symmetric(expected))
+    return np.asarray(H + np.where(same, 2.0 * score[np.ix_(form.row, form.row)], 0.0))
 
 
 def _symmetric(A: FloatArray) -> FloatArray:

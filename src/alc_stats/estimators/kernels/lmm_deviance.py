@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.estimators.kernels.lmm_model import Block, Evaluation, Statistics
+from alc_stats.estimators.kernels.lmm_model import Evaluation, Factor, Statistics
 from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _NO_RESIDUAL = 1e-300
@@ -25,6 +25,8 @@ class Template:
     ----------
     sizes : tuple of int
         Columns q of every factor.
+    levels : tuple of int
+        Of every factor.
     factor, row, column : int arrays (k,)
         Of every parameter, column by column within its block.
     block : int array (k,)
@@ -34,6 +36,7 @@ class Template:
     """
 
     sizes: tuple[int, ...]
+    levels: tuple[int, ...]
     factor: IntArray
     row: IntArray
     column: IntArray
@@ -135,21 +138,22 @@ class Objective:
         return self.value_and_gradient(theta)[1]
 
 
-def template(blocks: tuple[tuple[Block, ...], ...]) -> Template:
+def template(factors: tuple[Factor, ...]) -> Template:
     """Places of the parameters of every factor's blocks."""
     places: list[tuple[int, int, int, int]] = []
     terms: list[tuple[int, int, int]] = []
-    for f, of_factor in enumerate(blocks):
+    for f, of_factor in enumerate(factors):
         first = 0
-        for block in of_factor:
+        for block in of_factor.blocks:
             for b in range(block.size):
                 last = block.size if block.correlated else b + 1
                 places += [(f, first + a, first + b, len(terms)) for a in range(b, last)]
             terms.append((f, first, block.size))
             first += block.size
     factor, row, column, block_of = np.array(places, dtype=np.intp).T
-    sizes = tuple(sum(block.size for block in of_factor) for of_factor in blocks)
-    return Template(sizes, factor, row, column, block_of, tuple(terms))
+    sizes = tuple(of_factor.size for of_factor in factors)
+    levels = tuple(of_factor.levels for of_factor in factors)
+    return Template(sizes, levels, factor, row, column, block_of, tuple(terms))
 
 
 def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:

@@ -93,7 +93,7 @@ def prepare(
     root = None if weights is None else np.sqrt(weights)
     bases = tuple(_factor_basis(factor, root) for factor in factors)
     rows = Rows(y, X, root, residualised(y, X, root), factors, bases)
-    form = template(tuple(factor.blocks for factor in factors))
+    form = template(factors)
     log_weight = 0.0 if weights is None else float(np.log(weights).sum())
     objective = Objective(_collect(rows), form, len(y), reml)
     return Problem(objective, Scales(rows.fixed, bases, log_weight))

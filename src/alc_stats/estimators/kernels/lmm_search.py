@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize
 
-from alc_stats.estimators.kernels.lmm_curvature import (
-    Curvatures,
-    exact_hessian,
-    hessian,
-    is_exact,
-)
+from alc_stats.estimators.kernels.lmm_curvature import exact_hessian, hessian, is_exact
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Template, covariance_scores
 from alc_stats.records import BoolArray, FloatArray
 
@@ -33,11 +28,15 @@ _FLAT = 1e-8
 _MOVED = 1e-7
 """The Hessian is taken again if Newton steps went further than this share of theta."""
 _CONVEX = 0.05
-"""Least scaled curvature at which the observed Hessian is trusted with a step."""
+"""Least scaled curvature a descent counts with."""
+_LONGEST = 0.7
+"""Longest step beside the largest parameter: a step through zero only mirrors a column."""
 _NEAR = 1e-6
 """Decrement at which the quadratic neighbourhood is reached and the polish takes over."""
 _ARRIVED = 1e-10
 """Decrement above which another descent is tried."""
+_SMALL = 0.1
+"""A parameter this far from zero is taken for this far when only its size matters."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -134,8 +133,8 @@ def _descend(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatA
 
 
 def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """BFGS, its first metric what one group more or less would be worth."""
-    size = max(1.0, float(np.sqrt(objective.rows)))
+    """BFGS from the expected curvature of groups that are all alike."""
+    metric = _first_metric(objective, theta)[free]
     whole = np.zeros_like(theta)
 
     def restricted(part: FloatArray) -> tuple[float, FloatArray]:
@@ -148,19 +147,35 @@ def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArr
         theta[free],
         jac=True,
         method="BFGS",
-        options={"gtol": 1e-7 * size, "hess_inv0": np.eye(int(free.sum())) / size},
+        options={"gtol": 1e-6 * float(np.sqrt(metric.max())), "hess_inv0": np.diag(1.0 / metric)},
     )
     whole[free] = found.x
     return whole
 
 
+def _first_metric(objective: Objective, theta: FloatArray) -> FloatArray:
+    """Expected second derivatives (k,) if all levels' Z_j'V^-1 Z_j were diagonal and equal."""
+    form = objective.template
+    evaluation, _ = objective.at(theta)
+    found = np.empty(len(theta))
+    for k, (f, a, b) in enumerate(zip(form.factor, form.row, form.column, strict=True)):
+        trace = np.diag(evaluation.trace[f])
+        pivot = max(
+            abs(theta[(form.factor == f) & (form.row == b) & (form.column == b)][0]), _SMALL
+        )
+        found[k] = (4.0 if a == b else 2.0) * pivot**2 * trace[a] * trace[b] / form.levels[f]
+    return np.asarray(np.maximum(found, 1e-8 * found.max()))
+
+
 def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """Damped Newton with the exact Hessian where it is convex, Fisher scoring elsewhere."""
+    """Damped Newton with the exact Hessian, its downward curvature walked down."""
     theta = theta.copy()
     now = objective.at(theta)
     for _ in range(_DESCENT_STEPS):
         gradient = objective.gradient_of(theta, *now)[free]
-        step, decrement, convex = _descent_step(exact_hessian(objective, theta, *now), free, gradient)
+        H = exact_hessian(objective, theta, *now)[np.ix_(free, free)]
+        longest = _LONGEST * max(float(np.abs(theta).max()), _PERHAPS_ZERO)
+        step, decrement, convex = _descent_step(H, gradient, longest)
         if decrement < _NEAR and convex:
             break
         share = 1.0
@@ -178,13 +193,15 @@ def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) ->
 
 
 def _descent_step(
-    curvatures: Curvatures, free: BoolArray, gradient: FloatArray
+    H: FloatArray, gradient: FloatArray, longest: float
 ) -> tuple[FloatArray, float, bool]:
-    """Newton's step where the deviance is convex, else Fisher's; its decrement; which it is."""
-    own = np.ix_(free, free)
-    convex = bool(_scaled_vectors(curvatures.observed[own])[1].min() > _CONVEX)
-    H = curvatures.observed if convex else curvatures.expected
-    return *_newton_step(H[own], gradient), convex
+    """Newton's step with every curvature counted upward; its decrement; whether all were."""
+    scale, values, vectors = _scaled_vectors(H)
+    along = vectors.T @ (gradient / scale)
+    ratio = along / np.maximum(np.abs(values), _CONVEX)
+    step = -(vectors @ ratio) / scale
+    size = float(np.abs(step).max())
+    return step * min(1.0, longest / max(size, 1e-300)), float(along @ ratio), values[0] > _CONVEX
 
 
 def _settle(objective: Objective, theta: FloatArray) -> tuple[FloatArray, BoolArray]:

@@ -18,7 +18,9 @@ from scipy import linalg, optimize
 from alc_stats.records import FloatArray, IntArray
 
 _STEP = 1e-4
-_POLISHES = 20
+_SCALES = 10.0 ** np.arange(-1, 6)
+_POLISHES = 50
+_HALVINGS = 30
 _CONVERGED = 1e-7
 _SADDLE = -1e-6
 _ESCAPE = 0.1
@@ -163,7 +165,13 @@ def assemble(
 
 
 def solve(model: MixedModel, theta: FloatArray) -> Solution:
-    """Deviance, coefficients and residual variance at `theta`, all in closed form."""
+    """Deviance, coefficients and residual variance at `theta`, all in closed form.
+
+    Raises
+    ------
+    LinAlgError
+        Where `theta` is so large that float64 cannot hold the answer.
+    """
     log_det, weighted = _weighted(model, theta)
     p = model.columns
     root = np.linalg.cholesky(weighted[:p, :p])
@@ -171,6 +179,8 @@ def solve(model: MixedModel, theta: FloatArray) -> Solution:
     half = inverse @ weighted[:p, p]
     dof = model.rows - p if model.reml else model.rows
     variance = float(weighted[p, p] - half @ half) / dof
+    if not variance > 0.0:
+        raise np.linalg.LinAlgError("no digit of the residual variance is left")
     if model.reml:
         log_det += 2.0 * float(np.log(np.diag(root)).sum())
     return Solution(
@@ -208,21 +218,53 @@ def gradient(model: MixedModel, theta: FloatArray) -> FloatArray:
     return 2.0 * np.concatenate([block.entries(total) for block, total in pairs])
 
 
-def minimise(model: MixedModel, starts: Sequence[FloatArray]) -> tuple[Optimum, FloatArray]:
-    """The best optimum, and the deviance (s,) the search reached from every start.
-
-    L-BFGS from every start, then Newton steps from the best place.
-    """
+def descend(model: MixedModel, starts: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """The best place L-BFGS finds, and the deviance (s,) it reached from every start."""
     places = [_descend(model, start) for start in starts]
-    reached = np.array([solve(model, place).deviance for place in places])
-    return _polish(model, places[int(np.argmin(reached))]), reached
+    reached = np.array([_deviance(model, place) for place in places])
+    return places[int(np.argmin(reached))], reached
+
+
+def principal(
+    model: MixedModel, theta: FloatArray
+) -> tuple[tuple[Block, ...], tuple[FloatArray, ...], FloatArray]:
+    """Every correlated term turned to the principal axes of its covariance at `theta`.
+
+    Returns the turned blocks, the rotations U (turned columns = columns U) and theta in the new
+    axes, which is diagonal. Where a variance or a correlation is at its limit the deviance is
+    flat along a curve in the old axes; in the new ones it has an ordinary minimum at zero.
+    """
+    blocks, rotations, entries = [], [], []
+    for block, factor in zip(model.blocks, model.factors(theta), strict=True):
+        axes, sizes = np.eye(factor.shape[0]), np.abs(np.diag(factor))
+        if block.correlated:
+            axes, sizes, _ = np.linalg.svd(factor)
+        blocks.append(Block(block.Z @ axes, block.level, block.correlated))
+        rotations.append(np.asarray(axes, dtype=float))
+        entries.append(block.entries(np.diag(sizes)))
+    return tuple(blocks), tuple(rotations), np.concatenate(entries)
+
+
+def best_scale(model: MixedModel, directions: Sequence[FloatArray]) -> FloatArray:
+    """The multiple of a direction, by powers of ten, with the smallest deviance.
+
+    Where the random part is thousands of times the residual, a search that starts at the
+    residual's size may end at a poor optimum nearby.
+    """
+    candidates = [scale * direction for direction in directions for scale in _SCALES]
+    deviances = [_deviance(model, candidate) for candidate in candidates]
+    return np.asarray(candidates[int(np.argmin(deviances))], dtype=float)
 
 
 def curvature(model: MixedModel, theta: FloatArray) -> FloatArray:
     """Second derivatives (k, k) of the deviance by central differences of its gradient."""
-    steps = np.eye(theta.size) * _STEP
-    H = np.array([gradient(model, theta + h) - gradient(model, theta - h) for h in steps])
-    return np.asarray((H + H.T) / (4.0 * _STEP), dtype=float)
+    sizes = _STEP * np.maximum(1.0, np.abs(theta))
+    differences = [
+        (gradient(model, theta + h) - gradient(model, theta - h)) / (2.0 * size)
+        for h, size in zip(np.diag(sizes), sizes, strict=True)
+    ]
+    H = np.array(differences)
+    return np.asarray((H + H.T) / 2.0, dtype=float)
 
 
 def _spread(Z: FloatArray, level: IntArray) -> FloatArray:
@@ -265,18 +307,35 @@ def _own_blocks(
         start += m * q
 
 
+def _deviance(model: MixedModel, theta: FloatArray) -> float:
+    """The deviance, infinite where float64 cannot hold it, so that a search turns back."""
+    try:
+        return solve(model, theta).deviance
+    except np.linalg.LinAlgError:
+        return float("inf")
+
+
+def _slope(model: MixedModel, theta: FloatArray) -> FloatArray:
+    try:
+        return gradient(model, theta)
+    except np.linalg.LinAlgError:
+        return np.zeros_like(theta)
+
+
 def _descend(model: MixedModel, start: FloatArray) -> FloatArray:
+    """L-BFGS in units of the start, which may hold entries of very different size."""
+    unit = np.maximum(np.abs(start), 1.0)
     result = optimize.minimize(
-        lambda theta: solve(model, theta).deviance,
-        start,
-        jac=lambda theta: gradient(model, theta),
+        lambda scaled: _deviance(model, scaled * unit),
+        start / unit,
+        jac=lambda scaled: _slope(model, scaled * unit) * unit,
         method="L-BFGS-B",
         options={"ftol": 1e-10, "gtol": 1e-4, "maxiter": 500},
     )
-    return np.asarray(result.x, dtype=float)
+    return np.asarray(result.x * unit, dtype=float)
 
 
-def _polish(model: MixedModel, theta: FloatArray) -> Optimum:
+def polish(model: MixedModel, theta: FloatArray) -> Optimum:
     """Newton steps, halved until the deviance falls, as far as float64 can tell."""
     value = solve(model, theta).deviance
     g, H = gradient(model, theta), curvature(model, theta)
@@ -297,19 +356,20 @@ def _newton(g: FloatArray, H: FloatArray) -> FloatArray:
     theta = 0 is stationary whatever the data, because the sign of theta does not matter: where
     the deviance curves down without a slope, a step of fixed length leaves it.
     """
-    values, vectors = np.linalg.eigh(H)
-    largest = float(np.abs(values).max())
-    along = -(vectors.T @ g) / np.maximum(np.abs(values), max(1e-8 * largest, 1e-12))
-    stuck = (values < _SADDLE * largest) & (np.abs(along) < _ESCAPE)
-    return np.asarray(vectors @ np.where(stuck, _ESCAPE, along), dtype=float)
+    scale = _scale(H)
+    values, vectors = np.linalg.eigh(H / np.outer(scale, scale))
+    along = -(vectors.T @ (g / scale)) / np.maximum(np.abs(values), 1e-12)
+    stuck = (values < _SADDLE) & (np.abs(along) < _ESCAPE)
+    step = vectors @ np.where(stuck, _ESCAPE * np.sqrt(len(g)), along)
+    return np.asarray(step / scale, dtype=float)
 
 
 def _line_search(
     model: MixedModel, theta: FloatArray, value: float, step: FloatArray
 ) -> tuple[FloatArray, float] | None:
-    for halvings in range(12):
+    for halvings in range(_HALVINGS):
         candidate = theta + step * 0.5**halvings
-        reached = solve(model, candidate).deviance
+        reached = _deviance(model, candidate)
         if reached < value:
             return candidate, reached
     return None

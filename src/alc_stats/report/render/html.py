@@ -7,11 +7,14 @@ from html import escape as _escape
 from alc_stats.report import numbers
 from alc_stats.report.table import Table
 
+_MANY_COLUMNS = 6  # more are set smaller, so that they fit a screen
+
 
 def to_html(table: Table) -> str:
     """The table as one `<table>` element; the styling is the page's."""
     width = len(table.columns)
-    parts = [f'<table class="data" id="{escape(table.file_stem)}">']
+    kind = "data wide" if width > _MANY_COLUMNS else "data"
+    parts = [f'<table class="{kind}" id="{escape(table.file_stem)}">']
     parts.append(f"<caption>{escape(table.heading)}</caption>")
     parts += ["<thead>", *_spanner_row(table), _label_row(table), "</thead>", "<tbody>"]
     group = ""

@@ -7,12 +7,22 @@ import re
 from alc_stats.report import numbers
 from alc_stats.report.table import Table
 
+_LINE, _PADDING = 453.0, 8.0  # points: the width of the paper's text, the space beside a column
+_PER_CHARACTER = 0.46  # of the type's size
+_TEXT, _LONGEST = 30, 30  # characters: a column that wraps, and the longest cell that need not
+_SMALLEST, _LARGEST = 6.0, 9.0
+_MOST_ROWS = 25
 _NUMBERS = re.compile(r"[^A-Za-z]+")
 
 
 def to_typst(table: Table) -> str:
-    """The table as a `#figure(table(...))` with three lines; its heading is the caption."""
+    """The table as a `#figure(table(...))` with three lines; its heading is the caption.
+
+    A table that fits a page is kept whole.
+    """
+    whole = len(table.rows) <= _MOST_ROWS
     lines = [
+        *(["#[#show figure: set block(breakable: false)"] if whole else []),
         "#figure(kind: table, caption: " + literal(table.heading) + ", [",
         f"#set text(size: {_size(table)}pt)",
         "#table(",
@@ -25,8 +35,9 @@ def to_typst(table: Table) -> str:
         ")",
     ]
     if table.notes:
-        lines.append(f"#block[#emph[Note.] #text({literal(' '.join(table.notes))})]")
-    return "\n".join([*lines, "])"]) + "\n"
+        note = f"#emph[Note.] #text({literal(' '.join(table.notes))})"
+        lines.append(f"#block(width: 100%, above: 0.6em)[#set align(left); {note}]")
+    return "\n".join([*lines, "])]" if whole else "])"]) + "\n"
 
 
 def literal(text: str) -> str:
@@ -47,8 +58,15 @@ def _cell(text: str) -> str:
 
 
 def _size(table: Table) -> float:
-    """Points of type: the wider the table, the smaller."""
-    return 8.0 if len(table.columns) < 6 else 7.2 if len(table.columns) < 8 else 6.3
+    """Points of type, in half points: as large as the columns' longest cells allow."""
+    cells = zip(*([c.label for c in table.columns], *table.grid()), strict=True)
+    longest = [
+        _TEXT if column.role == "text" else min(max(map(len, texts)), _LONGEST)
+        for column, texts in zip(table.columns, cells, strict=True)
+    ]
+    free = _LINE - _PADDING * len(longest)
+    fitting = free / (_PER_CHARACTER * sum(longest))
+    return min(max(int(2.0 * fitting) / 2.0, _SMALLEST), _LARGEST)
 
 
 def _widths(table: Table) -> str:

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alc_stats.estimators.kernels import lmm_coupling
+from alc_stats.estimators.kernels.lmm_curvature import differenced_hessian, exact_hessian
+from alc_stats.estimators.kernels.lmm_deviance import covariance_scores
+from alc_stats.estimators.kernels.lmm_model import Block, Factor
+from alc_stats.estimators.kernels.lmm_problem import Problem, lower_triangle, prepare
+from estimators import dense_twin
+from tolerances import CENTRAL_DIFFERENCE, DENSE_TWIN, EXACT_ARITHMETIC
+
+N = 60
+
+
+def dense(codes: np.ndarray) -> np.ndarray:
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def factor(codes: np.ndarray, Z: np.ndarray, *blocks: Block) -> Factor:
+    codes = dense(codes)
+    return Factor(codes, int(codes.max()) + 1, Z, blocks)
+
+
+RNG = np.random.default_rng(3)
+X1 = RNG.normal(5.0, 1.0, N)
+ONE = np.ones((N, 1))
+SLOPE = np.column_stack([ONE, X1])
+X = np.column_stack([ONE, X1, RNG.normal(size=N)])
+Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=N)
+WEIGHTS = RNG.uniform(0.5, 2.0, N)
+TOP = RNG.integers(0, 4, N)
+MIDDLE = TOP * 5 + RNG.integers(0, 4, N)
+BOTTOM = MIDDLE * 3 + RNG.integers(0, 2, N)
+ACROSS = RNG.integers(0, 6, N)
+
+FREE1, FREE2, APART = (
+    Block(1, correlated=True),
+    Block(2, correlated=True),
+    Block(1, correlated=False),
+)
+DESIGNS = {
+    "intercept": (factor(MIDDLE, ONE, FREE1),),
+    "slope": (factor(MIDDLE, SLOPE, FREE2),),
+    "uncorrelated": (factor(MIDDLE, SLOPE, APART, APART),),
+    "three columns": (factor(TOP, np.column_stack([SLOPE, X[:, 2]]), Block(3, correlated=True)),),
+    "nested": (factor(TOP, SLOPE, FREE2), factor(MIDDLE, SLOPE, FREE2)),
+    "nested three deep": (
+        factor(TOP, ONE, FREE1),
+        factor(BOTTOM, SLOPE, FREE2),
+        factor(MIDDLE, SLOPE, APART, APART),
+    ),
+    "crossed": (factor(ACROSS, SLOPE, FREE2), factor(MIDDLE, SLOPE, FREE2)),
+    "crossed and nested": (
+        factor(ACROSS, ONE, FREE1),
+        factor(MIDDLE, SLOPE, FREE2),
+        factor(TOP, SLOPE, FREE2),
+    ),
+}
+CASES = list(itertools.product(DESIGNS, ["REML", "ML"], ["plain", "weighted"]))
+
+
+def problem(name: str, method: str = "REML", weighted: str = "plain") -> Problem:
+    weights = WEIGHTS if weighted == "weighted" else None
+    return prepare(Y, X, factors=DESIGNS[name], reml=method == "REML", weights=weights)
+
+
+def somewhere(made: Problem, seed: int = 1) -> np.ndarray:
+    form = made.objective.template
+    theta = np.random.default_rng(seed).normal(size=len(form.row))
+    return np.where(form.diagonal, np.abs(theta) + 0.1, theta)
+
+
+def twin_of(
+    made: Problem, name: str, theta: np.ndarray, method: str, weighted: str
+) -> tuple[dense_twin.Twin, list[dense_twin.Random]]:
+    lam = made.objective.template.unpack(theta)
+    random = [
+        dense_twin.Random(f.codes, f.Z, made.scales.factor(i, L))
+        for i, (f, L) in enumerate(zip(DESIGNS[name], lam, strict=True))
+    ]
+    weights = WEIGHTS if weighted == "weighted" else None
+    return dense_twin.solve(Y, X, random, reml=method == "REML", weights=weights), random
+
+
+@pytest.fixture(params=["table", "pairs"])
+def coupled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways a crossed design can be held."""
+    monkeypatch.setattr(lmm_coupling, "PAIR_COST", 1e9 if request.param == "table" else -1e9)
+    return request.param
+
+
+@pytest.mark.usefixtures("coupled")
+@pytest.mark.parametrize(("name", "method", "weighted"), CASES)
+def test_the_solution_is_that_of_the_whole_matrices(name: str, method: str, weighted: str) -> None:
+    made = problem(name, method, weighted)
+    theta = somewhere(made)
+    _, solution = made.objective.at(theta)
+    twin, _ = twin_of(made, name, theta, method, weighted)
+    deviance = made.scales.deviance(
+        solution.deviance, degrees=solution.degrees, reml=method == "REML"
+    )
+    assert deviance == pytest.approx(twin.deviance, rel=DENSE_TWIN)
+    beta = made.scales.coefficients(solution.beta)
+    np.testing.assert_allclose(beta, twin.beta, rtol=DENSE_TWIN)
+    vcov = made.scales.covariance(solution.unscaled * solution.sigma2)
+    np.testing.assert_allclose(vcov, twin.vcov, rtol=DENSE_TWIN)
+
+
+@pytest.mark.usefixtures("coupled")
+@pytest.mark.parametrize(("name", "method", "weighted"), CASES)
+def test_the_gradient_is_the_slope_of_the_deviance(name: str, method: str, weighted: str) -> None:
+    objective = problem(name, method, weighted).objective
+    theta = somewhere(problem(name, method, weighted), seed=2)
+    steps = 1e-5 * np.eye(len(theta))
+    slopes = [
+        (objective.value_and_gradient(theta + h)[0] - objective.value_and_gradient(theta - h)[0])
+        / 2e-5
+        for h in steps
+    ]
+    np.testing.assert_allclose(objective.gradient(theta), slopes, atol=CENTRAL_DIFFERENCE)
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+@pytest.mark.parametrize("name", ["intercept", "slope", "uncorrelated", "three columns"])
+def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) -> None:
+    made = problem(name, method, "weighted")
+    theta = somewhere(made, seed=4)
+    exact = exact_hessian(made.objective, theta, *made.objective.at(theta))
+    every = np.ones(len(theta), dtype=bool)
+    differenced = differenced_hessian(made.objective, theta, every)
+    np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
+
+
+def test_the_exact_hessian_is_for_one_grouping() -> None:
+    made = problem("crossed")
+    theta = somewhere(made)
+    with pytest.raises(TypeError, match="needs a single grouping factor"):
+        exact_hessian(made.objective, theta, *made.objective.at(theta))
+
+
+@pytest.mark.parametrize("name", ["crossed", "crossed and nested", "nested three deep", "slope"])
+def test_derivatives_in_the_covariance_hold_where_it_is_singular(name: str) -> None:
+    # one column of a factor at zero: the derivative in its variance is the limit from inside
+    made = problem(name)
+    form = made.objective.template
+    theta = np.where(form.column == 0, 0.0, somewhere(made))
+    scores = [covariance_scores(*_scored(made, t)) for t in (theta, theta + 1e-7 * form.diagonal)]
+    for at_zero, beside in zip(*scores, strict=True):
+        np.testing.assert_allclose(at_zero, beside, atol=1e-5)
+
+
+def _scored(made: Problem, theta: np.ndarray) -> tuple[object, np.ndarray]:
+    evaluation, solution = made.objective.at(theta)
+    return evaluation, solution.weight
+
+
+@pytest.mark.usefixtures("coupled")
+@pytest.mark.parametrize("name", list(DESIGNS))
+def test_effects_are_those_of_the_whole_matrices(name: str) -> None:
+    made = problem(name, "REML", "weighted")
+    theta = somewhere(made)
+    _, solution = made.objective.at(theta)
+    twin, random = twin_of(made, name, theta, "REML", "weighted")
+    lam = made.objective.template.unpack(theta)
+    for f, effects in enumerate(made.objective.statistics.effects(lam)):
+        back = made.scales.fixed.scale * made.scales.random[f].back
+        modes = np.einsum("qwj,w,bq->jb", effects.loads, solution.contrast, back)
+        spread = solution.sigma2 * np.einsum("aq,qrj,br->jab", back, effects.spread, back)
+        theirs, their_spread = dense_twin.modes(twin, random, f)
+        np.testing.assert_allclose(modes, theirs, atol=DENSE_TWIN)
+        np.testing.assert_allclose(spread, their_spread, atol=DENSE_TWIN)
+
+
+@pytest.mark.usefixtures("coupled")
+@pytest.mark.parametrize("name", list(DESIGNS))
+def test_the_gram_matrix_holds_every_product(name: str) -> None:
+    made = problem(name)
+    gram = made.objective.statistics.gram()
+    columns = []
+    for f, basis in zip(DESIGNS[name], made.scales.random, strict=True):
+        columns.append(dense_twin.wide(f.codes, (f.Z - basis.origin) @ basis.forward))
+    Z = np.concatenate(columns, axis=1)
+    W = np.empty((X.shape[1] + 1, N))
+    made.scales.fixed.rows(Y, X, out=W)
+    np.testing.assert_allclose(gram.ZZ, Z.T @ Z, atol=DENSE_TWIN)
+    np.testing.assert_allclose(gram.ZW, Z.T @ W.T, atol=DENSE_TWIN)
+
+
+@pytest.mark.parametrize("name", list(DESIGNS))
+def test_a_row_of_weight_two_is_that_row_twice(name: str) -> None:
+    # at one theta the two differ in the number of rows only, not in V^-1 products
+    weights = np.where(np.arange(N) % 3 == 0, 2.0, 1.0)
+    twice = np.repeat(np.arange(N), weights.astype(int))
+    doubled = tuple(Factor(f.codes[twice], f.levels, f.Z[twice], f.blocks) for f in DESIGNS[name])
+    heavy = prepare(Y, X, factors=DESIGNS[name], reml=False, weights=weights)
+    long = prepare(Y[twice], X[twice], factors=doubled, reml=False)
+    theta = somewhere(long)
+    lam = [long.scales.factor(f, L) for f, L in enumerate(long.objective.template.unpack(theta))]
+    same = heavy.objective.template.pack(
+        tuple(
+            lower_triangle(np.linalg.solve(heavy.scales.random[f].back, L))
+            for f, L in enumerate(lam)
+        )
+    )
+    left, right = heavy.objective.at(same)[1], long.objective.at(theta)[1]
+    np.testing.assert_allclose(
+        heavy.scales.coefficients(left.beta), long.scales.coefficients(right.beta), rtol=DENSE_TWIN
+    )
+    scale = (heavy.scales.fixed.scale / long.scales.fixed.scale) ** 2
+    spread = heavy.scales.covariance(left.unscaled) / scale
+    np.testing.assert_allclose(spread, long.scales.covariance(right.unscaled), rtol=DENSE_TWIN)
+    assert left.residual * scale == pytest.approx(right.residual, rel=DENSE_TWIN)
+
+
+def test_a_variance_that_dwarfs_the_residual_costs_no_digits() -> None:
+    # balanced groups: V_j^-1 1 = 1 / (1 + n theta^2), so log |V| and X'V^-1 X are closed forms
+    J, n = 8, 5
+    codes = np.repeat(np.arange(J), n)
+    y = np.random.default_rng(2).normal(size=J * n)
+    made = prepare(
+        y, np.ones((J * n, 1)), factors=(factor(codes, np.ones((J * n, 1)), FREE1),), reml=False
+    )
+    theta = 1e9
+    evaluation, _ = made.objective.at(np.array([theta]))
+    assert evaluation.log_det == pytest.approx(J * np.log1p(n * theta**2), rel=EXACT_ARITHMETIC)
+    # standardised columns have mean square one, as the constant column has
+    assert evaluation.inner[0, 0] == pytest.approx(
+        J * n / (1.0 + n * theta**2), rel=EXACT_ARITHMETIC
+    )
