@@ -10,7 +10,7 @@ from scipy import linalg
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
-from alc_stats.estimators.design import Design, Table, build_design, codes, read_table
+from alc_stats.estimators.design import Design, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.cluster_robust import Working

@@ -14,7 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, read_table
-from alc_stats.estimators.fit import Fit, Request
+from alc_stats.estimators.fit import Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.cluster_robust import Working
 from alc_stats.estimators.kernels.lmm_model import Factor
@@ -60,7 +60,13 @@ def fit_lmm_clustered(
     design, state = fitted.fit.memory.design, fitted.state
     w = None if weights is None else table.frame[weights].to_numpy(dtype=float)
     result = clustered(
-        state, design, clusters=clusters, kind=request.covariance, df=request.df, weights=w
+        state,
+        design,
+        clusters=clusters,
+        kind=request.covariance,
+        df=request.df,
+        weights=w,
+        where=where,
     )
     fit = replace(
         fitted.fit,
@@ -81,6 +87,7 @@ def clustered(
     kind: str,
     df: str,
     weights: FloatArray | None = None,
+    where: str = "",
 ) -> Adjusted:
     """Cluster-robust covariance and degrees of freedom of a fitted model's coefficients.
 
@@ -89,8 +96,8 @@ def clustered(
     FitError
         For clusters that cut through levels of a grouping, or where `sandwich` refuses.
     """
-    _require_whole_levels(state, clusters)
-    robust = sandwich(_working(state, design, clusters.level, weights), kind, clusters, "")
+    _require_whole_levels(state, clusters, where)
+    robust = sandwich(_working(state, design, clusters.level, weights), kind, clusters, where)
     back = state.scales.fixed.basis.back
     covariance = robust.covariance * factor_of(kind, clusters.number)
     return Adjusted(state.scales.covariance(covariance), robust_df(robust, back, df))
@@ -121,7 +128,7 @@ def _loadings(state: LmmState) -> tuple[IntArray, FloatArray]:
     return np.hstack(effects).astype(np.int64), np.hstack(loads)
 
 
-def _require_whole_levels(state: LmmState, clusters: Clusters) -> None:
+def _require_whole_levels(state: LmmState, clusters: Clusters, where: str) -> None:
     whole = Factor(clusters.level, clusters.number, np.empty((len(clusters.level), 0)), ())
     cut = [
         name
@@ -133,6 +140,7 @@ def _require_whole_levels(state: LmmState, clusters: Clusters) -> None:
             *(
                 Problem(
                     f"the clusters of '{clusters.name}' cut through levels of '{name}'",
+                    where=where,
                     found=f"a level of '{name}' with rows in several clusters",
                     allowed=f"clusters that hold whole levels of '{name}'",
                     way_out=f"Cluster by '{name}' or a grouping above it, or leave the covariance "

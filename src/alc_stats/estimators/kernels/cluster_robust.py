@@ -157,8 +157,8 @@ def left_out(own: Sums) -> Sandwich:
     """CR3, for clusters none of which has a direction of its own."""
     bread = own.bread
     kept = np.eye(len(bread)) - own.products @ bread
-    scores = np.linalg.solve(kept, own.scores[:, :, None])[:, :, 0]
-    half = np.linalg.solve(kept, own.products)
+    scores = np.asarray(np.linalg.solve(kept, own.scores[:, :, None])[:, :, 0], dtype=float)
+    half = np.asarray(np.linalg.solve(kept, own.products), dtype=float)
     spread = np.linalg.solve(kept, half.swapaxes(1, 2))
     return Sandwich(bread, scores, (spread + spread.swapaxes(1, 2)) / 2.0, half.swapaxes(1, 2))
 
