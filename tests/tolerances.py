@@ -40,3 +40,6 @@ TEN_PRINTED_DIGITS = 5e-9
 
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
+
+TWELVE_PRINTED_DIGITS = 5e-12
+"""The source prints twelve or thirteen significant digits: half a unit of the twelfth."""

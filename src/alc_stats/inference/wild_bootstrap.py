@@ -53,8 +53,12 @@ class WildBootstrap:
     p : float
         Two-sided, of the null that the coefficient is zero.
     low, high : float
-        Limits of the coefficients not rejected at 1 - level; infinite where no value is rejected.
+        Limits of the values around the coefficient that are not rejected at 1 - level; infinite
+        where none is rejected.
     level : float
+    disjoint : bool
+        Whether values beyond the limits are not rejected either: clusters that hardly count
+        leave draws that all but tie with the observed one.
     clusters : int
     weights : {"rademacher", "webb"}
     draws : int
@@ -70,6 +74,7 @@ class WildBootstrap:
     low: float
     high: float
     level: float
+    disjoint: bool
     clusters: int
     weights: str
     draws: int
@@ -93,8 +98,8 @@ def wild_cluster_bootstrap(
     Webb's six numbers) a cluster, and the p value is the share of t ratios at least as large as
     the observed one, ties and the observed one counted: (1 + extreme) / (1 + n), or the exact
     share where all draws are taken. (R's fwildclusterboot and Stata's boottest count strictly
-    larger ones over n.) The interval holds the values whose own test does not reject; where that
-    set has gaps, its outer limits.
+    larger ones over n.) The interval holds the values around the estimate whose own test does not
+    reject.
 
     With few treated clusters the test rejects far too seldom (MacKinnon and Webb 2017): see
     `small_sample_choice`.
@@ -148,18 +153,19 @@ def wild_cluster_bootstrap(
     def p_of(delta: float) -> float:
         return extreme_share(own, draws, delta, complete=complete)
 
-    low, high = _limits(own, p_of, 1.0 - level)
+    below, above = _reach(own, p_of, 1.0 - level, 1.0), _reach(own, p_of, 1.0 - level, -1.0)
     rows, k = memory.design.X.shape
     G = clusters.number
     corrected = own.se * np.sqrt(G / (G - 1.0) * (rows - 1.0) / (rows - k))
     return WildBootstrap(
         term=term,
         value=own.estimate,
-        statistic=own.estimate / corrected,
+        statistic=float(own.estimate / corrected),
         p=p_of(own.estimate / own.leverage),
-        low=low,
-        high=high,
+        low=own.estimate - below.distance,
+        high=own.estimate + above.distance,
         level=level,
+        disjoint=below.resumed or above.resumed,
         clusters=G,
         weights=kind,
         draws=len(draws.n0),
@@ -287,23 +293,27 @@ def _random(
         yield points[rng.integers(len(points), size=(min(chunk, n - first), clusters))]
 
 
-def _limits(own: ClusterSums, p_of: Callable[[float], float], alpha: float) -> tuple[float, float]:
-    """Outermost values of the coefficient whose p exceeds alpha."""
-    unit = own.se / own.leverage
-    below = _reach(lambda steps: p_of(steps * unit), alpha)
-    above = _reach(lambda steps: p_of(-steps * unit), alpha)
-    return own.estimate - below * own.se, own.estimate + above * own.se
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far from the estimate values are not rejected, and whether farther ones are not."""
+
+    distance: float
+    resumed: bool
 
 
-def _reach(p_at: Callable[[float], float], alpha: float) -> float:
-    """Standard errors to the outermost value not rejected; infinite if the farthest is not."""
+def _reach(own: ClusterSums, p_of: Callable[[float], float], alpha: float, side: float) -> _Reach:
+    """The first value on one side whose p is not above alpha, refined by bisection."""
     steps = np.geomspace(0.01, _FARTHEST, _GRID)
-    kept = np.flatnonzero([p_at(float(step)) > alpha for step in steps])
-    if kept.size and kept[-1] == _GRID - 1:
-        return float("inf")
-    inside = float(steps[kept[-1]]) if kept.size else 0.0
-    outside = float(steps[kept[-1] + 1]) if kept.size else float(steps[0])
+
+    def kept(step: float) -> bool:
+        return p_of(side * step * own.se / own.leverage) > alpha
+
+    rejected = np.flatnonzero([not kept(float(step)) for step in steps])
+    if rejected.size == 0:
+        return _Reach(float("inf"), resumed=False)
+    first = int(rejected[0])
+    inside, outside = (float(steps[first - 1]) if first else 0.0), float(steps[first])
     for _ in range(_BISECTIONS):
         middle = 0.5 * (inside + outside)
-        inside, outside = (middle, outside) if p_at(middle) > alpha else (inside, middle)
-    return inside
+        inside, outside = (middle, outside) if kept(middle) else (inside, middle)
+    return _Reach(inside * own.se, resumed=rejected.size < _GRID - first)
