@@ -1,4 +1,8 @@
-"""The wild cluster bootstrap against the obvious loop of refits."""
+"""The wild cluster bootstrap against the obvious loop of refits.
+
+R's fwildclusterboot is not among Debian's packages, so the witness is the loop, which makes every
+outcome and refits it. That package counts |t*| > |t| over the draws; here ties count as well.
+"""
 
 from __future__ import annotations
 

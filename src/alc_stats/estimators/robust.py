@@ -27,8 +27,8 @@ from alc_stats.records import FloatArray, IntArray
 ROBUST = ("CR0", "CR1", "CR2", "CR3")
 """Names of the cluster-robust covariances that know Satterthwaite degrees of freedom."""
 LARGEST_DENSE = 2000
-"""Effects and coefficients (rows, with prior weights) of one cluster that CR2 decomposes: half a
-minute each at this size."""
+"""Effects and coefficients (rows, with prior weights) of one cluster that CR2 decomposes: about
+a quarter of a minute each at this size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
