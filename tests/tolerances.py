@@ -64,6 +64,9 @@ TEN_PRINTED_DIGITS = 5e-9
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
 
+TWELVE_PRINTED_DIGITS = 5e-12
+"""The source prints twelve or thirteen significant digits: half a unit of the twelfth."""
+
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times
 the condition of small designs."""

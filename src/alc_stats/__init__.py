@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
+    from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
+    from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
+    from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
@@ -47,12 +50,15 @@ _ROOM = {
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
+    "parametric_bootstrap": "inference",
     "read_study": "study",
     "reliability": "measures",
     "run_study": "study",
     "score": "measures",
+    "small_sample_choice": "inference",
     "tidy": "inference",
     "widening": "models",
+    "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
 }
 
@@ -68,12 +74,15 @@ __all__ = [
     "fit",
     "fit_panel",
     "holm",
+    "parametric_bootstrap",
     "read_study",
     "reliability",
     "run_study",
     "score",
+    "small_sample_choice",
     "tidy",
     "widening",
+    "wild_cluster_bootstrap",
     "within_between",
 ]
 

@@ -5,6 +5,12 @@ knows where its numbers came from. `models`, `study` and `report` come in; this 
 at `estimators`' records.
 """
 
+from alc_stats.inference.bootstrap import (
+    BootstrapDraws,
+    Simulator,
+    parametric_bootstrap,
+    simulator,
+)
 from alc_stats.inference.contrasts import JointTest, contrast, joint
 from alc_stats.inference.decision import (
     Criterion,
@@ -26,16 +32,22 @@ from alc_stats.inference.equivalence import (
 )
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
+from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
+from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
 
 __all__ = [
+    "BootstrapDraws",
     "Criterion",
     "Decision",
     "EqualSpread",
     "JointTest",
     "MeansEquivalence",
     "Rule",
+    "Simulator",
+    "SmallSampleChoice",
     "Verdict",
+    "WildBootstrap",
     "benjamini_hochberg",
     "brown_forsythe",
     "check_criterion",
@@ -50,5 +62,9 @@ __all__ = [
     "non_superiority_p",
     "not_tested",
     "own_p",
+    "parametric_bootstrap",
+    "simulator",
+    "small_sample_choice",
     "tidy",
+    "wild_cluster_bootstrap",
 ]
