@@ -12,8 +12,7 @@ from scipy import stats
 
 from alc_stats.errors import FitError, FormulaError, Problem, did_you_mean
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.estimators.fit import Component, Fit
-from alc_stats.inference.tidy import require_usable
+from alc_stats.estimators.fit import Component, Fit, require_usable
 from alc_stats.records import FloatArray
 
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
