@@ -35,6 +35,11 @@ _CHUNK = 8_192
 """Rows whose intervals are computed at once."""
 
 
+_TWICE = 2.0
+"""What the estimated variance parameters add to the error is also what the plug-in variance is
+too small by (Prasad and Rao 1990), so it is added twice."""
+
+
 class IncompleteRowsWarning(UserWarning):
     """Some rows lack a value that a prediction needs."""
 
@@ -104,19 +109,17 @@ def predict(
     The fixed part alone has the covariance and the degrees of freedom of the fit
     (`combination_df`). With random effects, or for an observation of a mixed model, the variance
     is Henderson's (1975) prediction error, plus the variance of groups not seen, plus what the
-    estimated variance parameters add (Booth and Hobert 1998, to first order); its degrees of
-    freedom are Satterthwaite's, unless the fit was asked for "normal". An observation of a model
-    with prior weights is taken to have weight 1.
+    estimated variance parameters add to first order (Booth and Hobert 1998), twice (Prasad and Rao
+    1990); its degrees of freedom are Satterthwaite's, unless the fit was asked for "normal". An
+    observation of a model with prior weights is taken to have weight 1.
 
     Examples
     --------
     >>> from alc_stats.estimators import fit
     >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8], "x": [0.0, 1, 2, 3, 4, 5]})
     >>> new = pd.DataFrame({"x": [2.0, 6.0]})
-    >>> predict(fit("y ~ x", data), new, interval="prediction").round(2).to_dict("list")
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'prediction': [3.34, 8.6], 'se': [1.04, 1.3], 'df': [4.0, 4.0], 'low': [0.44, 4.98],
-     'high': [6.24, 12.22]}
+    >>> predict(fit("y ~ x", data), new, interval="prediction").round(2).loc[1].to_dict()
+    {'prediction': 8.6, 'se': 1.33, 'df': 4.0, 'low': 4.92, 'high': 12.28}
     """
     require_usable(fit)
     _check(interval, level)
@@ -230,7 +233,7 @@ def _variance(
     slopes, free = found.value_slopes, covariance[:-1, :-1]
     estimated = np.einsum("mk,kl,ml->m", slopes, free, slopes, optimize=True)
     unit = state.scales.fixed.scale**2
-    return unit * (state.solution.sigma2 * known + estimated), df
+    return unit * (state.solution.sigma2 * known + _TWICE * estimated), df
 
 
 def _asked(state: LmmState, rows: Rows, *, random: bool) -> Iterator[Asked]:

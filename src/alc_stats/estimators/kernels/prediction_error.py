@@ -5,9 +5,9 @@ the error of x'b + z'u has the variance
 
     z' Var(u | y, b) z  +  (x - A'z)' (X'V^-1 X)^-1 (x - A'z),      A = D Z'V^-1 X,
 
-Henderson's (1975), with Var(u) for a level not seen. What the estimation of the variances adds is
-the variance of the prediction to first order (Booth and Hobert 1998), and the degrees of freedom
-of the whole are Satterthwaite's; both need only the slopes in the variance parameters.
+Henderson's (1975), with Var(u) for a level not seen. What the estimation of the variances adds, and
+Satterthwaite's degrees of freedom of the whole, follow from the slopes of the prediction and of
+its error variance in the variance parameters.
 """
 
 from __future__ import annotations
