@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
+    from alc_stats.inference import joint as joint
+    from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import tidy as tidy
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
@@ -47,6 +50,9 @@ _ROOM = {
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
+    "joint": "inference",
+    "marginal_means": "inference",
+    "pairwise": "inference",
     "read_study": "study",
     "reliability": "measures",
     "run_study": "study",
@@ -68,6 +74,9 @@ __all__ = [
     "fit",
     "fit_panel",
     "holm",
+    "joint",
+    "marginal_means",
+    "pairwise",
     "read_study",
     "reliability",
     "run_study",

@@ -25,14 +25,18 @@ from alc_stats.inference.equivalence import (
     non_superiority_p,
 )
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
+from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.tidy import tidy
 
 __all__ = [
+    "Comparisons",
     "Criterion",
     "Decision",
     "EqualSpread",
     "JointTest",
+    "MarginalMeans",
     "MeansEquivalence",
     "Rule",
     "Verdict",
@@ -46,9 +50,11 @@ __all__ = [
     "equivalence_p",
     "holm",
     "joint",
+    "marginal_means",
     "non_inferiority_p",
     "non_superiority_p",
     "not_tested",
     "own_p",
+    "pairwise",
     "tidy",
 ]
