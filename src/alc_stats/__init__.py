@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
+    from alc_stats.inference import joint as joint
+    from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
     from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
@@ -50,6 +53,9 @@ _ROOM = {
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
+    "joint": "inference",
+    "marginal_means": "inference",
+    "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "read_study": "study",
     "reliability": "measures",
@@ -74,6 +80,9 @@ __all__ = [
     "fit",
     "fit_panel",
     "holm",
+    "joint",
+    "marginal_means",
+    "pairwise",
     "parametric_bootstrap",
     "read_study",
     "reliability",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ def _certificate(panel: Panel) -> Certificate:
 def _without_intercept(design: Design) -> Design:
     keep = [j for j, name in enumerate(design.names) if name != "Intercept"]
     names = tuple(design.names[j] for j in keep)
-    return Design(design.y, design.X[:, keep], names, design.coding)
+    return replace(design, X=design.X[:, keep], names=names)
 
 
 def _require_panel(levels: Mapping[str, tuple[IntArray, int]], panel: Panel, where: str) -> None:

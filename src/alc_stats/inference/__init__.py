@@ -31,17 +31,21 @@ from alc_stats.inference.equivalence import (
     non_superiority_p,
 )
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
+from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
 
 __all__ = [
     "BootstrapDraws",
+    "Comparisons",
     "Criterion",
     "Decision",
     "EqualSpread",
     "JointTest",
+    "MarginalMeans",
     "MeansEquivalence",
     "Rule",
     "Simulator",
@@ -58,10 +62,12 @@ __all__ = [
     "equivalence_p",
     "holm",
     "joint",
+    "marginal_means",
     "non_inferiority_p",
     "non_superiority_p",
     "not_tested",
     "own_p",
+    "pairwise",
     "parametric_bootstrap",
     "simulator",
     "small_sample_choice",
