@@ -22,9 +22,16 @@ if TYPE_CHECKING:
     from alc_stats.estimators import fit as fit
     from alc_stats.estimators import fit_panel as fit_panel
     from alc_stats.inference import Criterion as Criterion
+    from alc_stats.inference import check as check
+    from alc_stats.inference import compare as compare
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
+    from alc_stats.inference import icc as icc
+    from alc_stats.inference import null_model as null_model
+    from alc_stats.inference import profile_interval as profile_interval
+    from alc_stats.inference import profile_intervals as profile_intervals
+    from alc_stats.inference import r2 as r2
     from alc_stats.inference import tidy as tidy
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
@@ -42,11 +49,18 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "check": "inference",
+    "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
+    "icc": "inference",
+    "null_model": "inference",
+    "profile_interval": "inference",
+    "profile_intervals": "inference",
+    "r2": "inference",
     "read_study": "study",
     "reliability": "measures",
     "run_study": "study",
@@ -63,11 +77,18 @@ __all__ = [
     "Estimate",
     "Finding",
     "Fit",
+    "check",
+    "compare",
     "contrast",
     "decide",
     "fit",
     "fit_panel",
     "holm",
+    "icc",
+    "null_model",
+    "profile_interval",
+    "profile_intervals",
+    "r2",
     "read_study",
     "reliability",
     "run_study",

@@ -161,7 +161,7 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     >>> data = pd.DataFrame({"y": [4.0, 6, 5, 9, 8, 10, 2, 3, 1], "g": list("aaabbbccc")})
     >>> test = compare(fit("y ~ 1", data), fit("y ~ 1 + (1 | g)", data))
     >>> [(part.df, part.weight) for part in test.mixture], round(test.p, 4)
-    ([(0, 0.5), (1, 0.5)], 0.0037)
+    ([(0, 0.5), (1, 0.5)], 0.0004)
     """
     require_draws(bootstrap, seed, "compare")
     pair = _pair(first, second)
@@ -382,7 +382,7 @@ def _upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
 
 
 def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[float, float]:
-    """p and its error from outcomes of the smaller model, both models refitted to each."""
+    """P and its error from outcomes of the smaller model, both models refitted to each."""
     stream, at_least = stream_of(seed), 0
     for _ in progress(draws, "bootstrap"):
         y = pair.inner.draw(stream)

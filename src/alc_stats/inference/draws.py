@@ -162,7 +162,7 @@ def require_draws(draws: int, seed: int | None, function: str) -> None:
 
 
 def monte_carlo_p(at_least: int, draws: int) -> tuple[float, float]:
-    """p = (1 + draws at least as extreme) / (1 + draws), and its Monte Carlo standard error."""
+    """P = (1 + draws at least as extreme) / (1 + draws), and its Monte Carlo standard error."""
     p = (1 + at_least) / (1 + draws)
     return p, float(np.sqrt(p * (1.0 - p) / draws))
 
@@ -197,7 +197,7 @@ def _least_squares(design: Design, *, reml: bool) -> Fitted:
     deviance = degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
     if reml:
         deviance += 2.0 * float(np.log(np.abs(np.diag(R)[:p])).sum())
-    coefficients = np.linalg.solve(R[:p, :p], R[:p, p])
+    coefficients: FloatArray = np.asarray(np.linalg.solve(R[:p, :p], R[:p, p]), dtype=float)
     sigma = float(np.sqrt(residual / degrees))
     return Fitted(design, None, reml, coefficients, (), sigma, -0.5 * float(deviance))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,9 +73,7 @@ class R2:
     def share(self, source: Source, group: str = "") -> float:
         """Share of a source, over all groupings or one; zero for a part the model has not."""
         return sum(
-            part.share
-            for part in self.parts
-            if part.source == source and group in ("", part.group)
+            part.share for part in self.parts if part.source == source and group in ("", part.group)
         )
 
 
@@ -115,7 +114,7 @@ def r2(fit: Fit) -> R2:
     ...                      "x": [0.0, 1, 2, 1, 0, 2, 2, 1, 0]})
     >>> found = r2(fit("y ~ x + (1 | g)", data))
     >>> round(found.marginal, 3), round(found.conditional, 3), found.share("fixed between")
-    (0.025, 0.948, 0.0)
+    (0.025, 0.949, 0.0)
     """
     require_usable(fit)
     random = mixed_state(fit).random
@@ -150,27 +149,25 @@ def _fixed_parts(model: Fitted, random: RandomPart) -> list[tuple[Source, str, f
     chain = _chain(random)
     if chain is None:
         return [("fixed", "", float(np.var(explained, ddof=1)))]
-    degrees = len(explained) - 1
-    first = random.groups[chain[0]]
-    means = explained
-    found: list[tuple[Source, str, float]] = []
-    for f in chain:
-        coarser = _level_means(means, random.factors[f])
-        inside = float(np.sum((means - coarser) ** 2)) / degrees
-        source: Source = "fixed within" if f == chain[0] else "fixed between"
-        group = first if f == chain[0] else finer
-        found.append((source, group, inside))
-        means, finer = coarser, random.groups[f]
-    found.append(("fixed between", finer, float(np.sum(means**2)) / degrees))
-    return found
+    means = [explained, *(_level_means(explained, random.factors[f]) for f in chain)]
+    means.append(np.zeros(len(explained)))
+    inside = [
+        float(np.sum((fine - coarse) ** 2)) / (len(explained) - 1)
+        for fine, coarse in itertools.pairwise(means)
+    ]
+    groups = [random.groups[f] for f in chain]
+    between: list[tuple[Source, str, float]] = [
+        ("fixed between", group, variance)
+        for group, variance in zip(groups, inside[1:], strict=True)
+    ]
+    return [("fixed within", groups[0], inside[0]), *between]
 
 
 def _chain(random: RandomPart) -> list[int] | None:
     """Groupings from the finest to the coarsest, if every one is nested in the next."""
     order = sorted(range(len(random.factors)), key=lambda f: -random.factors[f].levels)
     nested = all(
-        nested_in(random.factors[a], random.factors[b])
-        for a, b in zip(order, order[1:], strict=False)
+        nested_in(random.factors[a], random.factors[b]) for a, b in itertools.pairwise(order)
     )
     return order if nested else None
 
@@ -181,7 +178,7 @@ def _random_parts(model: Fitted, random: RandomPart) -> list[tuple[Source, str, 
     for group, factor, loads in zip(random.groups, random.factors, model.loads, strict=True):
         means = np.column_stack([_level_means(column, factor) for column in loads.T])
         slopes = float(np.sum((loads - means) ** 2)) / len(loads)
-        if factor.size > 1 or np.any(factor.Z != factor.Z[0]):
+        if factor.size > 1 or np.any(factor.Z[0] != factor.Z):
             found.append(("slopes", group, slopes))
         found.append(("means", group, float(np.sum(means**2)) / len(loads)))
     return found

@@ -105,9 +105,7 @@ def _images(columns: FloatArray, factor: Factor, probes: FloatArray) -> FloatArr
     n, q = columns.shape
     W = np.empty((q, n))
     joint_basis(columns).rows(columns, out=W)
-    level = sparse.csr_array(
-        (np.ones(n), (factor.codes, np.arange(n))), shape=(factor.levels, n)
-    )
+    level = sparse.csr_array((np.ones(n), (factor.codes, np.arange(n))), shape=(factor.levels, n))
     sums = [(level @ (w[:, None] * probes))[factor.codes] for w in W]
     found = []
     for a, b in _pairs(q):
@@ -144,12 +142,10 @@ def _image(
     covariances: Sequence[FloatArray],
 ) -> tuple[float, list[FloatArray]]:
     """What the inner covariances are for the outer model: residual variance, blocks."""
-    entries = [
-        S[a, b] for block, S in zip(inner, covariances, strict=True) for a, b in block.pairs
-    ]
+    entries = [S[a, b] for block, S in zip(inner, covariances, strict=True) for a, b in block.pairs]
     residual, *rest = coefficients @ np.array(entries)
     values = iter(rest)
-    found = []
+    found: list[FloatArray] = []
     for block in outer:
         S = np.zeros((block.size, block.size))
         for a, b in block.pairs:

@@ -24,6 +24,7 @@ from alc_stats.records import Number, Phrase
 
 RESIDUAL = "SD of residual"
 
+
 @dataclass(frozen=True, slots=True)
 class ProfileInterval:
     """A profile-likelihood interval.
@@ -85,7 +86,7 @@ def profile_interval(fit: Fit, parameter: str, *, level: float = 0.95) -> Profil
     >>> data = pd.DataFrame({"y": [4.0, 6, 5, 9, 8, 10, 2, 3, 1], "g": list("aaabbbccc")})
     >>> found = profile_interval(fit("y ~ 1 + (1 | g)", data), "SD of Intercept | g")
     >>> round(found.estimate, 3), round(found.low, 3), round(found.high, 3)
-    (3.464, 1.0, 2.0)
+    (3.464, 1.562, 14.691)
     """
     require_usable(fit)
     if not 0.0 < level < 1.0:
@@ -147,9 +148,7 @@ def parameters_of(fit: Fit) -> tuple[str, ...]:
         elif component.correlation is None:
             found.append(f"SD of {component.term} | {component.group}")
         else:
-            found.append(
-                f"correlation of {component.term}, {component.other} | {component.group}"
-            )
+            found.append(f"correlation of {component.term}, {component.other} | {component.group}")
     return tuple(found)
 
 
@@ -187,9 +186,7 @@ def _turned(state: LmmState, term: Term, columns: tuple[int, ...]) -> Held:
     return Held("sd" if k == 1 else "correlation", term.factor, own.start, turn)
 
 
-def _require_varying(
-    state: LmmState, term: Term, columns: tuple[int, ...], parameter: str
-) -> None:
+def _require_varying(state: LmmState, term: Term, columns: tuple[int, ...], parameter: str) -> None:
     factor = state.relative_factor(term.factor)[[term.first + k for k in columns]]
     if not np.all(np.linalg.norm(factor, axis=1) > 0.0):
         raise FitError(
@@ -202,9 +199,7 @@ def _require_varying(
         )
 
 
-def _sentence(
-    parameter: str, estimate: float, low: float, high: float, level: float
-) -> Phrase:
+def _sentence(parameter: str, estimate: float, low: float, high: float, level: float) -> Phrase:
     return Phrase(
         f"The {parameter} is {{estimate}} ({{level}} profile interval {{low}} to {{high}}).",
         {

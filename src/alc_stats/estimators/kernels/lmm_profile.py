@@ -188,7 +188,7 @@ class Profile:
         return float(value), np.append(form.pack(entries), along_sigma)
 
     def _turns(self) -> list[FloatArray]:
-        turns = [np.eye(size) for size in self.objective.template.sizes]
+        turns: list[FloatArray] = [np.eye(size) for size in self.objective.template.sizes]
         if self.held.kind != "sigma":
             turns[self.held.factor] = self.held.turn
         return turns
@@ -205,7 +205,7 @@ class Profile:
         return place(first, first), place(first + 1, first), place(first + 1, first + 1)
 
     def _map(self, value: float) -> tuple[FloatArray, FloatArray]:
-        """x = L free + constant with the parameter at `value`."""
+        """X = L free + constant with the parameter at `value`."""
         size = len(self.start)
         constant, whole = np.zeros(size), np.eye(size)
         if self.held.kind == "sigma":
@@ -258,7 +258,9 @@ def profile(objective: Objective, theta: FloatArray, held: Held) -> Profile:
     sigma = float(np.sqrt(solution.sigma2))
     factors = list(objective.template.unpack(theta))
     if held.kind != "sigma":
-        factors[held.factor] = lower_triangle(np.linalg.solve(held.turn, factors[held.factor]))
+        factors[held.factor] = lower_triangle(
+            np.asarray(np.linalg.solve(held.turn, factors[held.factor]), dtype=float)
+        )
     entries = objective.template.pack(tuple(sigma * factor for factor in factors))
     start = np.append(entries, np.log(sigma))
     flat = Profile(objective, held, start, solution.deviance, np.eye(len(start)))
