@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from alc_stats.errors import DeclarationError, Problem
 from alc_stats.estimators.fit import Fit
@@ -21,12 +21,16 @@ from alc_stats.inference.draws import Fitted, fitted, monte_carlo_p, progress, s
 from alc_stats.inference.tidy import require_usable
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
-Kind = Literal["uniformity", "dispersion", "outliers", "within-group variance"]
+Kind = Literal[
+    "uniformity", "dispersion", "outliers", "spread along fitted values", "within-group variance"
+]
 
 _FEWEST = 39
 """Simulations below which no p value, also of a check both ways, reaches .05."""
 _POINTS = 200
 """Quantiles kept for a figure."""
+_EQUAL = 1e-7
+"""Statistics of order one that differ by less are equal: refits agree no further."""
 _DISTINCT = 1e-9
 """A sum of squares within a level below this share of the rows' variance is rounding."""
 
@@ -37,18 +41,22 @@ class ModelCheck:
 
     Attributes
     ----------
-    kind : {"uniformity", "dispersion", "outliers", "within-group variance"}
+    kind : {"uniformity", "dispersion", "outliers", "spread along fitted values", \
+"within-group variance"}
     group : str
         The grouping; empty but for "within-group variance".
     statistic : float
         "uniformity": greatest distance of the scaled residuals' distribution from uniform.
-        "dispersion": variance of the residuals as a ratio to the simulated ones'.
+        "dispersion": mean squared residual in units of the model's variance, as a ratio to the
+        simulated ones'.
         "outliers": how far rows stand out beyond the simulation envelope, summed, in SDs.
+        "spread along fitted values": rank correlation of the residuals' sizes and the fixed part.
         "within-group variance": SD of the levels' own log residual SDs, beyond chance.
     expected : float
         Mean among the simulations; 1 for "dispersion".
     p : float
-        Share of simulations at least as extreme, both ways for "dispersion".
+        Share of simulations at least as extreme, both ways for "dispersion" and "spread along
+        fitted values".
     sentence : Phrase
     """
 
@@ -100,9 +108,10 @@ class _Summary:
     """What one outcome and the model fitted to it come to."""
 
     uniformity: float
-    spread: float
+    dispersion: float
     excess: float
     outside: int
+    along: float
     within: tuple[tuple[float, float], ...]
     quantiles: FloatArray
 
@@ -118,10 +127,13 @@ def check(fit: Fit, *, simulations: int = 250, seed: int) -> Check:
     parameters estimated.
 
     - uniformity: the Kolmogorov-Smirnov distance of the scaled residuals from uniform.
-    - dispersion: the residuals' variance beside the simulated. A fit that estimates its variances
-      matches them nearly by construction, so this finds only what the variances cannot follow.
+    - dispersion: the residuals' size beside the simulated. A fit that estimates its variances
+      matches it nearly by construction (exactly, for least squares), so this finds only what the
+      variances cannot follow.
     - outliers: rows beyond the envelope that `simulations` outcomes would leave empty on average
       by 2 / (simulations + 1), and how far beyond.
+    - spread along fitted values: whether residuals grow or shrink with the fixed part, if that
+      varies.
     - within-group variance, for every grouping whose levels hold more rows than effects: whether
       levels differ in their residual SD (Bartlett's statistic on the rows of a level cleared of
       its random columns). If they do, a location-scale model is asked for.
@@ -174,6 +186,7 @@ def check(fit: Fit, *, simulations: int = 250, seed: int) -> Check:
             _uniformity(observed, drawn),
             _dispersion(observed, drawn),
             _outliers(observed, drawn, tail, len(model.design.y)),
+            *_spread_along(observed, drawn),
             *_within_group(model, observed, drawn),
         ),
         uniform=_places(len(model.design.y)),
@@ -226,7 +239,8 @@ def _places(rows: int) -> FloatArray:
 
 def _summary(model: Fitted, tail: float) -> _Summary:
     residuals = model.design.y - model.mean
-    z = np.sort(residuals / np.sqrt(model.variance))
+    unsorted = residuals / np.sqrt(model.variance)
+    z = np.sort(unsorted)
     scaled = special.ndtr(z)
     n = len(z)
     steps = np.arange(n + 1) / n
@@ -234,12 +248,21 @@ def _summary(model: Fitted, tail: float) -> _Summary:
     outside = beyond[beyond > 0.0]
     return _Summary(
         uniformity=float(max((steps[1:] - scaled).max(), (scaled - steps[:-1]).max())),
-        spread=float(np.var(residuals)),
+        dispersion=float(np.mean(z**2)),
         excess=float(outside.sum()),
         outside=len(outside),
+        along=_along(np.abs(unsorted), model.explained),
         within=tuple(_bartlett(residuals, factor) for factor in _factors(model)),
         quantiles=np.asarray(np.quantile(scaled, _places(n), method="hazen")),
     )
+
+
+def _along(size: FloatArray, fitted: FloatArray) -> float:
+    """Spearman's correlation; NaN where nothing is fitted but a mean."""
+    if float(np.ptp(fitted)) <= _DISTINCT * float(size.max()):
+        return float("nan")
+    ranks = [stats.rankdata(values) for values in (size, fitted)]
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def _factors(model: Fitted) -> tuple[Factor, ...]:
@@ -314,10 +337,16 @@ def _uniformity(observed: _Summary, drawn: list[_Summary]) -> ModelCheck:
     )
 
 
+def _two_sided(observed: float, found: FloatArray) -> float:
+    """Twice the smaller share; values that differ by rounding are equal."""
+    above, below = found >= observed - _EQUAL, found <= observed + _EQUAL
+    return min(1.0, 2.0 * min(_p(above), _p(below)))
+
+
 def _dispersion(observed: _Summary, drawn: list[_Summary]) -> ModelCheck:
-    found = np.array([one.spread for one in drawn])
-    ratio = float(observed.spread / found.mean())
-    p = min(1.0, 2.0 * min(_p(found >= observed.spread), _p(found <= observed.spread)))
+    found = np.array([one.dispersion for one in drawn])
+    ratio = float(observed.dispersion / found.mean())
+    p = _two_sided(observed.dispersion, found)
     return ModelCheck(
         "dispersion",
         "",
@@ -325,10 +354,23 @@ def _dispersion(observed: _Summary, drawn: list[_Summary]) -> ModelCheck:
         1.0,
         p,
         Phrase(
-            "The residuals' variance is {ratio} times that of simulated outcomes (p = {p}).",
+            "The residuals' mean square is {ratio} times that of simulated outcomes (p = {p}).",
             {"ratio": Number(ratio, "ratio"), "p": Number(p, "p")},
         ),
     )
+
+
+def _spread_along(observed: _Summary, drawn: list[_Summary]) -> list[ModelCheck]:
+    if np.isnan(observed.along):
+        return []
+    found = np.array([one.along for one in drawn])
+    p = _two_sided(observed.along, found)
+    sentence = Phrase(
+        "The residuals' size and the fitted values correlate {along} (p = {p}).",
+        {"along": Number(observed.along), "p": Number(p, "p")},
+    )
+    kind: Kind = "spread along fitted values"
+    return [ModelCheck(kind, "", observed.along, float(found.mean()), p, sentence)]
 
 
 def _outliers(observed: _Summary, drawn: list[_Summary], tail: float, rows: int) -> ModelCheck:
