@@ -9,12 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
-from alc_stats.estimators.design import codes
 from alc_stats.estimators.fit import Fit
-from alc_stats.estimators.kernels.rank import orthonormal
-from alc_stats.estimators.kernels.sandwich import bias_reduced, satterthwaite
 from alc_stats.estimators.lmm import LmmState
 from alc_stats.estimators.memory import Memory
 from alc_stats.estimators.small_sample import (
@@ -59,7 +55,7 @@ def combination_df(fit: Fit, weights: FloatArray) -> FloatArray:
     """Degrees of freedom (c,) of the combinations whose weights are the rows of `weights` (c, k).
 
     Satterthwaite's or Kenward and Roger's of the very combination for mixed models that ask for
-    them, CR2's for least squares, as long as the fit remembers its rows. Otherwise the smallest
+    them, those of CR2 and CR3, as long as the fit remembers its rows. Otherwise the smallest
     among the coefficients involved: exact where they agree, else conservative.
     """
     state = _state(fit)
@@ -67,9 +63,9 @@ def combination_df(fit: Fit, weights: FloatArray) -> FloatArray:
         return satterthwaite_df(state, weights)
     if state is not None and fit.request.df == "kenward-roger":
         return kenward_roger_df(state, weights, kenward_roger_of(state))
-    clustered = fit.request.covariance == "CR2" and fit.request.df == "satterthwaite"
-    if clustered and isinstance(fit.memory, Memory) and fit.memory.state is None:
-        return _bias_reduced_df(fit.memory, fit.request.cluster, weights)
+    robust = fit.memory.robust if isinstance(fit.memory, Memory) else None
+    if robust is not None and fit.request.df == "satterthwaite":
+        return robust.df(weights)
     return np.asarray(np.where(weights != 0.0, fit.df, np.inf).min(axis=1))
 
 
@@ -95,15 +91,6 @@ def _state(fit: Fit) -> LmmState | None:
     """The state whose variance parameters the fit's covariance rests on."""
     remembers = isinstance(fit.memory, Memory) and fit.request.covariance == "model"
     return fit.memory.state if remembers else None
-
-
-def _bias_reduced_df(memory: Memory, cluster: str, weights: FloatArray) -> FloatArray:
-    level, _ = codes(memory.table.frame, [cluster])
-    Q, R = orthonormal(memory.design.X)
-    reduced = bias_reduced(Q / np.sqrt(len(Q)), memory.design.y, level)
-    distinct, place = np.unique(weights, axis=0, return_inverse=True)
-    directions = linalg.solve_triangular(R, distinct.T, trans="T").T
-    return np.array([satterthwaite(reduced, row) for row in directions])[place.ravel()]
 
 
 def _fai_cornelius(own: FloatArray) -> float:

@@ -19,6 +19,7 @@ from alc_stats.estimators.memory import Memory
 from alc_stats.estimators.robust import (
     ROBUST,
     Clusters,
+    Directions,
     cluster_columns,
     clusters_of,
     factor_of,
@@ -49,7 +50,7 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
     )
     Q, R = orthonormal(design.X)
     result = _least_squares(design.y, Q, request, clusters)
-    vcov, df = _covariance(result, Q, R, request, clusters)
+    vcov, df, directions = _covariance(result, Q, R, request, clusters)
     return Fit(
         request=request,
         names=design.names,
@@ -64,7 +65,7 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         coding=design.coding,
         statistics=design.statistics() | _quality(design.y, Q, result),
         software=_software(),
-        memory=Memory(formula, table, design),
+        memory=Memory(formula, table, design, robust=directions),
     )
 
 
@@ -86,8 +87,9 @@ def _least_squares(
 
 def _covariance(
     result: Any, Q: FloatArray, R: FloatArray, request: Request, clusters: Clusters | None
-) -> tuple[FloatArray, FloatArray]:
-    """Covariance in the units of the columns, and every coefficient's degrees of freedom."""
+) -> tuple[FloatArray, FloatArray, Directions | None]:
+    """Covariance in the units of the columns, every coefficient's df, and the sandwich if any."""
+    directions = None
     inverse = linalg.solve_triangular(R, np.eye(R.shape[0]))
     if request.covariance in ROBUST and clusters is not None:
         none = np.empty((len(Q), 0))
@@ -95,11 +97,12 @@ def _covariance(
         robust = sandwich(model, request.covariance, clusters, f"formula '{request.formula}'")
         covariance = robust.covariance * factor_of(request.covariance, clusters.number)
         df = robust_df(robust, inverse, request.df)
+        directions = Directions(robust, inverse)
     else:
         covariance = np.asarray(result.cov_params())
         df = np.full(R.shape[0], _reference(result, request, clusters))
     vcov = inverse @ covariance @ inverse.T
-    return (vcov + vcov.T) / 2.0, df
+    return (vcov + vcov.T) / 2.0, df, directions
 
 
 def _reference(result: Any, request: Request, clusters: Clusters | None) -> float:

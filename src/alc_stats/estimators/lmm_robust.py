@@ -20,9 +20,9 @@ from alc_stats.estimators.kernels.cluster_robust import Working
 from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm import FittedLmm, LmmState, fit_lmm
-from alc_stats.estimators.memory import Memory
 from alc_stats.estimators.robust import (
     Clusters,
+    Directions,
     cluster_columns,
     clusters_of,
     factor_of,
@@ -59,7 +59,7 @@ def fit_lmm_clustered(
     clusters = clusters_of(table, request.cluster, columns, where)
     design, state = fitted.fit.memory.design, fitted.state
     w = None if weights is None else table.frame[weights].to_numpy(dtype=float)
-    result = clustered(
+    result, directions = clustered(
         state,
         design,
         clusters=clusters,
@@ -74,7 +74,7 @@ def fit_lmm_clustered(
         vcov=result.vcov,
         df=result.df,
         counts=table.counts(dict(fitted.fit.counts.groups) | {request.cluster: clusters.number}),
-        memory=Memory(formula, table, design, state),
+        memory=replace(fitted.fit.memory, table=table, robust=directions),
     )
     return FittedLmm(fit, state)
 
@@ -88,7 +88,7 @@ def clustered(
     df: str,
     weights: FloatArray | None = None,
     where: str = "",
-) -> Adjusted:
+) -> tuple[Adjusted, Directions]:
     """Cluster-robust covariance and degrees of freedom of a fitted model's coefficients.
 
     Raises
@@ -100,7 +100,8 @@ def clustered(
     robust = sandwich(_working(state, design, clusters.level, weights), kind, clusters, where)
     back = state.scales.fixed.basis.back
     covariance = robust.covariance * factor_of(kind, clusters.number)
-    return Adjusted(state.scales.covariance(covariance), robust_df(robust, back, df))
+    adjusted = Adjusted(state.scales.covariance(covariance), robust_df(robust, back, df))
+    return adjusted, Directions(robust, back)
 
 
 def _working(

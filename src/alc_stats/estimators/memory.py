@@ -17,6 +17,7 @@ from alc_stats.estimators.formula import Formula
 
 if TYPE_CHECKING:
     from alc_stats.estimators.lmm import LmmState
+    from alc_stats.estimators.robust import Directions
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -32,12 +33,15 @@ class Memory:
         y (n,) and X (n, p) as fitted.
     state : LmmState or None
         Of a mixed model fitted by our own engine.
+    robust : Directions or None
+        Of a cluster-robust covariance that knows the degrees of freedom of any combination.
     """
 
     formula: Formula
     table: Table
     design: Design
     state: LmmState | None = None
+    robust: Directions | None = None
 
 
 def memory_of(fit: Fit) -> Memory:

@@ -53,6 +53,25 @@ class Clusters:
         return len(self.labels)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Directions:
+    """A fit's sandwich, and how its coefficients' combinations lie on the sandwich's columns.
+
+    Attributes
+    ----------
+    sandwich : Sandwich
+    basis : array (k, p)
+        Combination weights (c, k) are directions `weights @ basis` of the sandwich.
+    """
+
+    sandwich: Sandwich
+    basis: FloatArray
+
+    def df(self, weights: FloatArray) -> FloatArray:
+        """Satterthwaite degrees of freedom (c,) of combinations `weights` (c, k)."""
+        return robust_df(self.sandwich, weights @ self.basis, "satterthwaite")
+
+
 def cluster_columns(cluster: str, data: pd.DataFrame) -> list[str]:
     """The columns whose cells are the clusters: the one of that name, or those joined by colons."""
     return [cluster] if cluster in data.columns else cluster.split(":")

@@ -14,11 +14,10 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.design import Design
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.lmm import LmmState, fit_arrays
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.memory import memory_of, mixed_state
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import FloatArray
 
 Statistic = Callable[[LmmState], Mapping[str, float]]

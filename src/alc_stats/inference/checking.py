@@ -14,11 +14,10 @@ import numpy as np
 from scipy import special, stats
 
 from alc_stats.errors import DeclarationError, Problem
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_basis import joint_basis
 from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.inference.draws import Fitted, fitted, monte_carlo_p, progress, stream_of
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
 Kind = Literal[

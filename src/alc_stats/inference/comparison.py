@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from alc_stats.errors import FitError, Problem
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_basis import Basis, joint_basis
 from alc_stats.inference.draws import (
     Fitted,
@@ -20,7 +20,6 @@ from alc_stats.inference.draws import (
     stream_of,
 )
 from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import FloatArray, Number, Phrase
 
 Null = Literal["chi-square", "chi-bar-square", "bound"]

@@ -10,14 +10,13 @@ from scipy import optimize, stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators import fit as fit_formula
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm import LmmState
 from alc_stats.estimators.memory import memory_of, mixed_state
 from alc_stats.estimators.small_sample import variance_parameter_covariance
 from alc_stats.inference.draws import Fitted, fitted, progress, require_draws, stream_of
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
 Interval = Literal["exact", "delta", "bootstrap"]

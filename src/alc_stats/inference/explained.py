@@ -8,13 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm_terms import RandomPart
 from alc_stats.estimators.memory import mixed_state
 from alc_stats.inference.draws import Fitted, fitted
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import FloatArray, Number, Phrase
 
 Source = Literal["fixed", "fixed within", "fixed between", "slopes", "means", "residual"]

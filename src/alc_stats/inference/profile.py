@@ -14,12 +14,11 @@ import numpy as np
 from scipy import linalg, stats
 
 from alc_stats.errors import DeclarationError, FitError, Problem, did_you_mean
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_profile import Held, profile
 from alc_stats.estimators.lmm import LmmState
 from alc_stats.estimators.lmm_terms import Term
 from alc_stats.estimators.memory import mixed_state
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import Number, Phrase
 
 RESIDUAL = "SD of residual"

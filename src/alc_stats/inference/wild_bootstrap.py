@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from alc_stats.errors import DeclarationError, FitError, FormulaError, Problem, did_you_mean
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.rank import orthonormal
 from alc_stats.estimators.kernels.wild_cluster import (
     RADEMACHER,
@@ -24,7 +24,6 @@ from alc_stats.estimators.kernels.wild_cluster import (
 )
 from alc_stats.estimators.memory import Memory, memory_of
 from alc_stats.estimators.robust import Clusters, cluster_columns, clusters_of
-from alc_stats.inference.tidy import require_usable
 from alc_stats.records import FloatArray
 
 Weights = Literal["auto", "rademacher", "webb"]
