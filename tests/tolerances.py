@@ -35,8 +35,14 @@ SAME_LOGLIK = 1e-8
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
 
+STUDENTISED_RANGE = 2e-5
+"""scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
+
 TEN_PRINTED_DIGITS = 5e-9
 """The file prints about ten significant digits of group means up to ten."""
 
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
+
+TWICE_DIFFERENCED = 2e-5
+"""A Hessian by second differences of a deviance, one Richardson step: about six digits."""
