@@ -359,3 +359,34 @@ def test_units_and_origins_change_nothing_but_units(mixed: Fit) -> None:
     )
     np.testing.assert_allclose(own["se"] / 1000.0, same["se"], rtol=FLAT_OPTIMUM)
     np.testing.assert_allclose(own["df"], same["df"], rtol=FINITE_DIFFERENCE * 10)
+
+
+def test_models_of_an_intercept_alone_need_no_columns() -> None:
+    anything = pd.DataFrame({"z": [1, 2]})
+    for m in (fit("y ~ 1", TRIAL), fit("y ~ 1 + (1 | person)", TRIAL)):
+        own = m.predict(anything, random=False)
+        np.testing.assert_allclose(own, [m.params["Intercept"]] * 2, rtol=EXACT_ARITHMETIC)
+
+
+def test_a_prediction_without_uncertainty_has_none() -> None:
+    for m in (fit("y ~ 0 + x", TRIAL), fit("y ~ 0 + x + (1 | person)", TRIAL)):
+        own = m.predict(pd.DataFrame({"x": [0.0]}), random=False, interval="confidence").loc[0]
+        assert own[["prediction", "se", "low", "high"]].tolist() == [0.0] * 4
+        assert math.isinf(own["df"])
+
+
+def test_a_variance_of_zero_leaves_the_residual() -> None:
+    flat = TRIAL.assign(y=TRIAL["y"] - TRIAL.groupby("person")["y"].transform("mean"))
+    m = fit("y ~ 1 + (1 | person)", flat)
+    assert m.certificate.status == "boundary"
+    own = m.predict(NEW, interval="prediction")
+    n = len(flat)
+    sd = flat["y"].std(ddof=1)
+    np.testing.assert_allclose(own["se"], sd * math.sqrt(1.0 + 1.0 / n), rtol=OTHER_ALGORITHM)
+    np.testing.assert_allclose(own["df"], n - 1, rtol=OTHER_ALGORITHM)
+
+
+def test_repeated_row_labels_do_no_harm() -> None:
+    repeated = TRIAL.set_axis([0] * len(TRIAL))
+    m = fit(FIXED, repeated)
+    np.testing.assert_allclose(m.predict(repeated), m.predict(), rtol=EXACT_ARITHMETIC)

@@ -103,7 +103,9 @@ def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> 
         As `read_table`.
     """
     _require_columns(formula, data, names)
-    converted = pd.DataFrame({name: _convert(data[name]) for name in names}, copy=False)
+    converted = pd.DataFrame(
+        {name: _convert(data[name]) for name in names}, index=data.index, copy=False
+    )
     _refuse_infinite(converted)
     return converted
 
