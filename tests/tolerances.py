@@ -55,6 +55,9 @@ SAME_LOGLIK = 1e-8
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
 
+STUDENTISED_RANGE = 2e-5
+"""scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
+
 TEN_DIGITS = 1e-10
 """The least a certified variance parameter must have right."""
 
@@ -66,6 +69,9 @@ THREE_PRINTED_DIGITS = 5.1e-4
 
 TWELVE_PRINTED_DIGITS = 5e-12
 """The source prints twelve or thirteen significant digits: half a unit of the twelfth."""
+
+TWICE_DIFFERENCED = 2e-5
+"""A Hessian by second differences of a deviance, one Richardson step: about six digits."""
 
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times

@@ -28,6 +28,9 @@ percentage; `percent` is a relative change (0.188 is printed as +18.8 %)."""
 Cell = str | float | None
 """One cell of an aggregated table; None is missing."""
 
+Level = str | float
+"""A level of a factor, or a value of a covariate."""
+
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -69,6 +72,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _plain_float)
     converter.register_structure_hook(float, lambda value, _: float(value))
     converter.register_structure_hook(Cell, lambda value, _: value)
+    converter.register_structure_hook(Level, lambda value, _: value)
     converter.register_unstructure_hook_func(
         _is_array, lambda a: [_plain(x) for x in np.asarray(a).tolist()]
     )

@@ -24,8 +24,8 @@ from alc_stats.records import FloatArray, IntArray
 class Table:
     """The complete rows of the columns a model needs, as float64 and categories.
 
-    `dropped` counts incomplete rows by the columns they lack; `labels` are the complete rows' labels
-    in the table they were read from (`frame` itself counts from 0).
+    `dropped` counts incomplete rows by the columns they lack; `labels` are those of the complete
+    rows in the table they were read from (`frame` itself counts from 0).
     """
 
     frame: pd.DataFrame
@@ -75,7 +75,7 @@ def read_table(formula: Formula, data: pd.DataFrame, extra: Sequence[str] = ()) 
     names = list(dict.fromkeys([*formula.names, *extra]))
     converted = read_columns(formula, data, names)
     missing = converted.isna().to_numpy()
-    complete = ~missing.any(axis=1)
+    complete = np.asarray(~missing.any(axis=1))
     dropped = Counter(
         ", ".join(name for name, gone in zip(names, row, strict=True) if gone)
         for row in missing[~complete]
@@ -103,7 +103,9 @@ def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> 
         As `read_table`.
     """
     _require_columns(formula, data, names)
-    converted = pd.DataFrame({name: _convert(data[name]) for name in names}, copy=False)
+    converted = pd.DataFrame(
+        {name: _convert(data[name]) for name in names}, index=data.index, copy=False
+    )
     _refuse_infinite(converted)
     return converted
 

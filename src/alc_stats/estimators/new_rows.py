@@ -87,10 +87,10 @@ def new_rows(memory: Memory, data: pd.DataFrame, *, needs: Needs) -> Rows:
     _require_same_kind(frame, trained, formula.text)
     frame = _as_trained(frame, trained, specs, coded_names, formula.text)
     missing = frame.isna().to_numpy()
-    complete = ~missing.any(axis=1)
-    rows = frame[complete].reset_index(drop=True)
+    complete = np.asarray(~missing.any(axis=1))
+    rows = frame.loc[complete].reset_index(drop=True)
     X, *Z = [_columns(spec, rows, formula.text) for spec in specs]
-    lacking = tuple(n for n, gone in zip(names, missing.any(axis=0), strict=True) if gone)
+    lacking = tuple(n for n, gone in zip(names, missing.T, strict=True) if gone.any())
     return Rows(
         X,
         _by_grouping(memory, Z),

@@ -31,7 +31,7 @@ from alc_stats.estimators.new_rows import Needs, Rows, fitted_rows, new_rows
 from alc_stats.estimators.small_sample import satterthwaite, variance_parameter_covariance
 from alc_stats.records import FloatArray
 
-_CHUNK = 8_192
+_CHUNK = 16_384
 """Rows whose intervals are computed at once."""
 
 

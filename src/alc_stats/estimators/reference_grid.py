@@ -1,4 +1,4 @@
-"""The reference grid of a fit: the levels its factors have, the values its covariates are held at."""
+"""The reference grid of a fit: the levels of its factors, and where covariates are held."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import pandas as pd
 
 from alc_stats.estimators.design import recoded
 from alc_stats.estimators.memory import Memory
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, Level
 
 KEPT = 2
 """A numeric column with at most this many values keeps them, as a factor would (emmeans' rule)."""
-
-Level = str | float
-"""A factor's level, or a covariate's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +22,8 @@ class Variable:
     """A column of the fixed part: whether it is coded by level, and its values on the grid."""
 
     name: str
-    by_level: bool
     values: tuple[Level, ...]
+    by_level: bool
 
     @property
     def many(self) -> bool:
@@ -56,8 +53,8 @@ def grid_columns(memory: Memory, values: Mapping[str, Sequence[Level]]) -> Float
 
 def _variable(column: pd.Series, *, coded: bool) -> Variable:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return Variable(str(column.name), True, tuple(column.cat.categories))
+        return Variable(str(column.name), tuple(column.cat.categories), by_level=True)
     distinct = np.unique(column.to_numpy(dtype=float))
     if coded or distinct.size <= KEPT:
-        return Variable(str(column.name), coded, tuple(float(v) for v in distinct))
-    return Variable(str(column.name), False, (float(column.mean()),))
+        return Variable(str(column.name), tuple(float(v) for v in distinct), by_level=coded)
+    return Variable(str(column.name), (float(column.mean()),), by_level=False)

@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
@@ -20,8 +19,8 @@ from alc_stats.estimators.combination import combine
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.memory import memory_of
-from alc_stats.estimators.reference_grid import Level, Variable, grid_columns, grid_variables
-from alc_stats.records import SESSION_ONLY, FloatArray
+from alc_stats.estimators.reference_grid import Variable, grid_columns, grid_variables
+from alc_stats.records import SESSION_ONLY, FloatArray, Level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,12 +154,13 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _listed(values: Level | Sequence[Level]) -> tuple[Level, ...]:
-    several = isinstance(values, Sequence | np.ndarray | pd.Series) and not isinstance(values, str)
-    listed = tuple(values) if several else (values,)
+    listed = [values] if isinstance(values, str | float | int) else values
     return tuple(v if isinstance(v, str) else float(v) for v in listed)
 
 
-def _cells(values: Mapping[str, Sequence[Level]], order: Sequence[str]) -> tuple[dict[str, Level], ...]:
+def _cells(
+    values: Mapping[str, Sequence[Level]], order: Sequence[str]
+) -> tuple[dict[str, Level], ...]:
     """All combinations, the last column running fastest, written in `order`."""
     return tuple(
         {name: cell[list(values).index(name)] for name in order}
@@ -206,7 +206,9 @@ def _check(
         problems.append(Problem("no factor is named", where="marginal_means(over)"))
     if not 0.0 < level < 1.0:
         problems.append(
-            Problem("no such level", where="marginal_means(level)", found=f"{level}", allowed="0 to 1")
+            Problem(
+                "no such level", where="marginal_means(level)", found=f"{level}", allowed="0 to 1"
+            )
         )
     if problems:
         raise DeclarationError(*problems)
@@ -221,9 +223,7 @@ def _unsuitable(
     variable = variables[name]
     allowed = ", ".join(map(level_text, variable.values)) if variable.by_level else "finite numbers"
     wrong = [
-        v
-        for v in values
-        if (v not in variable.values if variable.by_level else not _finite(v))
+        v for v in values if (v not in variable.values if variable.by_level else not _finite(v))
     ]
     if values and not wrong:
         return []

@@ -16,10 +16,9 @@ from alc_stats.errors import DeclarationError, FitError, Problem, did_you_mean
 from alc_stats.estimators.combination import Combined, combine
 from alc_stats.estimators.estimate import Estimate, p_two_sided
 from alc_stats.estimators.fit import Fit
-from alc_stats.estimators.reference_grid import Level
 from alc_stats.inference.marginal_means import MarginalMeans, level_text, marginal_means
 from alc_stats.inference.multiplicity import holm
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, Level
 
 Adjustment = Literal["tukey", "holm", "none"]
 _ADJUSTMENTS = ("tukey", "holm", "none")
@@ -113,9 +112,9 @@ def pairwise(
     >>> found = pairwise(fit("y ~ arm", data), "arm").table
     >>> found[["contrast", "estimate", "p"]].round(3)
       contrast  estimate      p
-    0    a - b      -2.0  0.257
-    1    a - c      -5.5  0.023
-    2    b - c      -3.5  0.075
+    0    a - b      -2.0  0.259
+    1    a - c      -5.5  0.024
+    2    b - c      -3.5  0.078
     """
     if adjust not in _ADJUSTMENTS:
         raise DeclarationError(
@@ -170,7 +169,11 @@ def _means(
         )
     if by is not None or at is not None:
         raise DeclarationError(
-            Problem("means bring their own by and at", where="pairwise(by, at)", way_out="Leave them out.")
+            Problem(
+                "means bring their own by and at",
+                where="pairwise(by, at)",
+                way_out="Leave them out.",
+            )
         )
     if over is None:
         return source, source.fit
@@ -191,7 +194,9 @@ def _means(
 
 def _families(means: MarginalMeans) -> list[range]:
     """Places of the means that are compared with one another: a cell of `by` each."""
-    size = sum([means.cells[0][b] for b in means.by] == [c[b] for b in means.by] for c in means.cells)
+    size = sum(
+        [means.cells[0][b] for b in means.by] == [c[b] for b in means.by] for c in means.cells
+    )
     if size < 2:
         raise DeclarationError(
             Problem(

@@ -12,7 +12,7 @@ its error variance in the variance parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +73,16 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """A model at one theta: relative factors, solution, effects of every factor."""
+    """A model at one theta: relative factors, solution, effects of every factor.
+
+    `solve` is of the penalised normal equations lam'Z'Z lam + I of several factors.
+    """
 
     factors: tuple[FloatArray, ...]
     solution: Solution
     effects: tuple[Effects, ...]
-    crossing: Crossing | None
+    crossed: Crossing | None = None
+    solve: Callable[[FloatArray], FloatArray] | None = None
 
 
 def crossing(Z: Sequence[FloatArray], codes: Sequence[IntArray], levels: Sequence[int]) -> Crossing:
@@ -99,7 +103,10 @@ def point(objective: Objective, theta: FloatArray, crossed: Crossing | None) -> 
     """Evaluate a model at theta."""
     lam = objective.template.unpack(theta)
     _, solution = objective.at(theta)
-    return Point(lam, solution, objective.statistics.effects(lam), crossed)
+    effects = objective.statistics.effects(lam)
+    if crossed is None:
+        return Point(lam, solution, effects)
+    return Point(lam, solution, effects, crossed, _penalised(crossed, lam))
 
 
 def predicted(at: Point, asked: Asked) -> Predicted:
@@ -117,8 +124,8 @@ def predicted(at: Point, asked: Asked) -> Predicted:
         variances[seen] += np.einsum("ma,abm,mb->m", z[seen], spread, z[seen])
         variances[~seen] += np.sum((z[~seen] @ lam) ** 2, axis=1)
     variances += np.einsum("mi,ij,mj->m", reach, at.solution.unscaled, reach, optimize=True)
-    if at.crossing is not None:
-        variances += _between(at, at.crossing, asked)
+    if at.crossed is not None and at.solve is not None:
+        variances += _between(at.crossed, at.solve, at.factors, asked)
     return Predicted(values, variances)
 
 
@@ -175,9 +182,8 @@ def errors(around: Neighbourhood, asked: Asked) -> Errors:
     return Errors(centre.values, centre.variances, values, variances)
 
 
-def _between(at: Point, crossed: Crossing, asked: Asked) -> FloatArray:
-    """What the conditional covariances between effects of different factors add (m,)."""
-    lam = at.factors
+def _penalised(crossed: Crossing, lam: Sequence[FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    """What solves the penalised normal equations."""
     lift = sparse.block_diag(
         [sparse.kron(sparse.eye_array(J), L) for J, L in zip(crossed.levels, lam, strict=True)],
         format="csc",
@@ -186,13 +192,23 @@ def _between(at: Point, crossed: Crossing, asked: Asked) -> FloatArray:
     factored = splu(
         core, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
+    return lambda columns: np.asarray(factored.solve(columns))
+
+
+def _between(
+    crossed: Crossing,
+    solve: Callable[[FloatArray], FloatArray],
+    lam: Sequence[FloatArray],
+    asked: Asked,
+) -> FloatArray:
+    """What the conditional covariances between effects of different factors add (m,)."""
     loaded = [z @ L for z, L in zip(asked.Z, lam, strict=True)]
     order = sorted(range(len(lam)), key=lambda f: -crossed.levels[f])
     total = np.zeros(len(asked.X))
     for i, g in enumerate(order[1:], start=1):
         needed = np.unique(asked.levels[g][asked.levels[g] >= 0])
         for some in np.split(needed, range(_LEVELS, len(needed), _LEVELS)):
-            solved = factored.solve(_units(crossed, g, some))
+            solved = solve(_units(crossed, g, some))
             solved = solved.reshape(len(solved), len(some), crossed.sizes[g])
             for f in order[:i]:
                 both = np.isin(asked.levels[g], some) & (asked.levels[f] >= 0)
