@@ -172,7 +172,7 @@ def check(fit: Fit, *, simulations: int = 250, seed: int) -> Check:
     """
     require_usable(fit)
     _require_simulations(simulations)
-    stream = stream_of(seed)
+    stream = stream_of(seed, "check")
     model = fitted(fit)
     tail = 1.0 / (simulations + 1)
     observed = _summary(model, tail)

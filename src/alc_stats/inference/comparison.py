@@ -382,7 +382,7 @@ def _upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
 
 def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[float, float]:
     """P and its error from outcomes of the smaller model, both models refitted to each."""
-    stream, at_least = stream_of(seed), 0
+    stream, at_least = stream_of(seed, "compare"), 0
     for _ in progress(draws, "bootstrap"):
         y = pair.inner.draw(stream)
         drawn = _statistic(pair.inner.again(y), pair.outer.again(y))

@@ -367,7 +367,7 @@ def _bootstrap_limits(
     model: Fitted, within: BoolArray, level: float, draws: int, seed: int
 ) -> FloatArray:
     """Percentiles of the correlations in outcomes drawn from the fit."""
-    stream = stream_of(seed)
+    stream = stream_of(seed, "icc")
     found = []
     for _ in progress(draws, "bootstrap"):
         drawn = model.again(model.draw(stream))

@@ -6,6 +6,7 @@ residual checks stand on this.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -111,8 +112,10 @@ def fitted_arrays(design: Design, random: RandomPart | None, *, reml: bool) -> F
     return _of_state(design, fit_arrays(design, random, reml=reml))
 
 
-def stream_of(seed: int) -> np.random.Generator:
-    """The generator of a seed.
+def stream_of(seed: int, purpose: str) -> np.random.Generator:
+    """The generator of a seed for one purpose.
+
+    Data drawn elsewhere from the same seed share nothing with it.
 
     Raises
     ------
@@ -123,7 +126,8 @@ def stream_of(seed: int) -> np.random.Generator:
         raise DeclarationError(
             Problem("the seed is not a whole number from 0", where="seed=...", found=repr(seed))
         )
-    return np.random.Generator(np.random.PCG64(seed))
+    own = np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(purpose.encode()),))
+    return np.random.Generator(np.random.PCG64(own))
 
 
 def progress(total: int, what: str) -> Iterator[int]:
@@ -158,7 +162,7 @@ def require_draws(draws: int, seed: int | None, function: str) -> None:
             )
         )
     if seed is not None:
-        stream_of(seed)
+        stream_of(seed, function)
 
 
 def monte_carlo_p(at_least: int, draws: int) -> tuple[float, float]:
