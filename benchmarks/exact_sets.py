@@ -292,7 +292,7 @@ def statsmodels(own: ExactSet) -> Answer:
             found = smf.mixedlm(fixed, own.table, groups=group, re_formula=f"~{columns}").fit()
         except (np.linalg.LinAlgError, ValueError) as error:
             return Answer({}, f"error: {error}")
-    names = [name.replace("Group", "Intercept") for name in found.cov_re.columns]
+    names = ["Intercept", *columns.split(" + ")[1:]]
     covariance = pd.DataFrame(found.cov_re.to_numpy(), names, names)
     at: dict[tuple[str, ...], float] = {}
     for place in own.certified:
