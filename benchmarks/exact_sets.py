@@ -27,7 +27,14 @@ sys.path.insert(0, str(ROOT / "tests"))
 from estimators import exact  # noqa: E402
 
 NIST = ROOT / "tests" / "reference" / "nist"
-NIST_SETS = ("SiRstv", "SmLs01", "SmLs02", "SmLs03", "AtmWtAg", *(f"SmLs0{k}" for k in range(4, 10)))
+NIST_SETS = (
+    "SiRstv",
+    "SmLs01",
+    "SmLs02",
+    "SmLs03",
+    "AtmWtAg",
+    *(f"SmLs0{k}" for k in range(4, 10)),
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,11 @@ def balanced_sets(data: Path) -> list[ExactSet]:
             "strength ~ 1 + (1 | batch) + (1 | sample)",
             named(
                 exact.nested(cells_of(pastes, "batch", "sample", "strength")),
-                {("v", "batch", "Intercept"): "outer", ("v", "sample", "Intercept"): "inner", **two},
+                {
+                    ("v", "batch", "Intercept"): "outer",
+                    ("v", "sample", "Intercept"): "inner",
+                    **two,
+                },
             ),
         ),
         ExactSet(
@@ -182,7 +193,7 @@ def cells_of(table: pd.DataFrame, first: str, second: str, y: str) -> list[tuple
 class Answer:
     """What a program said: a number at every place, or why not."""
 
-    at: dict[tuple[str, ...], float]
+    numbers: dict[tuple[str, ...], float]
     remark: str = ""
     promised: float | None = None
 
@@ -222,7 +233,7 @@ def answers_of(fit: Fit, places: Sequence[tuple[str, ...]]) -> dict[tuple[str, .
 
 
 def lme4(sets: Sequence[ExactSet], folder: Path) -> list[Answer]:
-    """lmer with its defaults, all sets in one process; empty without R."""
+    """`lmer` with its defaults, all sets in one process; empty without R."""
     if not machine.has_r():
         return [Answer({}, "not run") for _ in sets]
     jobs = []
@@ -294,11 +305,9 @@ def statsmodels(own: ExactSet) -> Answer:
             return Answer({}, f"error: {error}")
     names = ["Intercept", *columns.split(" + ")[1:]]
     covariance = pd.DataFrame(found.cov_re.to_numpy(), names, names)
-    at: dict[tuple[str, ...], float] = {}
-    for place in own.certified:
-        at[place] = statsmodels_number(place, found, covariance)
+    answers = {p: statsmodels_number(p, found, covariance) for p in own.certified}
     remark = f"{len(caught)} warnings" if caught else ""
-    return Answer(at, f"{remark} converged={found.converged}".strip())
+    return Answer(answers, f"{remark} converged={found.converged}".strip())
 
 
 def statsmodels_number(place: tuple[str, ...], found: Any, covariance: pd.DataFrame) -> float:
@@ -315,8 +324,8 @@ def statsmodels_number(place: tuple[str, ...], found: Any, covariance: pd.DataFr
 
 def scored(own: ExactSet, answer: Answer, *, kinds: str) -> float | None:
     """Fewest correct digits over the places of some kinds; None where there is no answer."""
-    places = [p for p in own.certified if p[0] in kinds and p in answer.at]
-    return min((lre(answer.at[p], own.certified[p]) for p in places), default=None)
+    places = [p for p in own.certified if p[0] in kinds and p in answer.numbers]
+    return min((lre(answer.numbers[p], own.certified[p]) for p in places), default=None)
 
 
 def input_limit(own: ExactSet, *, kinds: str) -> float | None:

@@ -76,8 +76,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in found["environment"].items())
     return [
         f"- date: {found['date']}",
-        f"- machine: {found['processor']}, {found['cores']} cores, {found['memory_gb']} GB; "
-        f"load average at the start {found['load_at_start']}",
+        f"- machine: {found['processor']}, {found['cores']} cores, {found['memory_gb']} GB",
+        f"- load average at the start: {found['load_at_start']}",
         f"- Python side: {found['system']}; {packages}; BLAS of NumPy: {found['numpy_blas']}",
         f"- R side: {r['R']}, lme4 {r['lme4']}, BLAS of R: {r['BLAS']}" if r else "- R: not found",
         f"- environment: {settings}",

@@ -25,19 +25,20 @@ LONGEST = {"alc_stats": 600, "lme4": 1800, "statsmodels": 90}
 """Seconds after which a process is stopped; statsmodels is asked only for what it can do in 60."""
 HEADER = """# Speed beside the peers
 
-Measured by `make bench` (`benchmarks/mixed.py`); written by it, not by hand. Nothing in the tests \
-is timed.
+Measured by `make bench` (`benchmarks/mixed.py`); written by it, not by hand. Nothing in the \
+tests is timed.
 
 """
 READING = """
-**How to read it.** Times are seconds of the whole call from table and formula to the finished fit: \
-for alc_stats with standard errors, degrees of freedom and certificate; for lme4 `lmer` alone with \
-its model frame (no degrees of freedom); for statsmodels `MixedLM` with its formula. Each engine \
-runs in a process of its own that has made one small fit before, so loading is not counted; best of \
-the number of runs shown. Ratios are the peer's seconds over ours. "-2 log-likelihood lower by" is \
-how far above our minimum the peer stopped (a positive number means ours is the better optimum). \
-Memory is what the process grew by at its peak beyond the table it was given, as a multiple of the \
-design's own bytes (outcome, fixed and random columns, a code a grouping, 8 bytes each).
+**How to read it.** Times are seconds of the whole call from table and formula to the finished \
+fit: for alc_stats with standard errors, degrees of freedom and certificate; for lme4 `lmer` \
+alone with its model frame (no degrees of freedom); for statsmodels `MixedLM` with its formula. \
+Each engine runs in a process of its own that has made one small fit before, so loading is not \
+counted; best of the number of runs shown. Ratios are the peer's seconds over ours. "-2 \
+log-likelihood lower by" is how far above our minimum the peer stopped (a positive number means \
+ours is the better optimum). Memory is what the process grew by at its peak beyond the table it \
+was given, as a multiple of the design's own bytes (outcome, fixed and random columns, a code a \
+grouping, 8 bytes each).
 """
 
 
@@ -123,8 +124,7 @@ def page(facts: dict[str, Any], measured: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     accuracy = [
-        "| model | -2 log-likelihood, ours | lme4: lower by | statsmodels: lower by | published: "
-        "lower by | ours grew by | of the design | lme4 grew by |",
+        "| model | our -2 log-likelihood | lme4 above it | statsmodels above it | published above it | ours grew by | of the design | lme4 grew by |",
         "|---|---|---|---|---|---|---|---|",
     ]
     rows = [speed_row(found) for found in measured]

@@ -20,12 +20,6 @@ from alc_stats import AlcError, Fit
 ORACLE = ROOT / "tests" / "reference" / "oracle" / "oracle.json"
 MIXEDMODELS = "MixedModels.jl test/pls.jl"
 LME4 = "lme4 tests/testthat/test-lmer.R"
-PARTS = {
-    "Estimate": "estimates",
-    "Std. Error": "standard errors",
-    "df": "degrees of freedom",
-    "Pr(>|t|)": "p values",
-}
 
 
 @dataclass(frozen=True)
@@ -190,7 +184,9 @@ def oracle_rows(data: Path) -> Iterator[list[str]]:
         file = said["file"].split(" ")[0]
         model = (data, file, said["formula"], "REML" if said["REML"] else "ML")
         row = [name, f"`{said['formula']}`".replace("|", "\\|"), model[3]]
-        row.append(f"{lre(float(fitted(*model, 'satterthwaite').loglik or 0.0), said['loglik']):.1f}")
+        row.append(
+            f"{lre(float(fitted(*model, 'satterthwaite').loglik or 0.0), said['loglik']):.1f}"
+        )
         for df in ("satterthwaite", "kenward-roger"):
             theirs = said.get(f"fixed_{df.replace('-', '_')}")
             if theirs is None:
@@ -208,13 +204,12 @@ def agreement(fit: Fit, theirs: list[dict[str, Any]]) -> list[str]:
         "df": fit.df,
         "Pr(>|t|)": fit.pvalues.to_numpy(),
     }
-    place = [
-        int(np.argmin(np.abs(ours["Estimate"] / row["Estimate"] - 1.0))) for row in theirs
-    ]
-    return [
-        f"{min(lre(float(ours[part][k]), row[part]) for k, row in zip(place, theirs, strict=True)):.1f}"
-        for part in ("Std. Error", "df", "Pr(>|t|)")
-    ]
+    place = [int(np.argmin(np.abs(ours["Estimate"] / row["Estimate"] - 1.0))) for row in theirs]
+    scores = {
+        part: [lre(float(values[k]), row[part]) for k, row in zip(place, theirs, strict=True)]
+        for part, values in ours.items()
+    }
+    return [f"{min(scores[part]):.1f}" for part in ("Std. Error", "df", "Pr(>|t|)")]
 
 
 def robust_rows(data: Path) -> Iterator[list[str]]:

@@ -116,7 +116,7 @@ def sleepstudy_lines(
         [
             " ".join(filter(None, (MEANING[place[0]], *place[1:]))),
             f"{float(certified):.16g}",
-            *(f"{said.at[place]:.16g}" if place in said.at else "" for said in programs),
+            *(f"{said.numbers[place]:.16g}" if place in said.numbers else "" for said in programs),
         ]
         for place, certified in own.certified.items()
     ]
@@ -176,10 +176,10 @@ def shown(score: float | None) -> str:
 MEANING = {"b": "coefficient", "v": "variance", "c": "covariance", "s": "squared SE"}
 HEAD = """# Validation: correct digits
 
-Measured by `make validate` (`benchmarks/validation.py`); written by it, not by hand. A score is the \
-log relative error, LRE = -log10(|value - right| / |right|), between 0 and 15: the number of correct \
-decimal digits (McCullough 1998). Of several numbers the worst counts. Every program runs with its \
-defaults.
+Measured by `make validate` (`benchmarks/validation.py`); written by it, not by hand. A score \
+is the log relative error, LRE = -log10(|value - right| / |right|), between 0 and 15: the \
+number of correct decimal digits (McCullough 1998). Of several numbers the worst counts. Every \
+program runs with its defaults.
 """
 EXACT = """
 ## Exactly solved models
@@ -187,26 +187,26 @@ EXACT = """
 Balanced designs, whose REML solution is the analysis of variance solved for its expected mean \
 squares: rational numbers, computed exactly from the decimal text of the data \
 (`tests/estimators/exact.py`). The NIST sets are the one-way sets of the Statistical Reference \
-Datasets (`tests/reference/nist`), where up to 13 leading digits are constant; "float64 input can \
-hold" is what an exact calculation would keep of the data after they were read as float64. The first \
-scores are the worst over all variances and covariances.
+Datasets (`tests/reference/nist`), where up to 13 leading digits are constant; "float64 input \
+can hold" is what an exact calculation would keep of the data after they were read as float64. \
+The first scores are the worst over all variances and covariances.
 """
 SLEEPSTUDY = """**sleepstudy, number by number** (the exact values are also in \
 `tests/reference/exact/sleepstudy_exact.json`)
 """
 PUBLISHED = """## Published values
 
-Digits that agree, of those the source prints. Where a value was published by a program that stopped \
-early, agreement ends where the program did: Dyestuff's exact REML variance is 1764.05, the mean's \
-squared standard error 375.71666..., and the published 1764.0375195 and 375.714676744 are lme4's of \
-their day.
+Digits that agree, of those the source prints. Where a value was published by a program that \
+stopped early, agreement ends where the program did: Dyestuff's exact REML variance is 1764.05, \
+the mean's squared standard error 375.71666..., and the published 1764.0375195 and \
+375.714676744 are lme4's of their day.
 """
 ORACLE = """## R's answers
 
 `tests/reference/oracle` (lme4 {lme4}, lmerTest {lmerTest}, pbkrtest {pbkrtest}, clubSandwich \
 {clubSandwich}): agreeing digits, the worst over the coefficients of a model. R differentiates \
-numerically and stops at its optimiser's tolerance, so agreement ends where R's own digits do; empty \
-where the entry has no such answer.
+numerically and stops at its optimiser's tolerance, so agreement ends where R's own digits do; \
+empty where the entry has no such answer.
 """
 ROBUST = """## Cluster-robust: CR2 beside clubSandwich {clubSandwich}
 

@@ -1,5 +1,11 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+DENSE_DEVIANCE = 1e-6
+"""-2 log-likelihoods of some hundreds by the whole covariance matrix, and by searches that stop."""
+
+DENSE_ROUNDING = 2e-15
+"""Ten roundings a row and unit of the covariance matrix's condition number."""
+
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
 
@@ -29,8 +35,15 @@ OTHER_ALGORITHM = 1e-9
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
 
+SAME_BY_RELATION = 1e-5
+"""Two writings of one model with fifty rows: variances near zero are roots of rounding, 1e-8 of
+what is measured, a shift by 1e9 costs nine digits, and degrees of freedom are second derivatives."""
+
 SAME_LOGLIK = 1e-8
 """Log-likelihoods of some hundreds at one optimum: lme4 stops within 1e-10 of its maximum."""
+
+SAME_LOGLIK_BY_RELATION = 1e-6
+"""Log-likelihoods of about a hundred; rescaling by up to 10^12 adds thousands and takes them away."""
 
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""

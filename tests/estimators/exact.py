@@ -115,7 +115,8 @@ def growth(rows: Sequence[tuple[Hashable, str, str]]) -> dict[str, Fraction]:
     centre, squares = average(times), spread(times)
     slopes = [sum((t - centre) * y for t, y in p) / squares for p in persons.values()]
     starts = [
-        average([y for _, y in p]) - b * centre for p, b in zip(persons.values(), slopes, strict=True)
+        average([y for _, y in p]) - b * centre
+        for p, b in zip(persons.values(), slopes, strict=True)
     ]
     left = sum(
         (y - a - b * t) ** 2

@@ -21,7 +21,17 @@ RANDOM_PARTS = (
     "(1 + x + w | g)",
     "(1 | g) + (1 | c) + (1 | g:c)",
 )
-FIXED_PARTS = ("1", "x", "x + w", "x * between", "between", "arm", "arm * x", "0 + arm", "x + w + x:w")
+FIXED_PARTS = (
+    "1",
+    "x",
+    "x + w",
+    "x * between",
+    "between",
+    "arm",
+    "arm * x",
+    "0 + arm",
+    "x + w + x:w",
+)
 RELATIVE_SDS = (0.0, 0.0, 1e-7, 1e-3, 0.3, 1.0, 1.0, 3.0, 30.0, 1e4)
 CORRELATIONS = (0.0, 0.0, 0.5, -0.9, 1.0, -1.0)
 
@@ -101,4 +111,6 @@ def _outcome(rng: np.random.Generator, data: pd.DataFrame) -> np.ndarray:
 
 
 def _disguised(rng: np.random.Generator, x: pd.Series) -> pd.Series:
-    return float(rng.choice([1.0, 1.0, 1e-6, 1e6])) * (x + float(rng.choice([0.0, 0.0, 2020.0, 1e6])))
+    return float(rng.choice([1.0, 1.0, 1e-6, 1e6])) * (
+        x + float(rng.choice([0.0, 0.0, 2020.0, 1e6]))
+    )
