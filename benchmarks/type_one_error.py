@@ -184,7 +184,7 @@ def p_value(name: str, state: LmmState, design: Design, own: Prepared) -> float 
         "CR2": lambda: clustered(
             state,
             design,
-            clusters=Clusters("g", own.codes, int(own.codes.max()) + 1),
+            clusters=Clusters("g", own.codes, tuple(map(str, np.unique(own.codes)))),
             kind="CR2",
             df="satterthwaite",
         )
