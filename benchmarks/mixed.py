@@ -34,10 +34,10 @@ READING = """
 fit: for alc_stats with standard errors, degrees of freedom and certificate; for lme4 `lmer` \
 alone with its model frame (no degrees of freedom); for statsmodels `MixedLM` with its formula. \
 Each engine runs in a process of its own that has made one small fit before, so loading is not \
-counted; best of the number of runs shown. Ratios are the peer's seconds over ours. "Above" \
-is how far above our -2 log-likelihood the peer stopped (positive: ours is the better optimum). Memory is what the process grew by at its peak beyond the table it \
-was given, as a multiple of the design's own bytes (outcome, fixed and random columns, a code a \
-grouping, 8 bytes each).
+counted; best of the number of runs shown. Ratios are the peer's seconds over ours. "Above" is \
+how far above our -2 log-likelihood the peer stopped (positive: ours is the better optimum). \
+Memory is what the process grew by at its peak beyond the table it was given, as a multiple of \
+the design's own bytes (outcome, fixed and random columns, a code a grouping, 8 bytes each).
 """
 
 

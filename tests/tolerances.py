@@ -1,5 +1,8 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+CERTIFICATE_SLACK = 1.0
+"""Digits a certificate may promise beyond what was reached: it reckons with sizes, not with signs."""
+
 DENSE_DEVIANCE = 1e-6
 """-2 log-likelihoods of some hundreds by the whole covariance matrix, and by searches that stop."""
 
@@ -8,6 +11,9 @@ DENSE_ROUNDING = 2e-15
 
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
+
+FEW_ROUNDINGS_DIGITS = 0.5
+"""Digits that three roundings of the last place cost."""
 
 FINITE_DIFFERENCE = 1e-6
 """Fourth-order differences, step 0.001, of a function of some thousands: rounding leaves 1e-9,
@@ -43,7 +49,7 @@ SAME_LOGLIK = 1e-8
 """Log-likelihoods of some hundreds at one optimum: lme4 stops within 1e-10 of its maximum."""
 
 SAME_LOGLIK_BY_RELATION = 1e-6
-"""Log-likelihoods of about a hundred; rescaling by up to 10^12 adds thousands and takes them away."""
+"""Log-likelihoods of about a hundred; rescaling by 10^12 adds thousands and takes them away."""
 
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
