@@ -1,7 +1,7 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
 CERTIFICATE_SLACK = 1.0
-"""Digits a certificate may promise beyond what was reached: it reckons with sizes, not with signs."""
+"""Digits a certificate may promise beyond what was reached: it knows sizes, not signs."""
 
 DENSE_DEVIANCE = 1e-6
 """-2 log-likelihoods of some hundreds by the whole covariance matrix, and by searches that stop."""
@@ -42,7 +42,7 @@ PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
 
 SAME_BY_RELATION = 1e-5
-"""Two writings of one model with fifty rows: variances near zero are roots of rounding, 1e-8 of
+"""Two writings of one model, fifty rows: variances near zero are roots of rounding, 1e-8 of
 what is measured, a shift by 1e9 costs nine digits, and degrees of freedom are second derivatives."""
 
 SAME_LOGLIK = 1e-8
