@@ -43,7 +43,7 @@ PUBLISHED_TWO_DIGITS = 0.005
 
 SAME_BY_RELATION = 1e-5
 """Two writings of one model, fifty rows: variances near zero are roots of rounding, 1e-8 of
-what is measured, a shift by 1e9 costs nine digits, and degrees of freedom are second derivatives."""
+what is measured, a shift by 1e9 costs nine digits, degrees of freedom are second derivatives."""
 
 SAME_LOGLIK = 1e-8
 """Log-likelihoods of some hundreds at one optimum: lme4 stops within 1e-10 of its maximum."""
