@@ -45,3 +45,8 @@ def test_the_docstring_draws_the_tree_that_exists() -> None:
     assert drawn == defined
     assert issubclass(errors.SourceError, errors.DataError)
     assert issubclass(errors.TableError, errors.DataError)
+
+
+def test_a_part_that_ends_with_a_stop_gets_no_second_one() -> None:
+    problem = Problem("unknown covariance 'HC33'. Did you mean 'HC3'?", found="a whole sentence.")
+    assert str(problem) == "unknown covariance 'HC33'. Did you mean 'HC3'? Found: a whole sentence."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from alc_stats.data.sources import FOLDER_VARIABLE
 from alc_stats.errors import OutputError
-from alc_stats.files import write_whole
+from alc_stats.files import without_machine, write_whole
 
 
 def test_text_and_bytes_arrive_unchanged(tmp_path: Path) -> None:
@@ -68,3 +70,55 @@ def test_a_file_where_the_folder_should_be_is_an_output_error(tmp_path: Path) ->
     (tmp_path / "taken").write_text("")
     with pytest.raises(OutputError, match="cannot write the file"):
         write_whole(tmp_path / "taken" / "result.json", "new")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine whose folders lie below one another, as they often do."""
+    for name in ("ann/project", "ann/data", "ann/cache", "temp"):
+        (tmp_path / name).mkdir(parents=True)
+    home = tmp_path / "ann"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(home / "data"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.chdir(home / "project")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        ("{m}/ann/notes.txt:3: x", "~/notes.txt:3: x"),
+        ("in '{m}/ann/project/src/fit.py'", "in './src/fit.py'"),
+        ("{m}/ann/data/metr-2025/d.csv", "$ALC_STATS_DATA/metr-2025/d.csv"),
+        ("(at {m}/ann/cache/alc_stats/d.csv; no)", "(at <cache>/d.csv; no)"),
+        ("={m}/temp/x, {m}/temp", "=<temp>/x, <temp>"),
+        ("file://{m}/ann/x", "file://~/x"),
+        ("{m}/anna/x {m}/ann.old/x", "{m}/anna/x {m}/ann.old/x"),
+        ("as <folder>{m}/ann/d.csv", "as <folder>{m}/ann/d.csv"),
+        ("https://example.org{m}/ann/d.csv", "https://example.org{m}/ann/d.csv"),
+        ("back/up{m}/ann/d.csv", "back/up{m}/ann/d.csv"),
+        ("<folder>/metr-2025/d.csv, 3/4, /a/b", "<folder>/metr-2025/d.csv, 3/4, /a/b"),
+    ],
+)
+def test_folders_of_the_machine_get_short_names_and_all_else_stays(
+    machine: Path, text: str, published: str
+) -> None:
+    assert without_machine(text.format(m=machine)) == published.format(m=machine)
+
+
+def test_a_folder_is_known_by_its_links_too(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine / "link").symlink_to(machine / "ann" / "data")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(machine / "link"))
+    text = f"{machine}/link/d.csv {machine}/ann/data/d.csv"
+    assert without_machine(text) == "$ALC_STATS_DATA/d.csv $ALC_STATS_DATA/d.csv"
+
+
+def test_the_root_of_the_disk_is_no_name_of_a_folder(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/")
+    monkeypatch.setenv(FOLDER_VARIABLE, "")
+    assert without_machine("/etc/hosts / ~") == "/etc/hosts / ~"

@@ -46,6 +46,13 @@ flattest in the correlation of a weak slope."""
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
 
+MIXEDLM_ESTIMATES = 2e-5
+"""MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
+variances and standard errors, and less of fixed effects."""
+
+MIXEDLM_LOGLIK = 1e-6
+"""The likelihood is flat where MixedLM stops: half the square of its score next to a limit."""
+
 MONTE_CARLO_SIGMAS = 4.0
 """A seeded simulation mean is off by more than four standard errors once in 16,000 seeds."""
 

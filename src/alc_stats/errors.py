@@ -40,10 +40,15 @@ class Problem:
     way_out: str = ""
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}." if self.where else f"{self.what}."
-        found = f"Found: {self.found}." if self.found else ""
-        allowed = f"Allowed: {self.allowed}." if self.allowed else ""
+        head = _stopped(f"{self.where}: {self.what}" if self.where else self.what)
+        found = _stopped(f"Found: {self.found}") if self.found else ""
+        allowed = _stopped(f"Allowed: {self.allowed}") if self.allowed else ""
         return " ".join(part for part in (head, found, allowed, self.way_out) if part)
+
+
+def _stopped(sentence: str) -> str:
+    """With a full stop, unless one ends it already: a part may quote a whole sentence."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 class AlcError(Exception):

@@ -1,4 +1,4 @@
-"""Files: declarations read, results written whole.
+"""Files: declarations read, results written whole, and texts that do not name the machine.
 
 A reader of what is written here sees the old file or the new one, never half of either.
 """
@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from alc_stats.errors import DeclarationError, OutputError, Problem
+
+_FOLDER_VARIABLE = "ALC_STATS_DATA"
+_ADDRESS = r"\b(?!file:)[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>(),;]*"
+_BEFORE = r"(?:(?<=file://)|(?<![\w./\\~$%*>})\]-]))"
+"""A folder of the machine begins a path: it is never the middle of a relative one."""
+_AFTER = r"(?![\w-]|\.\w)"
+"""Nor is it the beginning of a longer name, as /home/ann is of /home/anna."""
 
 
 def read_toml(path: Path, *, absent: Problem) -> dict[str, Any]:
@@ -69,3 +79,46 @@ def _write_through(path: Path, payload: bytes) -> None:
         file.write(payload)
         file.flush()
         os.fsync(file.fileno())
+
+
+def without_machine(text: str) -> str:
+    """The text with folders of this machine under short names, fit to be published.
+
+    The home folder becomes `~`, the current one `.`, the data folder `$ALC_STATS_DATA`, the user's
+    cache `<cache>` and the folder for temporary files `<temp>`; the longest that fits is taken.
+    Web addresses, relative paths and all other text stay as they are.
+
+    Examples
+    --------
+    >>> without_machine(f"{Path.home()}/run/fit.py and <folder>/metr-2025/data.csv")
+    '~/run/fit.py and <folder>/metr-2025/data.csv'
+    """
+    words: dict[str, str] = {}
+    for folder, word in _machine_folders():
+        words.setdefault(folder, word)
+    longest_first = sorted(words, key=len, reverse=True)
+    folders = "|".join(re.escape(folder) for folder in longest_first) or r"(?!)"
+    pattern = rf"(?P<address>{_ADDRESS})|{_BEFORE}(?P<folder>{folders}){_AFTER}"
+    return re.sub(pattern, lambda hit: hit["address"] or words[hit["folder"]], text)
+
+
+def _machine_folders() -> Iterator[tuple[str, str]]:
+    """Folders as texts may spell them, with their words; the roots of drives are no secret."""
+    for folder, word in _known_folders():
+        for spelt in (folder, folder.resolve()):
+            if spelt.is_absolute() and spelt != Path(spelt.anchor):
+                yield str(spelt), word
+                yield spelt.as_posix(), word
+
+
+def _known_folders() -> Iterator[tuple[Path, str]]:
+    import pooch
+
+    if data := os.environ.get(_FOLDER_VARIABLE):
+        yield Path(data).expanduser(), f"${_FOLDER_VARIABLE}"
+    yield Path(pooch.os_cache("alc_stats")), "<cache>"
+    with contextlib.suppress(OSError):  # somebody may have removed it
+        yield Path.cwd(), "."
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield Path.home(), "~"
+    yield Path(tempfile.gettempdir()), "<temp>"

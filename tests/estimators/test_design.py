@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from alc_stats.errors import FitError, FormulaError
+from alc_stats.estimators import fit
 from alc_stats.estimators.design import build_design, codes, read_table
 from alc_stats.estimators.formula import parse
 
@@ -184,3 +185,17 @@ def test_the_callers_table_is_left_alone(small: pd.DataFrame) -> None:
     before = small.copy(deep=True)
     design_of("y ~ x + g", small)
     pd.testing.assert_frame_equal(small, before)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x", "y ~ x + (1 | g)"])
+@pytest.mark.parametrize(("factor", "word"), [(1e200, "large"), (1e-200, "small")])
+def test_numbers_that_cannot_be_squared_are_refused(formula: str, factor: float, word: str) -> None:
+    data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8], "x": [0.0, 1, 2, 3, 4, 5], "g": list("aabbcc")})
+    with pytest.raises(FitError) as raised:
+        fit(formula, data.assign(y=data["y"] * factor, x=data["x"] * factor))
+    size = {"large": ("8e+200", "5e+200"), "small": ("8e-200", "5e-200")}[word]
+    assert [str(problem) for problem in raised.value.problems] == [
+        f"formula '{formula}': the numbers of '{name}' are too {word} to square in float64. Found: "
+        f"up to {found}. Allowed: 1e-150 to 1e+150, and zeros. Use another unit."
+        for name, found in zip(("y", "x"), size, strict=True)
+    ]

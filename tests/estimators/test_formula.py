@@ -164,3 +164,30 @@ def _read(text: str) -> tuple[Formula | None, str]:
         return parse(text), ""
     except FormulaError as error:
         return None, str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("y ~ Intercept + x", "Intercept"),
+        ("y ~ x + (0 + Intercept | g)", "Intercept"),
+        ("y ~ `1`", "1"),
+        ("y ~ a * b + `a:b`", "a:b"),
+        ("y ~ x + (1 | `a:b`)", "a:b"),
+        ("y ~ g + `g[T.q]`", "g[T.q]"),
+        ("y ~ log(x) + `log(x)`", "log(x)"),
+    ],
+)
+def test_a_column_may_not_take_a_coefficients_name(text: str, name: str) -> None:
+    with pytest.raises(FormulaError) as raised:
+        parse(text)
+    assert str(raised.value) == (
+        f"formula '{text}': a column may not be called '{name}'. Found: the name of a coefficient, "
+        "which it would silently replace. Rename the column."
+    )
+
+
+def test_other_quoted_names_stay_allowed() -> None:
+    parsed = parse('y ~ `hours (weekly)` + C(`2nd`, Treatment("new (b)")) + (a + b):c')
+    assert parsed.names == ("y", "hours (weekly)", "2nd", "a", "b", "c")
+    assert parsed.fixed == '`hours (weekly)` + C(`2nd`, Treatment("new (b)")) + (a + b):c'

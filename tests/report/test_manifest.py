@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from alc_stats.report.manifest import build_manifest, commit, without_paths
+from alc_stats.report.manifest import build_manifest, commit
 from report import examples
 
 
@@ -41,7 +41,12 @@ def test_inputs_rows_fits_and_checks_are_recorded(manifest: dict[str, Any]) -> N
 
 def test_nothing_names_the_machine_or_its_user(written: Path) -> None:
     text = (written / "MANIFEST.json").read_text()
-    for private in (str(written), "/home/", socket.gethostname(), f'"{getpass.getuser()}"'):
+    for private in (
+        str(written),
+        f"{examples.MACHINE}/",
+        socket.gethostname(),
+        f'"{getpass.getuser()}"',
+    ):
         assert private not in text
 
 
@@ -76,14 +81,10 @@ def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
     assert commit(None) == {"id": "", "clean": False}
 
 
-@pytest.mark.parametrize(
-    ("text", "cleaned"),
-    [
-        ("/a/b/c.py:3: x", "c.py:3: x"),
-        ("'/a/b.csv' is missing", "'b.csv' is missing"),
-        ("https://example.org/a/b.csv", "https://example.org/a/b.csv"),
-        ("metr-2025/data.csv, 3/4", "metr-2025/data.csv, 3/4"),
-    ],
-)
-def test_paths_are_cut_to_names_and_addresses_kept(text: str, cleaned: str) -> None:
-    assert without_paths(text) == cleaned
+def test_the_way_out_of_a_missing_source_arrives_whole() -> None:
+    why = (
+        "Not in a data folder. Download https://example.org/root/data.csv, save it unchanged as "
+        "<folder>/metr-2025/data.csv and set ALC_STATS_DATA=<folder>."
+    )
+    held = json.loads(build_manifest([replace(examples.not_run(), why_not=why)], outputs={}))
+    assert held["studies"][0]["why_not"] == why

@@ -122,8 +122,8 @@ def test_a_failed_fit_leaves_no_number(page: Page) -> None:
 
 
 def test_no_path_of_a_machine_is_printed(page: Page) -> None:
-    assert "/home/" not in page.text
-    assert "(in fit.py)" in page.text
+    assert str(examples.MACHINE) not in page.text
+    assert "(in ~/run/fit.py)" in page.text
 
 
 def test_a_link_leads_to_the_web_or_nowhere(page: Page) -> None:

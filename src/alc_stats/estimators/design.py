@@ -19,6 +19,9 @@ from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.rank import RANK_TOLERANCE, dependent_sets
 from alc_stats.records import FloatArray, IntArray
 
+_LARGEST = 1e150
+"""The square root of the largest float64, 1e154, less room for the sum of 1e8 squares."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -311,7 +314,28 @@ def _require_estimable(
                 found=f"{len(y)} complete rows, {len(names)} coefficients",
             )
         )
+    _require_squares(formula, y, X, names)
     require_full_rank(X, names, where)
+
+
+def _require_squares(formula: Formula, y: FloatArray, X: FloatArray, names: Sequence[str]) -> None:
+    """Least squares squares: refuse what overflows or vanishes when squared."""
+    sizes = {formula.outcome: np.abs(y).max()}
+    sizes |= dict(zip(names, np.abs(X).max(axis=0), strict=True))
+    problems = [
+        Problem(
+            f"the numbers of '{name}' are too {'large' if size > 1.0 else 'small'} to square in "
+            "float64",
+            where=f"formula '{formula.text}'",
+            found=f"up to {size:.3g}",
+            allowed=f"{1.0 / _LARGEST:g} to {_LARGEST:g}, and zeros",
+            way_out="Use another unit.",
+        )
+        for name, size in sizes.items()
+        if size > 0.0 and not 1.0 / _LARGEST <= size <= _LARGEST
+    ]
+    if problems:
+        raise FitError(*problems)
 
 
 def require_full_rank(

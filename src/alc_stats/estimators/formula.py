@@ -31,6 +31,12 @@ ALLOWED = (
     "random terms such as (1 + x | g)"
 )
 _LARGEST_POWER = 9
+"""Powers of brackets beyond it, of more columns than a model can hold, are typing errors."""
+_TAKEN = re.compile(
+    rf"Intercept|\d[\d.]*|.*[:\[\]].*|(?:{'|'.join((*TRANSFORMS, 'I', 'C'))})\(.*\)"
+)
+"""Columns called so would be one coefficient with what the formula library itself calls so: the
+intercept, 0 and 1, interactions (a:b), levels (g[T.b]) and transformations (log(x))."""
 _TOKEN = re.compile(
     r"""\s*(?:(?P<name>`[^`]+`|[^\W\d][\w.]*)
           |(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)
@@ -38,6 +44,10 @@ _TOKEN = re.compile(
           |(?P<mark>\|\||\*\*|[-+:*/()|~{},]))""",
     re.VERBOSE,
 )
+_SPACES = re.compile(
+    r"""(`[^`]+`|"[^"]*"|'[^']*')|([({])[ ]|[ ](?=[)},:])|(?<!\+)[ ](?=\()|(?<=:)[ ]""", re.VERBOSE
+)
+"""Spaces that a reader would not write between tokens; those within quotes are part of names."""
 _OPENING, _CLOSING = {"(", "{"}, {")", "}"}
 
 
@@ -112,9 +122,19 @@ def parse(text: str) -> Formula:
     random: list[RandomTerm] = []
     for group in groups:
         random += _random_terms(text, group, problems)
+    names = tuple(dict.fromkeys(_columns(tokens)))
+    problems += [
+        Problem(
+            f"a column may not be called '{name}'",
+            where=f"formula '{text}'",
+            found="the name of a coefficient, which it would silently replace",
+            way_out="Rename the column.",
+        )
+        for name in names
+        if _TAKEN.fullmatch(name)
+    ]
     if problems:
         raise FormulaError(*problems)
-    names = tuple(dict.fromkeys(_columns(tokens)))
     return Formula(text, _written(left), _written(fixed), tuple(random), names)
 
 
@@ -231,7 +251,7 @@ def _written(tokens: list[_Token]) -> str:
         f"`{t.text}`" if t.kind == "name" and "." in t.text and t.text[0] != "`" else t.text
         for t in tokens
     ]
-    return re.sub(r"([({]) | (?=[)},:(])|(?<=:) ", r"\1", " ".join(parts)).replace("+(", "+ (")
+    return _SPACES.sub(lambda found: found[1] or found[2] or "", " ".join(parts))
 
 
 def _problem(text: str, what: str, *, allowed: str = ALLOWED, found: str = "") -> Problem:

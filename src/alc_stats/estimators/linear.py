@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import linalg
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.cluster_support import Support, cluster_support
 from alc_stats.estimators.design import Design, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
@@ -48,6 +50,9 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         if columns
         else None
     )
+    support = Support(np.zeros(len(design.names), dtype=bool))
+    if clusters is not None:
+        support = cluster_support(design.X, design.names, clusters.level, request=request)
     Q, R = orthonormal(design.X)
     result = _least_squares(design.y, Q, request, clusters)
     vcov, df, directions = _covariance(result, Q, R, request, clusters)
@@ -56,12 +61,12 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         names=design.names,
         estimates=linalg.solve_triangular(R, result.params),
         vcov=vcov,
-        df=df,
+        df=np.where(support.lone, np.nan, df),
         components=design.components,
         random=(),
         loglik=float(result.llf),
         counts=table.counts({clusters.name: clusters.number} if clusters else {}),
-        certificate=_certificate(design, result),
+        certificate=replace(_certificate(design, result), notes=support.notes),
         coding=design.coding,
         statistics=design.statistics() | _quality(design.y, Q, result),
         software=_software(),

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from alc_stats.files import without_machine
 from alc_stats.study.result import StudyResult
 
 _DISTRIBUTION = "alc_stats"
-_ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
 
 
 def build_manifest(
@@ -79,27 +79,16 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def without_paths(text: str) -> str:
-    """The text with absolute paths cut down to file names.
-
-    Examples
-    --------
-    >>> without_paths("see /home/somebody/run/fit.py and https://example.org/a/b")
-    'see fit.py and https://example.org/a/b'
-    """
-    return _ABSOLUTE.sub("", text)
-
-
 def _study(result: StudyResult) -> dict[str, object]:
     return {
         "id": result.id,
         "simulated": result.simulated,
         "status": result.status,
-        "why_not": without_paths(result.why_not),
+        "why_not": without_machine(result.why_not),
         "sources": [
             {
                 "id": s.id,
-                "file": without_paths(s.file),
+                "file": without_machine(s.file),
                 "sha256": s.sha256,
                 "licence": s.licence,
                 "url": s.url,
@@ -112,7 +101,7 @@ def _study(result: StudyResult) -> dict[str, object]:
         ],
         "fits": {id_: fit.certificate.status for id_, fit in result.fits.items()},
         "checks": {check.id: check.matches for check in result.checks},
-        "warnings": [without_paths(warning) for warning in result.warnings],
+        "warnings": [without_machine(warning) for warning in result.warnings],
         "seconds": {step: round(seconds, 3) for step, seconds in result.seconds.items()},
     }
 

@@ -10,13 +10,13 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from alc_stats.files import without_machine
 from alc_stats.inference.decision import Verdict
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.canvas import COLOURS, INK, MUTED
 from alc_stats.report.figures import Drawing
-from alc_stats.report.manifest import without_paths
 from alc_stats.report.render import to_html
 from alc_stats.report.table import cell_text
 from alc_stats.report.tables import finding_cells, study_tables
@@ -181,12 +181,12 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> StudyShown:
         question=result.question,
         simulated=result.simulated,
         ran=result.status == "run",
-        why_not=without_paths(result.why_not),
+        why_not=without_machine(result.why_not),
         verdicts=tuple(_verdict(finding) for finding in result.findings),
         figures=tuple(_figure(drawing, anchor) for drawing in drawings),
         tables=_tables(result, anchor),
         sources=tuple(_safe(source) for source in result.sources),
-        warnings=tuple(without_paths(warning) for warning in result.warnings),
+        warnings=tuple(without_machine(warning) for warning in result.warnings),
     )
 
 
@@ -253,7 +253,7 @@ def _safe(source: SourceUse) -> SourceUse:
     url = source.url if source.url.startswith(("https://", "http://")) else ""
     return SourceUse(
         source.id,
-        without_paths(source.file),
+        without_machine(source.file),
         source.sha256,
         source.licence.rstrip("."),
         source.citation.rstrip("."),

@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alc_stats.errors import OutputError, Problem
-from alc_stats.files import write_whole
+from alc_stats.files import without_machine, write_whole
 from alc_stats.models.finding import Finding
 from alc_stats.report import numbers
 from alc_stats.report.figures import Drawing
-from alc_stats.report.manifest import without_paths
 from alc_stats.report.render import to_typst
 from alc_stats.report.tables import study_tables
 from alc_stats.report.verdicts import verdict_table, world, worlds_table
@@ -117,7 +116,7 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> dict[str, object
         "question": result.question,
         "status": result.status,
         "simulated": result.simulated,
-        "why_not": without_paths(result.why_not),
+        "why_not": without_machine(result.why_not),
         "citations": list(result.citations),
         "hypotheses": [finding.id for finding in result.findings],
         "checks": _of([check.matches for check in result.checks]),
@@ -155,6 +154,6 @@ def _problem(text: str) -> Problem:
     return Problem(
         "the paper does not compile",
         where=f"paper/{_PROSE}",
-        found=without_paths(text).strip().rstrip("."),
+        found=without_machine(text).strip().rstrip("."),
         way_out="Correct the prose; paper/generated/numbers.json lists the ids.",
     )

@@ -9,9 +9,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from alc_stats.files import without_machine
 from alc_stats.records import Number
 from alc_stats.report import numbers
-from alc_stats.report.manifest import commit, software, without_paths
+from alc_stats.report.manifest import commit, software
 from alc_stats.report.table import SIMULATED
 from alc_stats.study.result import Check, SourceUse, StudyResult
 
@@ -48,7 +49,7 @@ def study_lines(result: StudyResult) -> tuple[str, ...]:
     if result.status == "not run":
         return (
             f"STUDY  {result.id}: {result.title}",
-            *_wrapped("NOT RUN", without_paths(result.why_not)),
+            *_wrapped("NOT RUN", without_machine(result.why_not)),
         )
     return (
         f"STUDY  {result.id}: {result.title}",
@@ -56,7 +57,11 @@ def study_lines(result: StudyResult) -> tuple[str, ...]:
         *_wrapped("STEP", step_text(result.seconds)),
         *check_lines(result.checks),
         *verdict_lines(result),
-        *(line for warning in result.warnings for line in _wrapped("WARN", without_paths(warning))),
+        *(
+            line
+            for warning in result.warnings
+            for line in _wrapped("WARN", without_machine(warning))
+        ),
     )
 
 
