@@ -16,8 +16,6 @@ from pathlib import Path
 import machine
 import numpy as np
 import pandas as pd
-from alc_stats.estimators.lmm_robust import clustered
-from alc_stats.estimators.robust import Clusters
 
 from alc_stats.errors import FitError
 from alc_stats.estimators.design import Design, build_design, read_table
@@ -25,7 +23,9 @@ from alc_stats.estimators.estimate import p_two_sided
 from alc_stats.estimators.formula import parse
 from alc_stats.estimators.lmm import LmmState, fit_arrays
 from alc_stats.estimators.lmm_certificate import certify
+from alc_stats.estimators.lmm_robust import clustered
 from alc_stats.estimators.lmm_terms import RandomPart, random_part
+from alc_stats.estimators.robust import Clusters
 from alc_stats.estimators.small_sample import Adjusted, adjusted
 
 DOCS = Path(__file__).parent.parent / "docs"
