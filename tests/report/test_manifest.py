@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from alc_stats.report.manifest import build_manifest, commit
+from alc_stats.report.transcript import header_line
 from report import examples
 
 
@@ -56,18 +57,24 @@ def test_seeds_are_recorded() -> None:
     assert held["seeds"] == {seeded.id: 7}
 
 
-def test_commit_says_whether_files_changed(tmp_path: Path) -> None:
+def repository(folder: Path) -> Path:
+    """A folder with one commit."""
+
     def git(*arguments: str) -> None:
         name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
         subprocess.run(
-            ["git", "-C", str(tmp_path), *name, *arguments], check=True, capture_output=True
+            ["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True
         )
 
     git("init")
-    (tmp_path / "requirements.lock").write_text("x==1\n")
+    (folder / "requirements.lock").write_text("x==1\n")
     git("add", ".")
     git("commit", "-m", "x")
-    clean = commit(tmp_path)
+    return folder
+
+
+def test_commit_says_whether_files_changed(tmp_path: Path) -> None:
+    clean = commit(repository(tmp_path))
     assert len(str(clean["id"])) == 7
     assert clean["clean"] is True
     (tmp_path / "new").write_text("")
@@ -76,9 +83,23 @@ def test_commit_says_whether_files_changed(tmp_path: Path) -> None:
     assert held["lock_sha256"] == hashlib.sha256(b"x==1\n").hexdigest()
 
 
-def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
+def test_without_a_project_the_current_folder_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = commit(repository(tmp_path))
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    assert commit() == there
+    assert header_line().endswith(f" · commit {there['id']} (clean)")
+
+
+def test_outside_a_repository_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert commit(tmp_path / "nowhere") == {"id": "", "clean": False}
-    assert commit(None) == {"id": "", "clean": False}
+    assert commit() == {"id": "", "clean": False}
+    assert "commit" not in header_line()
 
 
 def test_the_way_out_of_a_missing_source_arrives_whole() -> None:

@@ -111,6 +111,27 @@ def test_an_unknown_id_stops_the_compiler_and_names_close_ones(tmp_path: Path) -
         build((study,), paper)
 
 
+def test_prose_that_does_not_compile_is_told_with_its_place(tmp_path: Path) -> None:
+    paper = copy_of_prose(tmp_path)
+    (paper / "paper.typ").write_text("Good.\n#let x = (\n")
+    with pytest.raises(OutputError, match=r"^paper\.typ:2:9: .*Found: unclosed delimiter\."):
+        build((), paper)
+
+
+def test_only_the_first_lines_of_a_long_complaint_are_told(tmp_path: Path) -> None:
+    paper = copy_of_prose(tmp_path)
+    (paper / "paper.typ").write_text('#panic("a\\nb\\nc\\nd\\ne")')
+    with pytest.raises(OutputError) as caught:
+        build((), paper)
+    (problem,) = caught.value.problems
+    assert len(str(problem).splitlines()) == 1
+
+
+def test_prose_that_is_gone_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="the paper does not compile"):
+        compile_paper(tmp_path / "nosuch")
+
+
 def test_a_warning_is_a_failure(tmp_path: Path) -> None:
     paper = copy_of_prose(tmp_path)
     prose = paper / "paper.typ"

@@ -118,3 +118,8 @@ def test_a_note_on_missing_cells_stands_only_where_some_are_missing() -> None:
     assert any("suppressed" in note for note in tables.table_one(examples.simulated()).notes)
     whole = replace(examples.real_looking(), scales=())
     assert not any("suppressed" in note for note in tables.table_one(whole).notes)
+
+
+def test_a_study_that_did_not_run_has_no_tables_even_of_declared_models() -> None:
+    declared = replace(examples.not_run(), models={"m": "Never fitted"})
+    assert tables.study_tables(declared) == ()

@@ -12,7 +12,8 @@ from report import examples
 
 def test_the_header_names_version_python_and_platform() -> None:
     assert re.fullmatch(
-        r"alc_stats( [\d.]+)? · Python 3\.\d+\.\d+ · \w+-\w+", transcript.header_line()
+        r"alc_stats( [\d.]+)? · Python 3\.\d+\.\d+ · \w+-\w+( · commit \w{7} \([\w ]+\))?",
+        transcript.header_line(),
     )
 
 

@@ -34,8 +34,8 @@ def build_manifest(
     outputs : mapping of relative path to bytes
         Every file written.
     project : Path, optional
-        The folder with the repository and `requirements.lock`; without it commit and lock are
-        empty.
+        The folder with the repository and `requirements.lock`; without it the commit is that of
+        the current folder, if it has one, and the lock is empty.
     """
     manifest = {
         "software": software(),
@@ -58,8 +58,11 @@ def software() -> dict[str, object]:
     }
 
 
-def commit(project: Path | None) -> dict[str, object]:
-    """The commit of the project's folder and whether files differ from it; empty without git."""
+def commit(project: Path | None = None) -> dict[str, object]:
+    """The commit of a folder's repository and whether files differ from it; empty without one.
+
+    The folder is the current one unless `project` names another.
+    """
     head = _git(project, "rev-parse", "--short=7", "HEAD")
     if not head:
         return {"id": "", "clean": False}
@@ -122,11 +125,9 @@ def _lock_hash(project: Path | None) -> str:
 
 
 def _git(project: Path | None, *arguments: str) -> str:
-    if project is None:
-        return ""
     try:
         done = subprocess.run(
-            ["git", "-C", str(project), *arguments],
+            ["git", "-C", str(project or "."), *arguments],
             capture_output=True,
             text=True,
             timeout=20,

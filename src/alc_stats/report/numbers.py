@@ -18,6 +18,7 @@ MINUS = "\u2212"
 INFINITE = "∞"
 TIMES = "\u00d7"
 _MOST_DECIMALS = 8
+_EXACT = 1e-9  # what is left of a share such as 1 - 0.025 after it is turned into per cent
 _LOG_TWO = math.log10(2.0)
 _HOLE = re.compile(r"\{(\w+)\}")
 _GLUED = re.compile(r"(?<=\d) %|(?<=[<>=]) (?=[.\d])|(?<=\bp) (?=[<>=] )")
@@ -33,6 +34,8 @@ def show(number: Number | None) -> str:
     ('2,848', '.036', '< .001')
     >>> show(Number(0.12, "share")), show(Number(0.188, "percent")), show(Number(0.856, "ratio"))
     ('12 %', '+18.8 %', '0.86')
+    >>> show(Number(0.975, "share")), show(Number(0.9749, "share"))
+    ('97.5 %', '97 %')
     >>> show(Number(float("inf"), "df")), show(Number(-0.0001)), show(None)
     ('∞', '−0.00010', '—')
     """
@@ -266,7 +269,14 @@ def _share(value: float) -> str:
         return "< 0.1 %"
     if 99.95 <= per_cent < 100.0:
         return "> 99.9 %"
-    return f"{_fixed(per_cent, 1 if abs(per_cent) < 9.95 or 99.5 <= per_cent < 100.0 else 0)} %"
+    small_or_near = abs(per_cent) < 9.95 or 99.5 <= per_cent < 100.0
+    return f"{_fixed(per_cent, 1 if small_or_near or _ends_at_a_tenth(per_cent) else 0)} %"
+
+
+def _ends_at_a_tenth(per_cent: float) -> bool:
+    """Whether one decimal says it exactly and none would not, as for a level of 97.5 %."""
+    tenth = round(per_cent, 1)
+    return abs(per_cent - tenth) < _EXACT and tenth != round(tenth)
 
 
 def _seconds(value: float) -> str:

@@ -8,11 +8,12 @@ gives the same bytes every time.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alc_stats.errors import OutputError, Problem
+from alc_stats.errors import DeclarationError, OutputError, Problem
 from alc_stats.files import without_machine, write_whole
 from alc_stats.models.finding import Finding
 from alc_stats.report import numbers
@@ -24,6 +25,26 @@ from alc_stats.study.result import StudyResult
 
 GENERATED = "generated"
 _PROSE = "paper.typ"
+_PLACE = re.compile(r"\u250c\u2500 (?:.*[/\\])?(.+)")
+_MOST_LINES = 3
+
+
+def check_prose(paper: Path) -> None:
+    """Refuse a folder without prose, before any work is done for it.
+
+    Raises
+    ------
+    DeclarationError
+        If `paper` holds no `paper.typ`.
+    """
+    if not (paper / _PROSE).is_file():
+        raise DeclarationError(
+            Problem(
+                f"there is no {_PROSE} to compile",
+                where=str(paper),
+                way_out="Name the folder that holds the paper's prose (--paper), or leave it out.",
+            )
+        )
 
 
 def build_paper(
@@ -56,10 +77,10 @@ def compile_paper(paper: Path) -> bytes:
             pdf_standards=["ua-1"],
             timestamp=0,
         )
-    except typst.TypstError as error:
-        raise OutputError(_problem(str(error))) from error
+    except (RuntimeError, OSError) as error:  # the compiler's own errors are runtime errors
+        raise OutputError(_problem(error)) from error
     if warnings:
-        raise OutputError(*(_problem(str(warning)) for warning in warnings))
+        raise OutputError(*(_problem(warning) for warning in warnings))
     return bytes(pdf)
 
 
@@ -150,10 +171,13 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _problem(text: str) -> Problem:
+def _problem(told: Exception) -> Problem:
+    """What the compiler tells: the first lines of its message, and where in the prose."""
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
+    place = _PLACE.search(str(getattr(told, "diagnostic", "")))
     return Problem(
         "the paper does not compile",
-        where=f"paper/{_PROSE}",
-        found=without_machine(text).strip().rstrip("."),
+        where=place[1] if place else _PROSE,
+        found=without_machine(" ".join(lines[:_MOST_LINES])).rstrip("."),
         way_out="Correct the prose; paper/generated/numbers.json lists the ids.",
     )

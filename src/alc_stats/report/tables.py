@@ -11,6 +11,9 @@ from alc_stats.report.coefficients import coefficient_table
 from alc_stats.report.table import SIMULATED, Cell, Column, Estimated, Interval, Row, Table
 from alc_stats.study.result import StudyResult
 
+TABLE_IDS = ("hypotheses", "table1", "scales", "coefficients", "check", "ledger")
+"""Every table a study can write, by the stem of its files."""
+
 _SUPPRESSED = (
     "A dash marks a cell that is missing or suppressed because too few cases are behind it."
 )
@@ -160,8 +163,19 @@ def ledger_table(result: StudyResult) -> Table:
     )
 
 
+def hypothesis_tables(results: Sequence[StudyResult]) -> tuple[Table, ...]:
+    """The hypotheses of real studies and those of simulated ones, never in one table."""
+    tables = (
+        hypothesis_table([r for r in results if not r.simulated]),
+        hypothesis_table([r for r in results if r.simulated]),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
 def study_tables(result: StudyResult) -> tuple[Table, ...]:
-    """Every table of one study that has something to say."""
+    """Every table of one study that has something to say; none of a study that did not run."""
+    if result.status == "not run":
+        return ()
     tables = (
         hypothesis_table([result]),
         table_one(result),

@@ -31,7 +31,7 @@ def transcript(
 
 
 def header_line(project: Path | None = None) -> str:
-    """Version, Python, platform and commit."""
+    """Version, Python, platform and, in a repository (here or of the project), the commit."""
     versions = software()
     at = commit(project)
     parts = [

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PureWindowsPath
 
+from alc_stats.errors import OutputError, Problem
 from alc_stats.files import write_whole
 from alc_stats.report import render
 from alc_stats.report.figures import Drawing, draw
 from alc_stats.report.manifest import build_manifest
 from alc_stats.report.page import build_page
-from alc_stats.report.paper import build_paper
-from alc_stats.report.table import Table
-from alc_stats.report.tables import hypothesis_table, study_tables
+from alc_stats.report.paper import build_paper, check_prose
+from alc_stats.report.table import SIMULATED, Table
+from alc_stats.report.tables import TABLE_IDS, hypothesis_tables, study_tables
 from alc_stats.study.result import StudyResult
 
 Files = dict[str, bytes]
@@ -22,6 +23,9 @@ def write_reports(
     results: Sequence[StudyResult], *, out: Path, paper: Path | None = None
 ) -> tuple[Path, ...]:
     """Write tables, figures, the page, the paper and the manifest; return every path.
+
+    Tables and figures that an earlier call left of these studies and this one did not write anew
+    are removed.
 
     Parameters
     ----------
@@ -34,21 +38,28 @@ def write_reports(
 
     Raises
     ------
+    DeclarationError
+        If `paper` holds no prose; nothing is written.
     OutputError
-        If a file cannot be written or the paper does not compile.
+        If a file cannot be written, an id leads out of `out`, or the paper does not compile.
     """
+    if paper is not None:
+        check_prose(paper)
     drawings = {r.id: tuple(draw(e, simulated=r.simulated) for e in r.exhibits) for r in results}
-    files: Files = table_files([hypothesis_table(results)], "tables")
+    files: Files = table_files(hypothesis_tables(results), "tables")
     for result in results:
         files |= table_files(study_tables(result), f"{result.slug}/tables")
         files |= figure_files(drawings[result.id], f"{result.slug}/figures")
+    _refuse_ways_out(files)
     project = paper.parent if paper is not None else None
     manifest = build_manifest(results, outputs=files, project=project)
     files["index.html"] = build_page(results, drawings=drawings, manifest=manifest).encode()
     if paper is not None:
         files["paper.pdf"] = build_paper(results, drawings=drawings, paper=paper)
     files["MANIFEST.json"] = build_manifest(results, outputs=files, project=project).encode()
-    return tuple(write_whole(out / name, content) for name, content in files.items())
+    paths = tuple(write_whole(out / name, content) for name, content in files.items())
+    _remove(path for path in _left_over(results, out) if path not in paths)
+    return paths
 
 
 def figure_files(drawings: Sequence[Drawing], folder: str) -> Files:
@@ -69,6 +80,10 @@ def table_files(tables: Sequence[Table], folder: str) -> Files:
     }
 
 
+_TABLE_SUFFIXES = (".md", ".html", ".tex", ".typ", ".docx")
+_FIGURE_SUFFIXES = (".svg", ".png")
+
+
 def _formats(table: Table) -> Mapping[str, bytes]:
     return {
         "md": render.to_markdown(table).encode(),
@@ -77,3 +92,51 @@ def _formats(table: Table) -> Mapping[str, bytes]:
         "typ": render.to_typst(table).encode(),
         "docx": render.to_docx(table),
     }
+
+
+def _refuse_ways_out(names: Iterable[str]) -> None:
+    """Raise for every file whose name, made from declared ids, would not stay where it belongs."""
+    paths = [PureWindowsPath(name) for name in names]  # knows both kinds of slashes, and drives
+    problems = [
+        Problem(
+            "the file would lie outside its folder",
+            found=repr(path.as_posix()),
+            way_out="Name studies and exhibits with letters, digits and underscores.",
+        )
+        for path in paths
+        if path.anchor or ".." in path.parts
+    ]
+    if problems:
+        raise OutputError(*problems)
+
+
+def _left_over(results: Sequence[StudyResult], out: Path) -> Iterator[Path]:
+    """Files of these studies, and tables over studies, in the places and kinds written here."""
+    stems = {*TABLE_IDS, *(f"{id_}_{SIMULATED}" for id_ in TABLE_IDS)}
+    for folder in (out, *(out / result.slug for result in results)):
+        for path in _files(folder / "tables"):
+            if path.suffix in _TABLE_SUFFIXES and path.stem in stems:
+                yield path
+    for result in results:
+        for path in _files(out / result.slug / "figures"):
+            if path.suffix in _FIGURE_SUFFIXES:
+                yield path
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise OutputError(
+                Problem(
+                    "cannot remove the file of an earlier run",
+                    where=str(path),
+                    found=error.strerror or str(error),
+                    way_out="Remove it yourself or choose another folder (--out).",
+                )
+            ) from error
