@@ -159,7 +159,8 @@ def test_a_between_variance_below_its_noise_is_exactly_zero() -> None:
     assert "SD of Intercept | g at zero" in result.certificate.sentence
     # with no variance between groups the fit is ordinary least squares
     assert result.bse.iloc[0] == pytest.approx(np.std(y, ddof=1) / np.sqrt(30), rel=UNITS_ONLY)
-    assert result.df[0] == pytest.approx(29.0, rel=UNITS_ONLY)
+    # but an estimate of zero from six groups is not knowledge: 6 - 1, not 30 - 1
+    assert result.df[0] == pytest.approx(5.0, rel=UNITS_ONLY)
 
 
 def test_a_correlation_of_one_is_at_the_boundary() -> None:

@@ -227,3 +227,59 @@ def test_high_school_and_beyond_is_lmertests() -> None:
     ours = dict(zip(result.names, result.df, strict=True))
     assert {n: ours[n] for n in theirs} == pytest.approx(theirs, rel=LMERTEST_DIFFERENCES)
     assert result.loglik == pytest.approx(-23251.8320583517, abs=1e-9 * 23251.8)
+
+
+def firms(clusters: int, rng: np.random.Generator, rows: int = 10) -> pd.DataFrame:
+    """Half the firms treated, nothing true, no variance between firms."""
+    k = np.repeat(np.arange(clusters), rows)
+    week = np.tile(np.arange(rows) % 2, clusters)
+    return pd.DataFrame({"k": k, "a": k % 2, "week": week, "y": rng.normal(size=len(k))})
+
+
+@pytest.mark.parametrize("clusters", [4, 5, 6])
+def test_a_variance_estimated_at_zero_is_not_known_to_be_zero(clusters: int) -> None:
+    rng = np.random.default_rng(clusters)
+    at_zero = rejected = 0
+    for _ in range(60):
+        result = fit("y ~ a + week + (1 | k)", firms(clusters, rng))
+        at_zero += result.certificate.status == "boundary"
+        rejected += result.pvalues["a"] < 0.05
+        df = dict(zip(result.names, result.df, strict=True))
+        if result.certificate.status == "boundary":
+            # a is tested on firms; week on rows, with or without firms' effects
+            assert df["a"] == df["Intercept"] == pytest.approx(clusters - 2, rel=1e-12)
+            assert df["week"] == pytest.approx(10 * clusters - 3, rel=1e-9)
+    assert at_zero > 15
+    # 60 trials at 5 % reject more than 8 times once in a hundred
+    assert rejected <= 8
+
+
+def test_the_cap_is_of_the_columns_the_zero_concerns() -> None:
+    rng = np.random.default_rng(1)
+    data = firms(8, rng, 40)
+    data["y"] += 3.0 * rng.normal(size=8)[data["k"]]
+    result = fit("y ~ a * week + (1 + week || k)", data)
+    assert result.certificate.boundary == ("SD of week | k",)
+    df = dict(zip(result.names, result.df, strict=True))
+    # one intercept and one slope each of eight firms, two of each fixed
+    assert df["a:week"] == df["week"] == pytest.approx(6.0, rel=1e-12)
+    assert df["a"] == pytest.approx(6.0, rel=0.1)
+
+
+def test_a_contrast_is_capped_where_a_column_in_it_is() -> None:
+    data = firms(4, np.random.default_rng(0))
+    data["y"] -= 0.9 * data.groupby("k")["y"].transform("mean")
+    fitted = engine("y ~ a + week + (1 | k)", data)
+    assert fitted.fit.certificate.status == "boundary"
+    lines = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(satterthwaite_df(fitted.state, lines), [2.0, 2.0, 37.0], rtol=1e-9)
+
+
+def test_crossed_groupings_at_zero_are_capped_each_by_itself() -> None:
+    rng = np.random.default_rng(3)
+    data = firms(6, rng, 20)
+    data["task"] = np.tile(np.arange(5), 24)
+    data["y"] += rng.normal(size=5)[data["task"]]
+    result = fit("y ~ a + week + (1 | k) + (1 | task)", data)
+    assert result.certificate.boundary == ("SD of Intercept | k",)
+    assert dict(zip(result.names, result.df, strict=True))["a"] == pytest.approx(4.0, rel=1e-12)

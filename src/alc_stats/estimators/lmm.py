@@ -54,6 +54,7 @@ class LmmState:
     solution : Solution
         At the optimum.
     random : RandomPart
+    design : Design
     """
 
     objective: Objective
@@ -62,6 +63,7 @@ class LmmState:
     evaluation: Evaluation
     solution: Solution
     random: RandomPart
+    design: Design
 
     @property
     def sigma(self) -> float:
@@ -203,7 +205,9 @@ def fit_arrays(
                 way_out="Look for an outcome that is constant within every level of a grouping.",
             )
         )
-    return LmmState(problem.objective, problem.scales, optimum, evaluation, solution, random)
+    return LmmState(
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design
+    )
 
 
 def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:

@@ -1,7 +1,9 @@
 """Degrees of freedom and covariances of fixed effects that own up to estimated variances.
 
 Satterthwaite (1946) as Kuznetsova, Brockhoff and Christensen (2017) define it for mixed models, and
-Kenward and Roger (1997). Both are invariant to units and centring.
+Kenward and Roger (1997). Both are invariant to units and centring. Unlike those of lmerTest,
+Satterthwaite's are capped by containment where a variance is estimated at zero: see
+`satterthwaite_df`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from alc_stats.estimators.kernels.lmm_information import (
 )
 from alc_stats.estimators.kernels.lmm_nested import Nested
 from alc_stats.estimators.lmm import LmmState
-from alc_stats.records import FloatArray
+from alc_stats.records import BoolArray, FloatArray
 
 LARGEST_DENSE = 3000
 """Random effects of crossed or nested groupings up to which Kenward and Roger's products, which
@@ -76,7 +78,10 @@ def satterthwaite_df(state: LmmState, contrasts: FloatArray) -> FloatArray:
     """Degrees of freedom of contrasts (c, p) of the coefficients.
 
     2 v^2 / (g'A g): v the contrast's variance, g its gradient in (theta, log sigma^2), A twice the
-    inverse Hessian of the deviance there. Variances held at zero by the boundary do not move.
+    inverse Hessian of the deviance there. Variances held at zero by the boundary do not move in
+    this formula, as if they were known: with four firms and their variance at zero it would jump
+    from 2 to rows less coefficients. An estimate of zero from few levels is no knowledge, so the
+    answer is never above the containment degrees of freedom of a column tested on such a term.
 
     Examples
     --------
@@ -95,7 +100,9 @@ def satterthwaite_df(state: LmmState, contrasts: FloatArray) -> FloatArray:
     variances = np.einsum("ci,ci->c", weights, directions)
     slopes = _per_parameter(state, np.pad(weights, ((0, 0), (0, 1))))[:, state.optimum.free]
     gradients = np.column_stack([slopes, variances])
-    return satterthwaite(variances, gradients, variance_parameter_covariance(state))
+    df = satterthwaite(variances, gradients, variance_parameter_covariance(state))
+    involved = np.where(contrasts != 0.0, boundary_cap(state), np.inf)
+    return np.asarray(np.minimum(df, involved.min(axis=1)))
 
 
 def satterthwaite(
@@ -110,6 +117,43 @@ def satterthwaite(
     return np.asarray(np.divide(2.0 * variances**2, moved, out=unmoved, where=moved > 0.0))
 
 
+def boundary_cap(state: LmmState) -> FloatArray:
+    """Containment degrees of freedom (p,) of columns tested on variances held at zero, else inf.
+
+    Nested groupings are counted together; of crossed ones, each by itself.
+
+    Raises
+    ------
+    FitError
+        If such columns use up all levels of their grouping.
+    """
+    design, random = state.design, state.random
+    lam = state.objective.template.unpack(state.optimum.theta)
+    held = [np.all(L == 0.0, axis=1) for L in lam]
+    at_zero = {name for name, columns in zip(random.groups, held, strict=True) if columns.any()}
+    cap = np.full(len(design.names), np.inf)
+    if not at_zero:
+        return cap
+    factors = [_held_part(state, f, columns) for f, columns in enumerate(held)]
+    nested = isinstance(state.objective.statistics, Nested)
+    for group in [factors] if nested else [[factor] for factor in factors]:
+        outer = min(group, key=lambda factor: factor.levels)
+        df, tested_on = containment_df(design.X, design.names, group, outer.level)
+        capped = np.array([tested_on.get(name) in at_zero for name in design.names])
+        cap = np.where(capped, np.minimum(cap, df), cap)
+    return cap
+
+
+def _held_part(state: LmmState, f: int, columns: BoolArray) -> Factor:
+    """A grouping with the columns the search held at zero, on its scales; if none, with all."""
+    factor = state.random.factors[f]
+    rows = np.empty((factor.size, len(factor.codes)))
+    state.scales.random[f].rows(factor.Z, out=rows)
+    return Factor(
+        state.random.groups[f], rows[columns if columns.any() else ~columns].T, factor.codes
+    )
+
+
 def variance_parameter_covariance(state: LmmState) -> FloatArray:
     """Asymptotic covariance (f + 1, f + 1) of the free theta and log sigma^2."""
     free = state.optimum.free
@@ -121,6 +165,8 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     hessian[:f, :f] = state.optimum.hessian + np.outer(slope, slope) / degrees
     hessian[:f, f] = hessian[f, :f] = -slope
     hessian[f, f] = degrees
+    if not np.all(np.diag(hessian) > 0.0):  # no optimum: the certificate says so
+        return np.full_like(hessian, np.nan)
     scale = np.sqrt(np.diag(hessian))
     return np.asarray(
         2.0 * np.linalg.inv(hessian / np.outer(scale, scale)) / np.outer(scale, scale)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from alc_stats.estimators.fit import Fit, VarianceComponent
 
-
 _SMALLEST_P = 0.00005
 """A p below this would print as zero, which no p is."""
 
