@@ -65,7 +65,9 @@ def combination_df(fit: Fit, weights: FloatArray) -> FloatArray:
         return kenward_roger_df(state, weights, kenward_roger_of(state))
     robust = fit.memory.robust if isinstance(fit.memory, Memory) else None
     if robust is not None and fit.request.df == "satterthwaite":
-        return robust.df(weights)
+        # a coefficient that one cluster determines has no degrees of freedom, nor what holds it
+        untold = ((weights != 0.0) & np.isnan(fit.df)).any(axis=1)
+        return np.where(untold, np.nan, robust.df(weights))
     return np.asarray(np.where(weights != 0.0, fit.df, np.inf).min(axis=1))
 
 
