@@ -26,6 +26,9 @@ MONTE_CARLO_SIGMAS = 4.0
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
 
+PROFILE_RISE = 1e-6
+"""Deviance at a profile limit, measured by a dense twin whose own search ends at 1e-9 or so."""
+
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
 
@@ -34,6 +37,9 @@ SAME_LOGLIK = 1e-8
 
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
+
+SPLINED_PROFILE = 2e-4
+"""lme4 reads the limits of its profiles from splines through a dozen points."""
 
 TEN_PRINTED_DIGITS = 5e-9
 """The file prints about ten significant digits of group means up to ten."""
