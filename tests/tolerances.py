@@ -62,6 +62,9 @@ OTHER_ALGORITHM = 1e-9
 OTHER_SEARCH = 2e-6
 """Degrees of freedom and standard errors at the place where lme4 stopped searching, relative."""
 
+PROFILE_RISE = 1e-6
+"""Deviance at a profile limit, measured by a dense twin whose own search ends at 1e-9 or so."""
+
 PUBLISHED_OBJECTIVE = 2e-9
 """-2 log-likelihoods of some hundreds, as far as the search that was published went."""
 
@@ -80,6 +83,9 @@ SAME_LOGLIK_BY_RELATION = 1e-6
 
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
+
+SPLINED_PROFILE = 2e-4
+"""lme4 reads the limits of its profiles from splines through a dozen points."""
 
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""

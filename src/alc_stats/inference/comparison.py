@@ -24,6 +24,13 @@ from alc_stats.records import FloatArray, Number, Phrase
 
 Null = Literal["chi-square", "chi-bar-square", "bound"]
 
+_AGAINST: dict[Null, str] = {
+    "chi-square": "against a chi-square, df = {added}",
+    "chi-bar-square": "against equal parts of chi-squares, df = {fewer} and {added}, because a "
+    "variance cannot be negative",
+    "bound": "at most, against equal parts of chi-squares, df = {fewer} and {added}, because "
+    "several variances are added that cannot be negative",
+}
 _WITHIN = 1e-7
 """A column whose part outside the other columns is below this share of it is theirs."""
 _SAME_CODING = 1e-8
@@ -182,7 +189,7 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
         null=null,
         mixture=mixture,
         p=p,
-        sentence=_sentence(statistic, nesting.added, null, mixture, p, p_bootstrap, bootstrap),
+        sentence=_sentence(pair, statistic, mixture, null, p, p_bootstrap, bootstrap),
         p_bootstrap=p_bootstrap,
         monte_carlo_error=error,
         draws=bootstrap,
@@ -391,33 +398,27 @@ def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[fl
 
 
 def _sentence(
+    pair: _Pair,
     statistic: float,
-    added: int,
-    null: Null,
     mixture: tuple[ChiSquare, ...],
+    null: Null,
     p: float,
     p_bootstrap: float | None,
     draws: int,
 ) -> Phrase:
     numbers = {
         "statistic": Number(statistic, "statistic"),
-        "added": Number(added, "count"),
+        "added": Number(mixture[-1].df, "count"),
         "p": Number(p, "p"),
     }
-    against = {
-        "chi-square": "against a chi-square, df = {added}",
-        "chi-bar-square": "against equal parts of chi-squares, df = {fewer} and {added}, "
-        "because a variance cannot be negative",
-        "bound": "at most, against equal parts of chi-squares, df = {fewer} and {added}, "
-        "because several variances are added that cannot be negative",
-    }[null]
     if null != "chi-square":
         numbers["fewer"] = Number(mixture[0].df, "count")
-    text = "The likelihood ratio is {statistic} (p = {p} " + against + ")"
-    if p_bootstrap is None:
-        return Phrase(text + ".", numbers)
-    numbers["p_bootstrap"] = Number(p_bootstrap, "p")
-    numbers["draws"] = Number(draws, "count")
-    return Phrase(
-        text + "; among {draws} outcomes drawn from the smaller model, p = {p_bootstrap}.", numbers
-    )
+    text = "The likelihood ratio is {statistic} (p = {p} " + _AGAINST[null] + ")"
+    if p_bootstrap is not None:
+        numbers |= {"p_bootstrap": Number(p_bootstrap, "p"), "draws": Number(draws, "count")}
+        text += "; among {draws} outcomes drawn from the smaller model, p = {p_bootstrap}."
+    elif pair.smaller.certificate.status == "boundary":
+        text += "; the smaller model is itself at a boundary, where only a bootstrap's p holds."
+    else:
+        text += "."
+    return Phrase(text, numbers)
