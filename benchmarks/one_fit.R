@@ -17,11 +17,13 @@ table <- as.data.frame(lapply(job$raw, read))
 for (name in job$groups) table[[name]] <- factor(table[[name]])
 invisible(gc())
 before <- peak()
-seconds <- Inf
+seconds <- processor <- Inf
 for (i in seq_len(job$repeats)) {
-  seconds <- min(seconds, system.time(fit <- quiet(lmer(as.formula(job$formula), table, REML = job$method == "REML")))[["elapsed"]])
+  took <- system.time(fit <- quiet(lmer(as.formula(job$formula), table, REML = job$method == "REML")))
+  seconds <- min(seconds, took[["elapsed"]])
+  processor <- min(processor, took[["user.self"]] + took[["sys.self"]])
   if (i == 1) grown <- peak() - before
 }
-cat(toJSON(list(loglik = as.numeric(logLik(fit)), seconds = seconds, grown = grown,
+cat(toJSON(list(loglik = as.numeric(logLik(fit)), seconds = seconds, processor = processor, grown = grown,
                 note = if (isSingular(fit)) "singular" else paste(length(fit@optinfo$conv$lme4$messages), "messages")),
            auto_unbox = TRUE, digits = 15))

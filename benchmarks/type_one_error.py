@@ -268,7 +268,8 @@ said otherwise; REML; all methods judge the same fits.
 
 A rate above 5 is too many discoveries, one below 5 a loss of power. Where the variance to be
 reckoned with is small it is often estimated as zero ("at a boundary"), and then every method that
-trusts the model reads the rows as independent, or nearly so.
+trusts the model reads the rows as independent, or nearly so; Kenward and Roger's correction then
+still counts the variance as uncertain (the values are pbkrtest's) and rejects too seldom.
 
 """
 
