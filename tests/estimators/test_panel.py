@@ -140,3 +140,27 @@ def test_wrong_arguments_are_refused(panel: pd.DataFrame) -> None:
         fit_panel("y ~ ai", panel, entity="frm", time="week")
     with pytest.raises(DeclarationError, match="unknown degrees of freedom 'residual'"):
         fit_panel("y ~ ai", panel, entity="firm", time="week", df="residual")
+
+
+@pytest.mark.parametrize("firms", [2, 3, 12])
+def test_one_treated_entity_has_no_clustered_standard_error(firms: int) -> None:
+    data = pd.DataFrame({"firm": np.repeat(np.arange(firms), 6), "week": np.tile(range(6), firms)})
+    data["ai"] = ((data["firm"] == 0) & (data["week"] > 2)) * 1.0
+    data["y"] = np.random.default_rng(firms).normal(size=len(data))
+    with pytest.raises(FitError) as raised:
+        fit_panel("y ~ ai", data, entity="firm", time="week")
+    assert str(raised.value) == (
+        "formula 'y ~ ai': one cluster of 'firm' alone determines the coefficient ai, so it has no "
+        f"clustered standard error. Found: {firms} clusters; all rows with ai = 1 lie in one "
+        "cluster. Treat more clusters, or use randomisation inference over whole clusters."
+    )
+    by_week = fit_panel("y ~ ai", data, entity="firm", time="week", cluster="week")
+    assert np.isfinite(by_week.df).all()
+
+
+def test_two_treated_entities_of_many_are_noted() -> None:
+    data = pd.DataFrame({"firm": np.repeat(np.arange(12), 6), "week": np.tile(range(6), 12)})
+    data["ai"] = ((data["firm"] < 2) & (data["week"] > 2)) * 1.0
+    data["y"] = np.random.default_rng(0).normal(size=len(data))
+    (note,) = fit_panel("y ~ ai", data, entity="firm", time="week").certificate.notes
+    assert note.startswith("2 of 12 clusters of 'firm' carry 83% of what the rows say about ai")

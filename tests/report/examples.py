@@ -281,8 +281,10 @@ def real_looking() -> StudyResult:
         exhibits=(exhibits.forest(), exhibits.histogram()),
         numbers={
             **_quantity("slowdown_ols", 0.188, 0.013, 0.395),
+            **_quantity("slowdown_hc3", 0.188, 0.0129, 0.394),
             **_quantity("slowdown_cluster", 0.188, 0.0016, 0.41),
             **_quantity("slowdown_developer", 0.163, -0.0017, 0.355),
+            **_quantity("slowdown_slope", 0.159, -0.0213, 0.372),
             **_quantity("forecast", -0.248, -0.31, -0.179),
             **_quantity("gap_log", 0.458, 0.267, 0.649),
             "published_ols.n": Number(246, "count"),

@@ -60,8 +60,8 @@ def test_verdicts_are_in_table_and_prose(text: str) -> None:
 def test_sentences_that_hang_on_verdicts_or_signs_are_left_out_where_those_differ(
     text: str,
 ) -> None:
-    assert "The published interval excludes zero; this one includes it." in text
-    assert "less certain than its published interval says" in text
+    assert "excludes zero, that of the model with intercepts includes it, and" in text
+    assert "less certain than its published intervals say" in text
     assert "firmer than that AI did harm" not in text
     assert "here it does twice" not in text
 
@@ -111,6 +111,17 @@ def test_an_unknown_id_stops_the_compiler_and_names_close_ones(tmp_path: Path) -
         build((study,), paper)
 
 
+def test_numbers_of_a_model_without_a_result_are_dashes(tmp_path: Path) -> None:
+    whole = examples.real_looking()
+    kept = {k: v for k, v in whole.numbers.items() if not k.startswith("slowdown_slope.")}
+    lacking = replace(whole, numbers=kept, failures={"slope": "the design is singular"})
+    text = text_of(build((lacking,), copy_of_prose(tmp_path)))
+    assert "an effect of AI for each developer as well, since both conditions occur within " in text
+    assert "it is —, p —." in text
+    assert "includes it, and that of the last model — it." in text
+    assert "less certain than its published intervals say" not in text
+
+
 def test_prose_that_does_not_compile_is_told_with_its_place(tmp_path: Path) -> None:
     paper = copy_of_prose(tmp_path)
     (paper / "paper.typ").write_text("Good.\n#let x = (\n")
@@ -151,6 +162,28 @@ def test_what_the_prose_reads_is_plain_json(prose: Path, written: Path) -> None:
     assert (written / "paper.pdf").exists()
     findings = json.loads((prose / "generated" / "findings.json").read_text())
     assert findings["metr_2025.H1b"]["verdict"] == "contradicted"
+
+
+def test_all_three_published_covariances_are_quoted(text: str) -> None:
+    for limits in ("+1.3 % to +39.5 %", "+1.3 % to +39.4 %", "+0.2 % to +41.0 %"):
+        assert limits in text
+
+
+DOCUMENTS = (PAPER / "paper.typ", PAPER.parent / "docs" / "verdicts.md")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_rule_is_said_to_have_come_before_the_results(path: Path) -> None:
+    words = " ".join(path.read_text(encoding="utf-8").split())
+    assert re.findall(r"before (?:the|any) (?:data|models?|results?)[^.]*", words) == []
+    assert "preregistered" in words
+    assert re.search(r"H1c\)? (?:stayed )?inconclusive", words)
+
+
+def test_spread_is_said_to_be_compared_as_it_is(text: str) -> None:
+    assert "corrected for its bias (Nakagawa et al., 2015)" in text
+    assert re.search(r"the arms are compared on these by Welch.s t test", text)
+    assert re.search(r"location and scale.{0,99}Hedeker et al., 2008.{0,9}is future work", text)
 
 
 def test_no_digit_is_typed_in_the_prose() -> None:

@@ -74,7 +74,7 @@ def cluster_support(
     refused = np.flatnonzero(leverage.lone & ~levels).tolist()
     if refused:
         told = [j for j in refused if names[j] != "Intercept"] or refused
-        raise FitError(*(_refusal(X[:, j], names[j], clusters, request) for j in told))
+        raise FitError(*(refusal(X[:, j], names[j], clusters, request) for j in told))
     notes = [
         *_lone_levels(leverage, names, request),
         *_few(leverage, names, levels, request),
@@ -90,7 +90,8 @@ def _levels_of_factors(names: Sequence[str]) -> BoolArray:
     return np.array([t in several or (t == "Intercept" and bool(several)) for t in terms])
 
 
-def _refusal(column: FloatArray, name: str, clusters: IntArray, request: Request) -> Problem:
+def refusal(column: FloatArray, name: str, clusters: IntArray, request: Request) -> Problem:
+    """What to say of a column (n,) whose coefficient one cluster alone determines."""
     return Problem(
         f"one cluster of '{request.cluster}' alone determines the coefficient {name}, so it has no "
         "clustered standard error",
@@ -153,4 +154,6 @@ def _saturated(leverage: ClusterLeverage, request: Request) -> list[str]:
 def _instead(request: Request) -> str:
     if request.df == "satterthwaite":
         return "its degrees of freedom allow for that; compare randomisation inference"
+    if request.engine == "linearmodels":
+        return "its t is too liberal; use randomisation inference"
     return "its t is too liberal; use CR2 (its own degrees of freedom) or randomisation inference"

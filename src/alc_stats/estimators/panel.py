@@ -11,13 +11,21 @@ import pandas as pd
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.cluster_support import cluster_support, refusal
 from alc_stats.estimators.design import Design, build_design, codes, read_table, require_full_rank
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.estimators.kernels.cluster_leverage import cluster_leverage
+from alc_stats.estimators.kernels.rank import dependent_sets
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _ABSORBED = 1e-9
 """A column whose part left by the effects is below this share of its spread has been absorbed."""
+
+_CANDIDATE = 0.05
+"""Only clusters with more than this share of what is left of a column are tried: where a cluster
+alone tells a column, what the others' effects borrow from it leaves it a smaller share only if more
+than 95 % of the rows of a time lie in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,10 @@ def fit_panel_ols(formula: Formula, data: pd.DataFrame, *, request: Request, pan
     where = f"formula '{formula.text}'"
     _require_panel(levels, panel, where)
     _require_rows(design, [levels[name][1] for name in panel.absorbed], where)
-    _require_variation(design, [levels[name][0] for name in panel.absorbed], where)
+    effects = [levels[name][0] for name in panel.absorbed]
+    left = _require_variation(design, effects, where)
+    support = cluster_support(left, design.names, levels[panel.cluster][0], request=request)
+    _require_clusters(design, left, effects, levels[panel.cluster][0], request)
     spread = np.linalg.norm(design.X - design.X.mean(axis=0), axis=0) / np.sqrt(len(design.y))
     result = _panel_ols(design, spread, levels, panel)
     df = np.inf if request.df == "normal" else levels[panel.cluster][1] - 1.0
@@ -53,12 +64,12 @@ def fit_panel_ols(formula: Formula, data: pd.DataFrame, *, request: Request, pan
         names=design.names,
         estimates=np.asarray(result.params, dtype=float) / spread,
         vcov=_debiased(result, design, levels, panel) / np.outer(spread, spread),
-        df=np.full(len(design.names), df),
+        df=np.where(support.lone, np.nan, df),
         components=design.components,
         random=(),
         loglik=float(result.loglik),
         counts=table.counts({name: number for name, (_, number) in levels.items()}),
-        certificate=_certificate(panel),
+        certificate=replace(_certificate(panel), notes=support.notes),
         coding=design.coding,
         statistics=design.statistics() | _quality(result),
         software=_software(),
@@ -162,8 +173,11 @@ def _require_rows(design: Design, sizes: Sequence[int], where: str) -> None:
         )
 
 
-def _require_variation(design: Design, effects: Sequence[IntArray], where: str) -> None:
-    """Raise a FitError naming every column that the effects absorb or that depends on others."""
+def _require_variation(design: Design, effects: Sequence[IntArray], where: str) -> FloatArray:
+    """What the effects leave of the columns (n, p).
+
+    Raises a FitError naming every column that they absorb or that depends on others.
+    """
     if not design.names:
         raise FitError(Problem("nothing but the intercept is to be estimated", where=where))
     left = _within(design.X, effects)
@@ -183,6 +197,36 @@ def _require_variation(design: Design, effects: Sequence[IntArray], where: str) 
             )
         )
     require_full_rank(left, design.names, f"{where}, within entities", tolerance=_ABSORBED)
+    return left
+
+
+def _require_clusters(
+    design: Design,
+    left: FloatArray,
+    effects: Sequence[IntArray],
+    clusters: IntArray,
+    request: Request,
+) -> None:
+    """Refuse a column that, without some one cluster, the effects and other columns absorb.
+
+    `cluster_support` sees what the effects of all rows leave; but effects estimated without the
+    cluster absorb more, as in the difference-in-differences of a single treated firm.
+    """
+    shares = cluster_leverage(left, clusters).shares
+    alone: set[int] = set()
+    for g in np.flatnonzero(shares.max(axis=1) > _CANDIDATE):
+        alone |= _lost(design.X, effects, clusters != g)
+    if alone:
+        raise FitError(
+            *(refusal(design.X[:, j], design.names[j], clusters, request) for j in sorted(alone))
+        )
+
+
+def _lost(X: FloatArray, effects: Sequence[IntArray], rows: BoolArray) -> set[int]:
+    """The columns that these rows alone do not tell from the effects and from one another."""
+    left = _within(X[rows], [np.unique(e[rows], return_inverse=True)[1] for e in effects])
+    gone = np.linalg.norm(left, axis=0) <= _ABSORBED * np.linalg.norm(X[rows], axis=0)
+    return {j for columns in dependent_sets(np.where(gone, 0.0, left), _ABSORBED) for j in columns}
 
 
 def _within(X: FloatArray, effects: Sequence[IntArray]) -> FloatArray:

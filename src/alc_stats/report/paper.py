@@ -137,6 +137,7 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> dict[str, object
         "question": result.question,
         "status": result.status,
         "simulated": result.simulated,
+        "complete": _complete(result),
         "why_not": without_machine(result.why_not),
         "citations": list(result.citations),
         "hypotheses": [finding.id for finding in result.findings],
@@ -154,6 +155,11 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> dict[str, object
             for d in drawings
         },
     }
+
+
+def _complete(result: StudyResult) -> bool:
+    """Whether every model gave a result, so that no number is lacking for want of a fit."""
+    return not result.failures and all(fit.certificate.usable for fit in result.fits.values())
 
 
 def _caption(result: StudyResult, drawing: Drawing) -> str:
