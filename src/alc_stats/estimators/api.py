@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_mean
+from alc_stats.estimators.design import check_weights
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
@@ -44,6 +45,7 @@ def fit(
     cluster: str | None = None,
     df: str | None = None,
     engine: Literal["auto", "alc_stats", "statsmodels"] = "auto",
+    weights: str | None = None,
 ) -> Fit:
     """Fit a linear model, or with random terms a linear mixed model.
 
@@ -79,6 +81,10 @@ def fit(
     engine : {"auto", "alc_stats", "statsmodels"}
         Who searches: "auto" is statsmodels for least squares and `alc_stats.estimators.lmm` for
         mixed models; statsmodels' MixedLM is an independent witness for nested terms.
+    weights : str, optional
+        Column of positive prior weights w: Var(e) = sigma^2 / w, as for means of w equal rows
+        (lm's and lmer's `weights`). They say how precise a row is, not how often it occurs: the
+        residual degrees of freedom count rows. Not for "CR2", nor for statsmodels' mixed models.
 
     Returns
     -------
@@ -93,7 +99,8 @@ def fit(
         For a formula that cannot be read or names columns the table lacks.
     FitError
         For data that cannot answer: infinite values, dependent columns, a constant outcome, too
-        few rows, clusters or levels, random effects the rows cannot tell.
+        few rows, clusters or levels, random effects the rows cannot tell, a coefficient that a
+        single cluster determines, weights that are missing or not positive.
 
     Examples
     --------
@@ -103,6 +110,9 @@ def fit(
     """
     parsed = parse(formula)
     _check_arguments(parsed, method, covariance, cluster, df, engine)
+    if weights is not None:
+        _refuse_weights(parsed, covariance, engine)
+        check_weights(parsed, data, weights)
     own = parsed.random and engine != "statsmodels"
     request = Request(
         formula=formula,
@@ -111,11 +121,12 @@ def fit(
         covariance=covariance,
         cluster=cluster or "",
         df=df or _allowed_df(parsed, covariance, engine)[0],
+        weights=weights or "",
     )
     if own and covariance in ROBUST:
-        return fit_lmm_clustered(parsed, data, request=request).fit
+        return fit_lmm_clustered(parsed, data, request=request, weights=weights).fit
     if own:
-        return fit_lmm(parsed, data, request=request).fit
+        return fit_lmm(parsed, data, request=request, weights=weights).fit
     return fit_mixed(parsed, data, request) if parsed.random else fit_linear(parsed, data, request)
 
 
@@ -240,6 +251,26 @@ def _allowed_df(formula: Formula, covariance: str, engine: str) -> tuple[str, ..
     if formula.random and covariance not in ROBUST:
         return _MIXED_DF.get(engine, _OWN_DF)
     return _DF_OF.get(covariance, ("residual", "normal"))
+
+
+def _refuse_weights(formula: Formula, covariance: str, engine: str) -> None:
+    if not formula.random and covariance in ROBUST:
+        raise DeclarationError(
+            Problem(
+                f"the '{covariance}' covariance takes no weights here",
+                where="fit(weights=...)",
+                allowed="model, HC0, HC1, HC2, HC3, cluster",
+                way_out="Use covariance 'cluster', or leave the weights out.",
+            )
+        )
+    if formula.random and engine == "statsmodels":
+        raise DeclarationError(
+            Problem(
+                "statsmodels' mixed models take no weights",
+                where="fit(weights=...)",
+                way_out="Use the default engine.",
+            )
+        )
 
 
 def _unknown(argument: str, value: str, allowed: tuple[str, ...]) -> list[Problem]:

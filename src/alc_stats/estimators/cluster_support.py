@@ -49,7 +49,12 @@ class Support:
 
 
 def cluster_support(
-    X: FloatArray, names: Sequence[str], clusters: IntArray, *, request: Request
+    X: FloatArray,
+    names: Sequence[str],
+    clusters: IntArray,
+    *,
+    request: Request,
+    root: FloatArray | None = None,
 ) -> Support:
     """Which coefficients have a clustered standard error, and what a reader must know.
 
@@ -62,6 +67,8 @@ def cluster_support(
         0 ... G - 1, every cluster present.
     request : Request
         Its formula, cluster, covariance and df are spoken of.
+    root : array (n,), optional
+        Roots of prior weights.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def cluster_support(
         Naming every coefficient, other than the levels of a factor, that a single cluster
         determines.
     """
-    leverage = cluster_leverage(X, clusters)
+    leverage = cluster_leverage(X, clusters, root)
     levels = _levels_of_factors(names)
     refused = np.flatnonzero(leverage.lone & ~levels).tolist()
     if refused:
@@ -154,6 +161,6 @@ def _saturated(leverage: ClusterLeverage, request: Request) -> list[str]:
 def _instead(request: Request) -> str:
     if request.df == "satterthwaite":
         return "its degrees of freedom allow for that; compare randomisation inference"
-    if request.engine == "linearmodels":
+    if request.engine == "linearmodels" or request.weights:
         return "its t is too liberal; use randomisation inference"
     return "its t is too liberal; use CR2 (its own degrees of freedom) or randomisation inference"

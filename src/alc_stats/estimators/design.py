@@ -113,6 +113,30 @@ def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> 
     return converted
 
 
+def check_weights(formula: Formula, data: pd.DataFrame, name: str) -> None:
+    """Raise a FitError unless the column of prior weights, where there is one, is all positive.
+
+    A row without a weight is an error, not an incomplete row: leaving it out gives it weight zero.
+    """
+    column = data[name] if name in data.columns else pd.Series(dtype=float)
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        problem, found = "hold no numbers", str(column.dtype)
+    else:
+        problem = "are not all positive numbers"
+        missing, low = int(column.isna().sum()), int((column <= 0.0).sum())
+        found = f"{missing} missing, {low} zero or below, of {len(column)} rows"
+        if not missing and not low:
+            return
+    raise FitError(
+        Problem(
+            f"the weights '{name}' {problem}",
+            where=f"formula '{formula.text}'",
+            found=found,
+            way_out="Correct them, or leave those rows out of the table.",
+        )
+    )
+
+
 def build_design(formula: Formula, table: Table) -> Design:
     """Outcome and fixed columns, finite and of full rank.
 

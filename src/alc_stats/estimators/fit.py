@@ -22,8 +22,18 @@ Interval = Literal["confidence", "prediction"]
 class Request:
     """What was asked for.
 
-    `covariance` is "model", "HC0" ... "HC3" or "cluster"; `df` says where the degrees of freedom
-    come from ("normal", "residual", "clusters - 1", "containment").
+    Attributes
+    ----------
+    formula, engine : str
+        As written; the engine that was used.
+    method : {"least squares", "ML", "REML"}
+    covariance : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"}
+    cluster : str
+        Column of the clusters; empty without.
+    df : {"residual", "clusters - 1", "satterthwaite", "kenward-roger", "containment", "normal"}
+        Where the degrees of freedom come from. "kenward-roger" is about the covariance as well.
+    weights : str
+        Column of prior weights, Var(e) = sigma^2 / w; empty without.
     """
 
     formula: str
@@ -32,6 +42,7 @@ class Request:
     covariance: str = "model"
     cluster: str = ""
     df: str = "residual"
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)

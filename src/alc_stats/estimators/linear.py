@@ -1,4 +1,4 @@
-"""Least squares by statsmodels, with model-based, robust or clustered covariances."""
+"""(Weighted) least squares by statsmodels, with model-based, robust or clustered covariances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import linalg
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.cluster_support import Support, cluster_support
-from alc_stats.estimators.design import Design, build_design, read_table
+from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.cluster_robust import Working
@@ -33,28 +33,39 @@ from alc_stats.records import FloatArray
 Covariance = Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"]
 CLUSTERED = ("cluster", *ROBUST)
 _NO_RESIDUAL = 1e-12
-"""A residual SD below this share of the outcome's SD is rounding, not error."""
+"""A residual SD below this share of the outcome's SD is rounding, not error: sums of squares keep
+about 1e-15 of what they are sums of, an SD some digits more or less."""
+_SPANNED = 1e-8
+"""A constant of which less than this share lies outside the columns is one of their combinations:
+rounding leaves 1e-15, and no column meant to be constant differs from it by less than 1e-8."""
+_OWN = 1e-10
+"""A row of which the other rows hold less than this share alone determines a coefficient. HC3 would
+divide its residual, of which no more than rounding is left, by this share."""
 
 
 def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
     """Fit the fixed part by least squares; see `alc_stats.estimators.fit`.
 
     The columns are made orthonormal first and the results translated back, so that neither the
-    units nor the centring of a column can cost digits.
+    units nor the centring of a column can cost digits. With prior weights these are the columns
+    times the weights' roots.
     """
     columns = cluster_columns(request.cluster, data) if request.cluster else []
-    table = read_table(formula, data, columns)
+    table = read_table(formula, data, [*columns, *([request.weights] if request.weights else [])])
     design = build_design(formula, table)
     clusters = (
         clusters_of(table, request.cluster, columns, f"formula '{request.formula}'")
         if columns
         else None
     )
+    root = _root_weights(table, request)
     support = Support(np.zeros(len(design.names), dtype=bool))
     if clusters is not None:
-        support = cluster_support(design.X, design.names, clusters.level, request=request)
-    Q, R = orthonormal(design.X)
-    result = _least_squares(design.y, Q, request, clusters)
+        support = cluster_support(
+            design.X, design.names, clusters.level, request=request, root=root
+        )
+    Q, R = orthonormal(design.X * root[:, None])
+    result = _least_squares(design.y, Q, root, request, clusters)
     vcov, df, directions = _covariance(result, Q, R, request, clusters)
     return Fit(
         request=request,
@@ -66,20 +77,27 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         random=(),
         loglik=float(result.llf),
         counts=table.counts({clusters.name: clusters.number} if clusters else {}),
-        certificate=replace(_certificate(design, result), notes=support.notes),
+        certificate=replace(_certificate(design, root, result), notes=support.notes),
         coding=design.coding,
-        statistics=design.statistics() | _quality(design.y, Q, result),
-        software=_software(),
+        statistics=design.statistics() | _quality(design.y, Q, root, result),
+        software=_software(request),
         memory=Memory(formula, table, design, robust=directions),
     )
 
 
+def _root_weights(table: Table, request: Request) -> FloatArray:
+    """Roots (n,) of the prior weights; ones without."""
+    if not request.weights:
+        return np.ones(len(table.frame))
+    return np.asarray(np.sqrt(table.frame[request.weights].to_numpy(dtype=float)))
+
+
 def _least_squares(
-    y: FloatArray, Q: FloatArray, request: Request, clusters: Clusters | None
+    y: FloatArray, Q: FloatArray, root: FloatArray, request: Request, clusters: Clusters | None
 ) -> Any:
     import statsmodels.api as sm
 
-    model = sm.OLS(y, Q)
+    model = sm.WLS(y, Q / root[:, None], weights=root**2) if request.weights else sm.OLS(y, Q)
     if request.covariance == "cluster" and clusters is not None:
         groups = {"groups": clusters.level, "use_correction": True}
         return model.fit(cov_type="cluster", cov_kwds=groups)
@@ -120,7 +138,7 @@ def _reference(result: Any, request: Request, clusters: Clusters | None) -> floa
 
 def _refuse_full_leverage(Q: FloatArray, request: Request) -> None:
     leverage = np.einsum("ij,ij->i", Q, Q) / Q.shape[0]
-    alone = int(np.sum(leverage > 1.0 - 1e-10))
+    alone = int(np.sum(leverage > 1.0 - _OWN))
     if alone:
         raise FitError(
             Problem(
@@ -131,19 +149,22 @@ def _refuse_full_leverage(Q: FloatArray, request: Request) -> None:
         )
 
 
-def _quality(y: FloatArray, Q: FloatArray, result: Any) -> dict[str, float]:
+def _quality(y: FloatArray, Q: FloatArray, root: FloatArray, result: Any) -> dict[str, float]:
+    """R squared about the (weighted) mean where the columns span a constant, else about zero."""
     n = Q.shape[0]
-    ones = np.ones(n)
-    centred = np.linalg.norm(ones - Q @ (Q.T @ ones) / n) < 1e-8 * np.sqrt(n)
-    total = float(np.sum((y - y.mean()) ** 2 if centred else y**2))
+    spanned = np.linalg.norm(root - Q @ (Q.T @ root) / n) < _SPANNED * np.linalg.norm(root)
+    origin = float(np.average(y, weights=root**2)) if spanned else 0.0
+    total = float(np.sum((root * (y - origin)) ** 2))
     return {
         "r_squared": 1.0 - float(result.ssr) / total,
         "residual_sd": float(np.sqrt(result.ssr / result.df_resid)),
     }
 
 
-def _certificate(design: Design, result: Any) -> Certificate:
-    if np.sqrt(result.ssr / result.df_resid) > _NO_RESIDUAL * design.y.std():
+def _certificate(design: Design, root: FloatArray, result: Any) -> Certificate:
+    spread = root * (design.y - np.average(design.y, weights=root**2))
+    size = np.linalg.norm(spread) / np.sqrt(len(spread))
+    if np.sqrt(result.ssr / result.df_resid) > _NO_RESIDUAL * size:
         return Certificate(
             "exact", "Least squares solved exactly; no column depends on the others."
         )
@@ -154,7 +175,7 @@ def _certificate(design: Design, result: Any) -> Certificate:
     )
 
 
-def _software() -> str:
+def _software(request: Request) -> str:
     import statsmodels
 
-    return f"statsmodels {statsmodels.__version__} OLS"
+    return f"statsmodels {statsmodels.__version__} {'WLS' if request.weights else 'OLS'}"

@@ -52,14 +52,18 @@ class ClusterLeverage:
         return np.asarray(1.0 / np.sum(self.shares**2, axis=0))
 
 
-def cluster_leverage(X: FloatArray, clusters: IntArray) -> ClusterLeverage:
+def cluster_leverage(
+    X: FloatArray, clusters: IntArray, root: FloatArray | None = None
+) -> ClusterLeverage:
     """The clusters (n,) behind every coefficient of X (n, p), of full column rank.
+
+    `root` (n,) are the roots of prior weights.
 
     Without cluster g the columns lose the direction d exactly when Q_g'Q_g, for Q orthonormal,
     has an eigenvalue of one whose vector is d on Q; the eigenvalues of all clusters sum to p, so
     at most p clusters can have one.
     """
-    Q, R = orthonormal(X)
+    Q, R = orthonormal(X if root is None else X * root[:, None])
     Q = Q / np.sqrt(len(Q))
     inverse = linalg.solve_triangular(R, np.eye(R.shape[0]))
     inverse /= np.linalg.norm(inverse, axis=1)[:, None]
