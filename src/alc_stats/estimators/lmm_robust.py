@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.cluster_support import cluster_support
 from alc_stats.estimators.design import Design, read_table
 from alc_stats.estimators.fit import Request
 from alc_stats.estimators.formula import Formula
@@ -59,6 +60,7 @@ def fit_lmm_clustered(
     clusters = clusters_of(table, request.cluster, columns, where)
     design, state = fitted.fit.memory.design, fitted.state
     w = None if weights is None else table.frame[weights].to_numpy(dtype=float)
+    support = cluster_support(design.X, design.names, clusters.level, request=request)
     result, directions = clustered(
         state,
         design,
@@ -72,7 +74,10 @@ def fit_lmm_clustered(
         fitted.fit,
         request=request,
         vcov=result.vcov,
-        df=result.df,
+        df=np.where(support.lone, np.nan, result.df),
+        certificate=replace(
+            fitted.fit.certificate, notes=(*fitted.fit.certificate.notes, *support.notes)
+        ),
         counts=table.counts(dict(fitted.fit.counts.groups) | {request.cluster: clusters.number}),
         memory=replace(fitted.fit.memory, table=table, robust=directions),
     )
