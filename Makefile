@@ -20,7 +20,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help analysis test check format lock clean
+.PHONY: help analysis test check bench validate format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,10 +33,17 @@ test: $(STAMP) ## run all tests (about 2 minutes)
 	@$(BIN)/python -m pytest -n 2 && echo "VERDICT  all tests passed" || { echo "VERDICT  tests FAILED"; exit 1; }
 
 check: $(STAMP) ## format, lint, types, import law
-	$(BIN)/ruff format --check src tests analysis
-	$(BIN)/ruff check src tests analysis
+	$(BIN)/ruff format --check src tests analysis benchmarks
+	$(BIN)/ruff check src tests analysis benchmarks
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
+
+bench: $(STAMP) ## speed beside the peers (several minutes); writes docs/benchmarks.md
+	$(BIN)/python benchmarks/mixed.py
+
+validate: $(STAMP) ## correct digits and error rates (several minutes); writes docs/validation.md and docs/type_one_error.md
+	$(BIN)/python benchmarks/validation.py
+	$(BIN)/python benchmarks/type_one_error.py
 
 format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format src tests analysis

@@ -4,11 +4,27 @@ CENTRAL_DIFFERENCE = 2e-6
 """Central differences, step 0.00001, of a deviance of some hundreds: rounding leaves 1e-8 a slope,
 truncation 1e-10 times a third derivative of some thousands."""
 
+CERTIFICATE_SLACK = 1.0
+"""Digits a certificate may promise beyond what was reached: it knows sizes, not signs."""
+
+DENSE_DEVIANCE = 1e-6
+"""-2 log-likelihoods of some hundreds by the whole covariance matrix, and by searches that stop."""
+
+DENSE_ROUNDING = 2e-15
+"""Ten roundings a row and unit of the covariance matrix's condition number."""
+
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
 
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
+
+FEW_ROUNDINGS_DIGITS = 0.5
+"""Digits that three roundings of the last place cost."""
+
+FINITE_DIFFERENCE = 1e-6
+"""Fourth-order differences, step 0.001, of a function of some thousands: rounding leaves 1e-9,
+truncation 1e-12 times a fifth derivative of some thousands."""
 
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
@@ -46,17 +62,33 @@ OTHER_ALGORITHM = 1e-9
 OTHER_SEARCH = 2e-6
 """Degrees of freedom and standard errors at the place where lme4 stopped searching, relative."""
 
+PROFILE_RISE = 1e-6
+"""Deviance at a profile limit, measured by a dense twin whose own search ends at 1e-9 or so."""
+
 PUBLISHED_OBJECTIVE = 2e-9
 """-2 log-likelihoods of some hundreds, as far as the search that was published went."""
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
 
+SAME_BY_RELATION = 1e-5
+"""Two writings of one model, fifty rows: variances near zero are roots of rounding, 1e-8 of
+what is measured, a shift by 1e9 costs nine digits, degrees of freedom are second derivatives."""
+
 SAME_LOGLIK = 1e-8
 """Log-likelihoods of some hundreds at one optimum: lme4 stops within 1e-10 of its maximum."""
 
+SAME_LOGLIK_BY_RELATION = 1e-6
+"""Log-likelihoods of about a hundred; rescaling by 10^12 adds thousands and takes them away."""
+
 SIX_SIGNIFICANT_DIGITS = 1e-5
 """Committed results of replications are rounded to six significant digits."""
+
+SPLINED_PROFILE = 2e-4
+"""lme4 reads the limits of its profiles from splines through a dozen points."""
+
+STUDENTISED_RANGE = 2e-5
+"""scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
 
 TEN_DIGITS = 1e-10
 """The least a certified variance parameter must have right."""
@@ -66,6 +98,12 @@ TEN_PRINTED_DIGITS = 5e-9
 
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
+
+TWELVE_PRINTED_DIGITS = 5e-12
+"""The source prints twelve or thirteen significant digits: half a unit of the twelfth."""
+
+TWICE_DIFFERENCED = 2e-5
+"""A Hessian by second differences of a deviance, one Richardson step: about six digits."""
 
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times

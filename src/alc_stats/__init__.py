@@ -22,10 +22,23 @@ if TYPE_CHECKING:
     from alc_stats.estimators import fit as fit
     from alc_stats.estimators import fit_panel as fit_panel
     from alc_stats.inference import Criterion as Criterion
+    from alc_stats.inference import check as check
+    from alc_stats.inference import compare as compare
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
+    from alc_stats.inference import icc as icc
+    from alc_stats.inference import joint as joint
+    from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import null_model as null_model
+    from alc_stats.inference import pairwise as pairwise
+    from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
+    from alc_stats.inference import profile_interval as profile_interval
+    from alc_stats.inference import profile_intervals as profile_intervals
+    from alc_stats.inference import r2 as r2
+    from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
+    from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
@@ -42,17 +55,30 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "check": "inference",
+    "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
+    "icc": "inference",
+    "joint": "inference",
+    "marginal_means": "inference",
+    "null_model": "inference",
+    "pairwise": "inference",
+    "parametric_bootstrap": "inference",
+    "profile_interval": "inference",
+    "profile_intervals": "inference",
+    "r2": "inference",
     "read_study": "study",
     "reliability": "measures",
     "run_study": "study",
     "score": "measures",
+    "small_sample_choice": "inference",
     "tidy": "inference",
     "widening": "models",
+    "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
 }
 
@@ -63,17 +89,30 @@ __all__ = [
     "Estimate",
     "Finding",
     "Fit",
+    "check",
+    "compare",
     "contrast",
     "decide",
     "fit",
     "fit_panel",
     "holm",
+    "icc",
+    "joint",
+    "marginal_means",
+    "null_model",
+    "pairwise",
+    "parametric_bootstrap",
+    "profile_interval",
+    "profile_intervals",
+    "r2",
     "read_study",
     "reliability",
     "run_study",
     "score",
+    "small_sample_choice",
     "tidy",
     "widening",
+    "wild_cluster_bootstrap",
     "within_between",
 ]
 

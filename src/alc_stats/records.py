@@ -11,7 +11,7 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -28,10 +28,17 @@ percentage; `percent` is a relative change (0.188 is printed as +18.8 %)."""
 Cell = str | float | None
 """One cell of an aggregated table; None is missing."""
 
+Level = str | float
+"""A level of a factor, or a value of a covariate."""
+
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Record = TypeVar("Record")
+
+
+SESSION_ONLY = {"session": True}
+"""Metadata of a record's field that is never written to disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +72,39 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _plain_float)
     converter.register_structure_hook(float, lambda value, _: float(value))
     converter.register_structure_hook(Cell, lambda value, _: value)
+    converter.register_structure_hook(Level, lambda value, _: value)
     converter.register_unstructure_hook_func(
         _is_array, lambda a: [_plain(x) for x in np.asarray(a).tolist()]
     )
     converter.register_structure_hook_func(_is_array, lambda value, _: np.array(value, dtype=float))
+    converter.register_unstructure_hook_factory(_has_session_fields, _without_session_fields)
+    converter.register_structure_hook_factory(_has_session_fields, _before_the_session)
     return converter
+
+
+def _session_fields(kind: Any) -> tuple[str, ...]:
+    """Fields of a record that live as long as the session and are never written."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple(f.name for f in fields(kind) if f.metadata.get("session"))
+
+
+def _has_session_fields(kind: Any) -> bool:
+    return bool(_session_fields(kind))
+
+
+def _without_session_fields(kind: Any, converter: Converter) -> Any:
+    from cattrs.gen import make_dict_unstructure_fn, override
+
+    left_out: dict[str, Any] = {name: override(omit=True) for name in _session_fields(kind)}
+    return make_dict_unstructure_fn(kind, converter, **left_out)
+
+
+def _before_the_session(kind: Any, converter: Converter) -> Any:
+    from cattrs.gen import make_dict_structure_fn, override
+
+    left_out: dict[str, Any] = {name: override(omit=True) for name in _session_fields(kind)}
+    return make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **left_out)
 
 
 def _is_array(kind: Any) -> bool:

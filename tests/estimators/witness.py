@@ -13,9 +13,9 @@ import pytest
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 
-def answers(topic: str) -> dict[str, Any]:
-    """What the R script of `topic` wrote."""
-    return json.loads((REFERENCE / topic / f"{topic}.json").read_text(encoding="utf-8"))
+def answers(topic: str, name: str = "") -> dict[str, Any]:
+    """What the R script of `topic` wrote, or the file `name` there."""
+    return json.loads((REFERENCE / topic / f"{name or topic}.json").read_text(encoding="utf-8"))
 
 
 def table(topic: str, name: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pytest
 from alc_stats.errors import FitError, FormulaError
 from alc_stats.estimators import Certificate, Fit, fit
 from alc_stats.inference import contrast, joint
+from alc_stats.records import dump, load
 from estimators.witness import answers, table
 from tolerances import EXACT_ARITHMETIC, OTHER_ALGORITHM
 
@@ -55,12 +56,15 @@ def test_longer_names_win_over_their_beginnings(result: Fit) -> None:
         assert contrast(renamed, f"-{name} * 2").value == -2.0 * result.estimates[i]
 
 
-def test_the_smallest_degrees_of_freedom_are_taken() -> None:
-    mixed = fit("y ~ mandate + week + (1 | firm)", table("mixed", "firms.csv"))
+def test_a_fit_read_from_disk_takes_the_smallest_degrees_of_freedom() -> None:
+    fresh = fit("y ~ mandate + week + (1 | firm)", table("mixed", "firms.csv"))
+    mixed = load(dump(fresh), Fit)
     df = dict(zip(mixed.names, mixed.df, strict=True))
     assert df["mandate"] < df["week"]
     assert contrast(mixed, "week").df == df["week"]
     assert contrast(mixed, "mandate + week").df == df["mandate"]
+    assert joint(mixed, ["week", "mandate"]).df2 == df["mandate"]
+    assert contrast(fresh, "mandate + week").df > df["mandate"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 when all is well, 1 when the input or a result is wrong, 2 when the command line is.
     """
+    # small matrices are faster on one thread, and results do not depend on the number of cores
+    for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(library, "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser, verbs = _parser()
     if not arguments:

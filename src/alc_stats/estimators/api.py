@@ -12,18 +12,28 @@ from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
 from alc_stats.estimators.lmm import fit_lmm
+from alc_stats.estimators.lmm_robust import fit_lmm_clustered
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
+from alc_stats.estimators.robust import ROBUST
 
-COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2")
-_DF_OF = {"cluster": ("clusters - 1", "residual", "normal"), "CR2": ("satterthwaite", "normal")}
+COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
+_ROBUST_DF = ("clusters - 1", "satterthwaite", "normal")
+_SMALL_SAMPLE_DF = ("satterthwaite", "clusters - 1", "normal")
+_DF_OF = {
+    "cluster": ("clusters - 1", "residual", "normal"),
+    "CR0": _ROBUST_DF,
+    "CR1": _ROBUST_DF,
+    "CR2": _SMALL_SAMPLE_DF,
+    "CR3": _SMALL_SAMPLE_DF,
+}
+"""Degrees of freedom a covariance of least squares allows, the default first."""
 _OWN_DF = ("satterthwaite", "kenward-roger", "containment", "residual", "normal")
 _MIXED_DF = {
     "auto": _OWN_DF,
     "alc_stats": _OWN_DF,
     "statsmodels": ("containment", "residual", "normal"),
 }
-_DEFAULT_DF = {"cluster": "clusters - 1", "CR2": "satterthwaite"}
 
 
 def fit(
@@ -49,17 +59,25 @@ def fit(
         One row an observation. Rows that lack a needed value are dropped and counted.
     method : {"REML", "ML"}
         For mixed models only.
-    covariance : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"}
-        For least squares only. "cluster" is CR1 with statsmodels' small-sample factor
-        G/(G-1) * (n-1)/(n-k); "CR2" is Bell and McCaffrey's (2002) bias-reduced estimator.
+    covariance : {"model", "HC0", ..., "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"}
+        "HC0" to "HC3" and "cluster" for least squares only. With G clusters, n rows and k
+        coefficients: "CR0" is the plain cluster-robust covariance; "CR1" is CR0 times G/(G-1)
+        (clubSandwich's CR1); "cluster" is CR0 times G/(G-1) * (n-1)/(n-k) (statsmodels' and
+        Stata's default, clubSandwich's CR1S); "CR2" is Bell and McCaffrey's (2002) bias-reduced
+        covariance; "CR3" what leaving out one cluster after another does to the coefficients,
+        the variances held. A mixed model's own covariance of the rows is the working covariance
+        (Pustejovsky and Tipton 2018), so they protect against its being wrong.
     cluster : str, optional
-        The column of clusters, for "cluster" and "CR2".
+        The column of clusters ("a:b" for the cells of two), for "cluster" and "CR0" to "CR3". In
+        a mixed model every cluster holds whole levels of every grouping: cluster at a grouping
+        or above it.
     df : str, optional
-        Where the degrees of freedom come from. Least squares: "residual" (n - k, the default),
-        "normal"; clustered: "clusters - 1" (the default), "residual", "normal"; CR2:
-        "satterthwaite" (the default), "normal". Mixed: "satterthwaite" (the default),
-        "kenward-roger" (REML only; its covariance too), "containment" (nested terms), "residual",
-        "normal"; with statsmodels "containment" (the default), "residual", "normal".
+        Where the degrees of freedom come from, the default first. Least squares: "residual"
+        (n - k), "normal"; "cluster": "clusters - 1", "residual", "normal". CR0, CR1: "clusters
+        - 1", "satterthwaite", "normal"; CR2, CR3: "satterthwaite", "clusters - 1", "normal".
+        Mixed: "satterthwaite", "kenward-roger" (REML only; its covariance too), "containment"
+        (nested terms), "residual", "normal"; with statsmodels "containment", "residual",
+        "normal".
     engine : {"auto", "alc_stats", "statsmodels"}
         Who searches: "auto" is statsmodels for least squares and `alc_stats.estimators.lmm` for
         mixed models; statsmodels' MixedLM is an independent witness for nested terms.
@@ -96,16 +114,17 @@ def fit(
         _refuse_weights(parsed, covariance, engine)
         check_weights(parsed, data, weights)
     own = parsed.random and engine != "statsmodels"
-    default = _MIXED_DF[engine][0] if parsed.random else _DEFAULT_DF.get(covariance, "residual")
     request = Request(
         formula=formula,
         engine="alc_stats" if own else "statsmodels",
         method=method if parsed.random else "least squares",
         covariance=covariance,
         cluster=cluster or "",
-        df=df or default,
+        df=df or _allowed_df(parsed, covariance, engine)[0],
         weights=weights or "",
     )
+    if own and covariance in ROBUST:
+        return fit_lmm_clustered(parsed, data, request=request, weights=weights).fit
     if own:
         return fit_lmm(parsed, data, request=request, weights=weights).fit
     return fit_mixed(parsed, data, request) if parsed.random else fit_linear(parsed, data, request)
@@ -192,11 +211,7 @@ def _check_arguments(
     formula: Formula, method: str, covariance: str, cluster: str | None, df: str | None, engine: str
 ) -> None:
     """Collect everything that is wrong with how a fit is asked for."""
-    dfs = (
-        _MIXED_DF.get(engine, _OWN_DF)
-        if formula.random
-        else _DF_OF.get(covariance, ("residual", "normal"))
-    )
+    dfs = _allowed_df(formula, covariance, engine)
     engines = ("auto", "alc_stats", "statsmodels") if formula.random else ("auto", "statsmodels")
     problems = [
         *_unknown("method", method, ("REML", "ML")),
@@ -204,13 +219,13 @@ def _check_arguments(
         *_unknown("df", df or dfs[0], dfs),
         *_unknown("engine", engine, engines),
     ]
-    if formula.random and covariance != "model":
+    if formula.random and not _for_mixed(covariance, engine):
         problems.append(
             Problem(
                 f"a mixed model has no '{covariance}' covariance here",
                 where="fit(covariance=...)",
-                allowed="model",
-                way_out="Leave it out, or cluster a model without random terms.",
+                allowed="model, and with the default engine CR0, CR1, CR2, CR3",
+                way_out="Leave it out, or cluster the default engine's fit by CR2.",
             )
         )
     elif (cluster is not None) != (covariance in CLUSTERED):
@@ -219,18 +234,30 @@ def _check_arguments(
                 "cluster and covariance do not go together",
                 where="fit(cluster=...)",
                 found=f"covariance '{covariance}', cluster {cluster!r}",
-                way_out="Name a cluster column exactly with covariance 'cluster' or 'CR2'.",
+                way_out="Name a cluster column exactly with covariance 'cluster' or 'CR0' to "
+                "'CR3'.",
             )
         )
     if problems:
         raise DeclarationError(*problems)
 
 
+def _for_mixed(covariance: str, engine: str) -> bool:
+    return covariance == "model" or (covariance in ROBUST and engine != "statsmodels")
+
+
+def _allowed_df(formula: Formula, covariance: str, engine: str) -> tuple[str, ...]:
+    """Where the degrees of freedom may come from, the default first."""
+    if formula.random and covariance not in ROBUST:
+        return _MIXED_DF.get(engine, _OWN_DF)
+    return _DF_OF.get(covariance, ("residual", "normal"))
+
+
 def _refuse_weights(formula: Formula, covariance: str, engine: str) -> None:
-    if not formula.random and covariance == "CR2":
+    if not formula.random and covariance in ROBUST:
         raise DeclarationError(
             Problem(
-                "the 'CR2' covariance takes no weights here",
+                f"the '{covariance}' covariance takes no weights here",
                 where="fit(weights=...)",
                 allowed="model, HC0, HC1, HC2, HC3, cluster",
                 way_out="Use covariance 'cluster', or leave the weights out.",

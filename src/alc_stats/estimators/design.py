@@ -5,7 +5,8 @@ from __future__ import annotations
 import decimal
 import numbers
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +27,14 @@ _LARGEST = 1e150
 class Table:
     """The complete rows of the columns a model needs, as float64 and categories.
 
-    `dropped` counts incomplete rows by the columns they lack.
+    `dropped` counts incomplete rows by the columns they lack; `labels` are those of the complete
+    rows in the table they were read from (`frame` itself counts from 0).
     """
 
     frame: pd.DataFrame
     read: int
     dropped: dict[str, int]
+    labels: pd.Index
 
     def counts(self, groups: dict[str, int]) -> Counts:
         """The counts of a fit that uses every row of this table."""
@@ -40,12 +43,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Outcome (n,), fixed columns (n, p) with their names, and how they were coded."""
+    """Outcome (n,), fixed columns (n, p) with their names, and how they were coded.
+
+    `spec` is the formula library's own memory of that coding: levels, centres and scales that new
+    rows must be coded by.
+    """
 
     y: FloatArray
     X: FloatArray
     names: tuple[str, ...]
     coding: Coding
+    spec: Any
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -68,11 +76,9 @@ def read_table(formula: Formula, data: pd.DataFrame, extra: Sequence[str] = ()) 
         For infinite values, or when no complete row is left.
     """
     names = list(dict.fromkeys([*formula.names, *extra]))
-    _require_columns(formula, data, names)
-    converted = pd.DataFrame({name: _convert(data[name]) for name in names}, copy=False)
-    _refuse_infinite(converted)
+    converted = read_columns(formula, data, names)
     missing = converted.isna().to_numpy()
-    complete = ~missing.any(axis=1)
+    complete = np.asarray(~missing.any(axis=1))
     dropped = Counter(
         ", ".join(name for name, gone in zip(names, row, strict=True) if gone)
         for row in missing[~complete]
@@ -87,7 +93,24 @@ def read_table(formula: Formula, data: pd.DataFrame, extra: Sequence[str] = ()) 
             )
         )
     frame = converted[complete].reset_index(drop=True)
-    return Table(frame.apply(_used_levels), len(data), dict(sorted(dropped.items())))
+    labels = data.index if complete.all() else data.index[complete]
+    return Table(frame.apply(_used_levels), len(data), dict(sorted(dropped.items())), labels)
+
+
+def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The columns `names` as float64 or categories, every row kept; missing values are NaN.
+
+    Raises
+    ------
+    FormulaError, FitError
+        As `read_table`.
+    """
+    _require_columns(formula, data, names)
+    converted = pd.DataFrame(
+        {name: _convert(data[name]) for name in names}, index=data.index, copy=False
+    )
+    _refuse_infinite(converted)
+    return converted
 
 
 def check_weights(formula: Formula, data: pd.DataFrame, name: str) -> None:
@@ -123,7 +146,7 @@ def build_design(formula: Formula, table: Table) -> Design:
         For a constant outcome, too few rows, or dependent columns (named).
     """
     outcome, _ = matrix(f"0 + {formula.outcome}", table.frame, formula.text)
-    fixed, levels = matrix(formula.fixed, table.frame, formula.text)
+    fixed, spec = coded(formula.fixed, table.frame, formula.text)
     y = outcome.to_numpy(dtype=float)
     if y.shape[1] != 1:
         raise FormulaError(
@@ -136,19 +159,41 @@ def build_design(formula: Formula, table: Table) -> Design:
         )
     X, names = fixed.to_numpy(dtype=float), tuple(str(name) for name in fixed.columns)
     _require_estimable(formula, y[:, 0], X, names)
-    return Design(y[:, 0], X, names, Coding(str(outcome.columns[0]), levels))
+    return Design(y[:, 0], X, names, Coding(str(outcome.columns[0]), _levels(spec)), spec)
 
 
 def matrix(
     terms: str, frame: pd.DataFrame, text: str
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
     """The columns of `terms`, and the levels of every categorical, its reference first."""
+    values, spec = coded(terms, frame, text)
+    return values, _levels(spec)
+
+
+def coded(terms: str, frame: pd.DataFrame, text: str) -> tuple[pd.DataFrame, Any]:
+    """The columns of `terms`, and the formula library's memory of how they were coded."""
     from formulaic import model_matrix
+
+    with _computing(terms, text):
+        columns: Any = model_matrix(terms, frame, context={"sqrt": np.sqrt}, na_action="ignore")
+    return _finite(columns), columns.model_spec
+
+
+def recoded(spec: Any, frame: pd.DataFrame, text: str) -> pd.DataFrame:
+    """The columns of new rows, coded as the rows `spec` remembers were."""
+    with _computing(str(spec.formula), text):
+        columns = spec.get_model_matrix(frame, context={"sqrt": np.sqrt})
+    return _finite(columns)
+
+
+@contextmanager
+def _computing(terms: str, text: str) -> Iterator[None]:
+    """The formula library's errors as ours."""
     from formulaic.errors import FormulaicError
 
     try:
         with np.errstate(all="ignore"):
-            columns: Any = model_matrix(terms, frame, context={"sqrt": np.sqrt}, na_action="ignore")
+            yield
     except (FormulaicError, ValueError, TypeError) as error:
         raise FormulaError(
             Problem(
@@ -157,9 +202,12 @@ def matrix(
                 found=str(error).splitlines()[0],
             )
         ) from error
+
+
+def _finite(columns: Any) -> pd.DataFrame:
     values = pd.DataFrame(columns)
     _refuse_infinite(values, computed=True)
-    return values, _levels(columns.model_spec)
+    return values
 
 
 def codes(frame: pd.DataFrame, grouping: Sequence[str]) -> tuple[IntArray, int]:
@@ -181,7 +229,7 @@ def _levels(spec: Any) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _require_columns(formula: Formula, data: pd.DataFrame, names: list[str]) -> None:
+def _require_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> None:
     known = [str(column) for column in data.columns]
     where = f"formula '{formula.text}'"
     problems = [

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 
+from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.estimate import p_two_sided, t_interval
-from alc_stats.records import FloatArray
+from alc_stats.records import SESSION_ONLY, FloatArray
 
 Component = Literal["mean", "log_sd", "between_log_sd"]
+Interval = Literal["confidence", "prediction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Fit:
         "r_squared", "residual_sd", "outcome_mean", "outcome_sd" and the like.
     software : str
         Engine and version that produced the numbers.
+    memory : Memory or None
+        The rows behind the fit, while the session lasts; never stored.
     """
 
     request: Request
@@ -116,6 +120,7 @@ class Fit:
     coding: Coding
     statistics: Mapping[str, float]
     software: str
+    memory: Any = field(default=None, metadata=SESSION_ONLY)
 
     def __post_init__(self) -> None:
         k = len(self.names)
@@ -153,6 +158,68 @@ class Fit:
         limits = t_interval(self.estimates, self.bse.to_numpy(), self.df, level)
         return pd.DataFrame(limits, index=list(self.names), columns=["low", "high"])
 
+    @property
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes by grouping: a row a level, a column a random term.
+
+        Raises
+        ------
+        FitError
+            If the fit cannot be used, has no random part, or does not remember its rows.
+
+        Examples
+        --------
+        >>> from alc_stats.estimators import fit
+        >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8, 2, 4], "g": list("aabbccdd")})
+        >>> fit("y ~ 1 + (1 | g)", data).random_effects["g"].round(3)["Intercept"].to_dict()
+        {'a': -1.99, 'b': -0.221, 'c': 2.875, 'd': -0.663}
+        """
+        from alc_stats.estimators.prediction import random_effects
+
+        return random_effects(self)
+
+    @overload
+    def predict(
+        self,
+        new: pd.DataFrame | None = None,
+        *,
+        random: bool = True,
+        interval: None = None,
+        level: float = 0.95,
+    ) -> pd.Series: ...
+
+    @overload
+    def predict(
+        self,
+        new: pd.DataFrame | None = None,
+        *,
+        random: bool = True,
+        interval: Interval,
+        level: float = 0.95,
+    ) -> pd.DataFrame: ...
+
+    def predict(
+        self,
+        new: pd.DataFrame | None = None,
+        *,
+        random: bool = True,
+        interval: Interval | None = None,
+        level: float = 0.95,
+    ) -> pd.Series | pd.DataFrame:
+        """Predicted outcomes of the rows used or of new rows; see `estimators.prediction`.
+
+        Examples
+        --------
+        >>> from alc_stats.estimators import fit
+        >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8, 2, 4], "g": list("aabbccdd")})
+        >>> m = fit("y ~ 1 + (1 | g)", data)
+        >>> m.predict(pd.DataFrame({"g": ["a", "elsewhere"]})).round(3).tolist()
+        [1.76, 3.75]
+        """
+        from alc_stats.estimators.prediction import predict
+
+        return predict(self, new, random=random, interval=interval, level=level)
+
     def summary(self) -> str:
         """The fit as text, its certificate first."""
         from alc_stats.estimators.summary import summary_text
@@ -163,3 +230,15 @@ class Fit:
         return f"<Fit {self.request.formula!r} ({self.request.engine}): {self.certificate.status}>"
 
     __str__ = summary
+
+
+def require_usable(fit: Fit) -> None:
+    """Raise a FitError with the certificate's verdict unless the fit's numbers may be used."""
+    if not fit.certificate.usable:
+        raise FitError(
+            Problem(
+                "this fit cannot be used",
+                where=f"formula '{fit.request.formula}'",
+                found=fit.certificate.sentence,
+            )
+        )

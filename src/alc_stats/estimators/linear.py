@@ -12,15 +12,26 @@ from scipy import linalg
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.cluster_support import Support, cluster_support
-from alc_stats.estimators.design import Design, Table, build_design, codes, read_table
+from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.cluster_robust import Working
 from alc_stats.estimators.kernels.rank import orthonormal
-from alc_stats.estimators.kernels.sandwich import bias_reduced, satterthwaite
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.estimators.memory import Memory
+from alc_stats.estimators.robust import (
+    ROBUST,
+    Clusters,
+    Directions,
+    cluster_columns,
+    clusters_of,
+    factor_of,
+    robust_df,
+    sandwich,
+)
+from alc_stats.records import FloatArray
 
-Covariance = Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"]
-CLUSTERED = ("cluster", "CR2")
+Covariance = Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"]
+CLUSTERED = ("cluster", *ROBUST)
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error: sums of squares keep
 about 1e-15 of what they are sums of, an SD some digits more or less."""
@@ -39,17 +50,23 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
     units nor the centring of a column can cost digits. With prior weights these are the columns
     times the weights' roots.
     """
-    extra = [name for name in (request.cluster, request.weights) if name]
-    table = read_table(formula, data, extra)
+    columns = cluster_columns(request.cluster, data) if request.cluster else []
+    table = read_table(formula, data, [*columns, *([request.weights] if request.weights else [])])
     design = build_design(formula, table)
-    groups, level = _clusters(table, request)
+    clusters = (
+        clusters_of(table, request.cluster, columns, f"formula '{request.formula}'")
+        if columns
+        else None
+    )
     root = _root_weights(table, request)
     support = Support(np.zeros(len(design.names), dtype=bool))
-    if level is not None:
-        support = cluster_support(design.X, design.names, level, request=request, root=root)
+    if clusters is not None:
+        support = cluster_support(
+            design.X, design.names, clusters.level, request=request, root=root
+        )
     Q, R = orthonormal(design.X * root[:, None])
-    result = _least_squares(design.y, Q, root, request, level)
-    vcov, df = _covariance(result, Q, R, request, level)
+    result = _least_squares(design.y, Q, root, request, clusters)
+    vcov, df, directions = _covariance(result, Q, R, request, clusters)
     return Fit(
         request=request,
         names=design.names,
@@ -59,11 +76,12 @@ def fit_linear(formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
         components=design.components,
         random=(),
         loglik=float(result.llf),
-        counts=table.counts(groups),
+        counts=table.counts({clusters.name: clusters.number} if clusters else {}),
         certificate=replace(_certificate(design, root, result), notes=support.notes),
         coding=design.coding,
         statistics=design.statistics() | _quality(design.y, Q, root, result),
         software=_software(request),
+        memory=Memory(formula, table, design, robust=directions),
     )
 
 
@@ -75,14 +93,15 @@ def _root_weights(table: Table, request: Request) -> FloatArray:
 
 
 def _least_squares(
-    y: FloatArray, Q: FloatArray, root: FloatArray, request: Request, level: IntArray | None
+    y: FloatArray, Q: FloatArray, root: FloatArray, request: Request, clusters: Clusters | None
 ) -> Any:
     import statsmodels.api as sm
 
     model = sm.WLS(y, Q / root[:, None], weights=root**2) if request.weights else sm.OLS(y, Q)
-    if request.covariance == "cluster":
-        return model.fit(cov_type="cluster", cov_kwds={"groups": level, "use_correction": True})
-    if request.covariance in ("model", "CR2"):
+    if request.covariance == "cluster" and clusters is not None:
+        groups = {"groups": clusters.level, "use_correction": True}
+        return model.fit(cov_type="cluster", cov_kwds=groups)
+    if request.covariance == "model" or request.covariance in ROBUST:
         return model.fit()
     if request.covariance in ("HC2", "HC3"):
         _refuse_full_leverage(Q, request)
@@ -90,37 +109,31 @@ def _least_squares(
 
 
 def _covariance(
-    result: Any, Q: FloatArray, R: FloatArray, request: Request, level: IntArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Covariance in the units of the columns, and every coefficient's degrees of freedom."""
+    result: Any, Q: FloatArray, R: FloatArray, request: Request, clusters: Clusters | None
+) -> tuple[FloatArray, FloatArray, Directions | None]:
+    """Covariance in the units of the columns, every coefficient's df, and the sandwich if any."""
+    directions = None
     inverse = linalg.solve_triangular(R, np.eye(R.shape[0]))
-    if request.covariance == "CR2" and level is not None:
-        root_n = np.sqrt(Q.shape[0])
-        reduced = bias_reduced(Q / root_n, result.resid, level)
-        vcov = inverse @ (reduced.covariance / Q.shape[0]) @ inverse.T
-        own_df = np.array([satterthwaite(reduced, row) for row in inverse])
+    if request.covariance in ROBUST and clusters is not None:
+        none = np.empty((len(Q), 0))
+        model = Working(Q, result.resid, clusters.level, none.astype(np.int64), none)
+        robust = sandwich(model, request.covariance, clusters, f"formula '{request.formula}'")
+        covariance = robust.covariance * factor_of(request.covariance, clusters.number)
+        df = robust_df(robust, inverse, request.df)
+        directions = Directions(robust, inverse)
     else:
-        vcov = inverse @ np.asarray(result.cov_params()) @ inverse.T
-        own_df = np.full(R.shape[0], float(result.df_resid))
-    if request.df == "clusters - 1" and level is not None:
-        own_df = np.full(R.shape[0], float(level.max()))
-    df = np.full(R.shape[0], np.inf) if request.df == "normal" else own_df
-    return (vcov + vcov.T) / 2.0, df
+        covariance = np.asarray(result.cov_params())
+        df = np.full(R.shape[0], _reference(result, request, clusters))
+    vcov = inverse @ covariance @ inverse.T
+    return (vcov + vcov.T) / 2.0, df, directions
 
 
-def _clusters(table: Table, request: Request) -> tuple[dict[str, int], IntArray | None]:
-    if not request.cluster:
-        return {}, None
-    level, number = codes(table.frame, [request.cluster])
-    if number < 2:
-        raise FitError(
-            Problem(
-                f"a clustered covariance needs more than one cluster in '{request.cluster}'",
-                found="1 cluster",
-                where=f"formula '{request.formula}'",
-            )
-        )
-    return {request.cluster: number}, level
+def _reference(result: Any, request: Request, clusters: Clusters | None) -> float:
+    if request.df == "normal":
+        return float("inf")
+    if request.df == "clusters - 1" and clusters is not None:
+        return clusters.number - 1.0
+    return float(result.df_resid)
 
 
 def _refuse_full_leverage(Q: FloatArray, request: Request) -> None:

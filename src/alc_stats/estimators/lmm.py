@@ -24,6 +24,7 @@ from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
 from alc_stats.estimators.kernels.lmm_search import Optimum, search
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.lmm_terms import RandomPart, Term, random_part
+from alc_stats.estimators.memory import Memory
 from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
@@ -172,6 +173,7 @@ def fit_lmm(
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
         software=_software(),
+        memory=Memory(formula, table, design, state),
     )
     return FittedLmm(fit, state)
 

@@ -133,7 +133,7 @@ def _certificate(panel: Panel) -> Certificate:
 def _without_intercept(design: Design) -> Design:
     keep = [j for j, name in enumerate(design.names) if name != "Intercept"]
     names = tuple(design.names[j] for j in keep)
-    return Design(design.y, design.X[:, keep], names, design.coding)
+    return replace(design, X=design.X[:, keep], names=names)
 
 
 def _require_panel(levels: Mapping[str, tuple[IntArray, int]], panel: Panel, where: str) -> None:

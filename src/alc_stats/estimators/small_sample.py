@@ -95,11 +95,26 @@ def satterthwaite_df(state: LmmState, contrasts: FloatArray) -> FloatArray:
     >>> float(satterthwaite_df(fitted.state, np.array([[1.0]])).round(6)[0])
     2.0
     """
-    covariance = variance_parameter_covariance(state)
     directions = contrasts @ state.scales.fixed.basis.back
-    df = np.array([_satterthwaite(state, row, covariance) for row in directions])
+    weights = directions @ state.solution.unscaled
+    variances = np.einsum("ci,ci->c", weights, directions)
+    slopes = _per_parameter(state, np.pad(weights, ((0, 0), (0, 1))))[:, state.optimum.free]
+    gradients = np.column_stack([slopes, variances])
+    df = satterthwaite(variances, gradients, variance_parameter_covariance(state))
     involved = np.where(contrasts != 0.0, boundary_cap(state), np.inf)
     return np.asarray(np.minimum(df, involved.min(axis=1)))
+
+
+def satterthwaite(
+    variances: FloatArray, gradients: FloatArray, covariance: FloatArray
+) -> FloatArray:
+    """Degrees of freedom (c,) of estimated variances (c,).
+
+    `gradients` (c, m) are theirs in parameters of covariance (m, m).
+    """
+    moved = np.einsum("cm,mk,ck->c", gradients, covariance, gradients, optimize=True)
+    unmoved = np.full(len(variances), np.inf)
+    return np.asarray(np.divide(2.0 * variances**2, moved, out=unmoved, where=moved > 0.0))
 
 
 def boundary_cap(state: LmmState) -> FloatArray:
@@ -144,7 +159,7 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     free = state.optimum.free
     sigma2, degrees = state.solution.sigma2, state.solution.degrees
     contrast = state.solution.contrast
-    slope = -_per_parameter(state, contrast)[free] / sigma2
+    slope = -_per_parameter(state, contrast[None])[0, free] / sigma2
     f = int(free.sum())
     hessian = np.empty((f + 1, f + 1))
     hessian[:f, :f] = state.optimum.hessian + np.outer(slope, slope) / degrees
@@ -186,7 +201,10 @@ def kenward_roger_of(state: LmmState) -> KenwardRoger:
 def kenward_roger_df(state: LmmState, contrasts: FloatArray, corrected: KenwardRoger) -> FloatArray:
     """Degrees of freedom of contrasts (c, p) of the coefficients."""
     directions = contrasts @ state.scales.fixed.basis.back
-    return np.array([corrected.df(row) for row in directions])
+    weights = directions @ corrected.unscaled
+    variances = np.einsum("ci,ci->c", weights, directions)
+    slopes = np.einsum("ci,kij,cj->ck", weights, corrected.P, weights, optimize=True)
+    return satterthwaite(variances, slopes, corrected.W)
 
 
 def _containment(state: LmmState, design: Design) -> FloatArray:
@@ -207,22 +225,14 @@ def _containment(state: LmmState, design: Design) -> FloatArray:
     return containment_df(design.X, design.names, groups, outer.codes)[0]
 
 
-def _satterthwaite(state: LmmState, direction: FloatArray, covariance: FloatArray) -> float:
-    weights = state.solution.unscaled @ direction
-    variance = float(direction @ weights)
-    slope = _per_parameter(state, np.append(weights, 0.0))[state.optimum.free]
-    gradient = np.append(slope, variance)
-    return float(2.0 * variance**2 / (gradient @ covariance @ gradient))
-
-
-def _per_parameter(state: LmmState, direction: FloatArray) -> FloatArray:
-    """Derivative (k,) of -direction'(W'V^-1 W) direction in theta, direction (w,) held."""
+def _per_parameter(state: LmmState, directions: FloatArray) -> FloatArray:
+    """Derivatives (c, k) of -d'(W'V^-1 W) d in theta, the directions d (c, w) held."""
     lam = state.objective.template.unpack(state.optimum.theta)
-    slopes = [
-        2.0 * np.einsum("abij,i,j->ab", cross, direction, direction) @ L
-        for cross, L in zip(state.evaluation.cross, lam, strict=True)
-    ]
-    return state.objective.template.pack(tuple(slopes))
+    slopes = []
+    for cross, L in zip(state.evaluation.cross, lam, strict=True):
+        half = np.einsum("abij,cj->abic", cross, directions)
+        slopes.append(2.0 * np.einsum("adic,ci,db->abc", half, directions, L, optimize=True))
+    return np.asarray(state.objective.template.pack(tuple(slopes)).T)
 
 
 def _products(

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from alc_stats.estimators.fit import Fit, VarianceComponent
 
+_SMALLEST_P = 0.00005
+"""A p below this would print as zero, which no p is."""
+
 
 def summary_text(fit: Fit) -> str:
     """Certificate, coefficients, random part, counts; without a usable certificate no numbers.
@@ -59,7 +62,7 @@ def _coefficient_lines(fit: Fit) -> list[str]:
             f"{se:.4g}",
             f"{t:.3f}",
             f"{df:.1f}",
-            f"{p:.4f}",
+            f"{p:.4f}" if p >= _SMALLEST_P else "<.0001",
             f"{low:.5g}",
             f"{high:.5g}",
         ]

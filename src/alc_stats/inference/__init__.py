@@ -1,11 +1,21 @@
 """From a `Fit` to an answer: tables, contrasts, equivalence, multiplicity, decisions.
 
-Everything here is a function of records the estimators return; nothing here fits a model or
-knows where its numbers came from. `models`, `study` and `report` come in; this room looks only
-at `estimators`' records.
+Everything here is a function of records the estimators return. What needs the rows again
+(comparisons, residual checks, profiles) asks the fit's memory for them and refits with the
+estimators' own engine. `models`, `study` and `report` come in; this room looks only at
+`estimators`.
 """
 
+from alc_stats.inference.bootstrap import (
+    BootstrapDraws,
+    Simulator,
+    parametric_bootstrap,
+    simulator,
+)
+from alc_stats.inference.checking import Check, ModelCheck, check, scaled_residuals
+from alc_stats.inference.comparison import ChiSquare, Comparison, compare
 from alc_stats.inference.contrasts import JointTest, contrast, joint
+from alc_stats.inference.correlation import Icc, IccLevel, icc, null_model
 from alc_stats.inference.decision import (
     Criterion,
     Decision,
@@ -24,31 +34,72 @@ from alc_stats.inference.equivalence import (
     non_inferiority_p,
     non_superiority_p,
 )
+from alc_stats.inference.explained import R2, Part, r2
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
+from alc_stats.inference.pairwise import Comparisons, pairwise
+from alc_stats.inference.profile import (
+    ProfileInterval,
+    parameters_of,
+    profile_interval,
+    profile_intervals,
+)
+from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
+from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
 
 __all__ = [
+    "R2",
+    "BootstrapDraws",
+    "Check",
+    "ChiSquare",
+    "Comparison",
+    "Comparisons",
     "Criterion",
     "Decision",
     "EqualSpread",
+    "Icc",
+    "IccLevel",
     "JointTest",
+    "MarginalMeans",
     "MeansEquivalence",
+    "ModelCheck",
+    "Part",
+    "ProfileInterval",
     "Rule",
+    "Simulator",
+    "SmallSampleChoice",
     "Verdict",
+    "WildBootstrap",
     "benjamini_hochberg",
     "brown_forsythe",
+    "check",
     "check_criterion",
+    "compare",
     "conjoin",
     "contrast",
     "decide",
     "equivalence_of_means",
     "equivalence_p",
     "holm",
+    "icc",
     "joint",
+    "marginal_means",
     "non_inferiority_p",
     "non_superiority_p",
     "not_tested",
+    "null_model",
     "own_p",
+    "pairwise",
+    "parameters_of",
+    "parametric_bootstrap",
+    "profile_interval",
+    "profile_intervals",
+    "r2",
+    "scaled_residuals",
+    "simulator",
+    "small_sample_choice",
     "tidy",
+    "wild_cluster_bootstrap",
 ]

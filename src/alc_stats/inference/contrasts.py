@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from alc_stats.errors import FitError, FormulaError, Problem, did_you_mean
+from alc_stats.estimators.combination import combine, denominator
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.estimators.fit import Component, Fit
-from alc_stats.inference.tidy import require_usable
+from alc_stats.estimators.fit import Component, Fit, require_usable
 from alc_stats.records import FloatArray
 
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
@@ -63,8 +63,10 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
     Returns
     -------
     Estimate
-        Named as written. Its degrees of freedom are the smallest among the coefficients
-        involved, which is exact when they agree and conservative otherwise.
+        Named as written. Its degrees of freedom are those of the very combination
+        (Satterthwaite's or Kenward and Roger's for mixed models, CR2's for clustered least
+        squares) as long as the fit remembers its rows; read from disk, the smallest among the
+        coefficients involved, which is exact when they agree and conservative otherwise.
 
     Raises
     ------
@@ -83,17 +85,16 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
     """
     require_usable(fit)
     line = _read(expression, fit, component)
-    involved = line.weights != 0.0
-    if not involved.any():
+    if not line.weights.any():
         raise FormulaError(
             Problem("no coefficient is left in the contrast", where=f"'{expression}'")
         )
-    variance = float(line.weights @ fit.vcov @ line.weights)
+    combined = combine(fit, line.weights[None])
     return Estimate(
         name=expression,
-        value=float(line.weights @ fit.estimates) + line.constant,
-        se=float(np.sqrt(max(variance, 0.0))),
-        df=float(fit.df[involved].min()),
+        value=float(combined.values[0]) + line.constant,
+        se=float(combined.se[0]),
+        df=float(combined.df[0]),
         unit=_UNITS[component],
     )
 
@@ -101,7 +102,9 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
 def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> JointTest:
     """F test that every coefficient (or contrast) in `terms` is zero.
 
-    The denominator degrees of freedom are the smallest among the coefficients involved.
+    Mixed models have Satterthwaite's denominator degrees of freedom (Fai and Cornelius 1996), or
+    Kenward and Roger's (1997) with their scaled F, as long as the fit remembers its rows; otherwise
+    they are the smallest among the coefficients involved.
 
     Raises
     ------
@@ -109,6 +112,15 @@ def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> J
         If the fit's certificate is not usable, or the terms are not linearly independent.
     FormulaError
         For unknown names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alc_stats.estimators import fit
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3, 6, 8], "arm": ["a", "a", "b", "b", "c", "c"]})
+    >>> test = joint(fit("y ~ arm", data), ["arm[T.b]", "arm[T.c]"])
+    >>> round(test.statistic, 3), test.df1, test.df2
+    (15.5, 2, 3.0)
     """
     require_usable(fit)
     lines = [_read(term, fit, component) for term in terms]
@@ -123,14 +135,14 @@ def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> J
                 way_out="Leave out those that follow from the others.",
             )
         )
-    df2 = float(fit.df[np.any(L != 0.0, axis=0)].min())
-    statistic = float(value @ np.linalg.solve(covariance, value)) / len(lines)
+    below = denominator(fit, L)
+    statistic = below.scale * float(value @ np.linalg.solve(covariance, value)) / len(lines)
     p = (
-        stats.f.sf(statistic, len(lines), df2)
-        if np.isfinite(df2)
+        stats.f.sf(statistic, len(lines), below.df)
+        if np.isfinite(below.df)
         else stats.chi2.sf(statistic * len(lines), len(lines))
     )
-    return JointTest(tuple(terms), statistic, len(lines), df2, float(p))
+    return JointTest(tuple(terms), statistic, len(lines), below.df, float(p))
 
 
 def _read(expression: str, fit: Fit, component: Component) -> _Line:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from alc_stats.errors import FitError, Problem
-from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.fit import Fit, require_usable
 
 COLUMNS = ("term", "component", "estimate", "se", "statistic", "df", "p", "low", "high")
 
@@ -34,15 +33,3 @@ def tidy(fit: Fit, *, level: float = 0.95) -> pd.DataFrame:
         "high": limits["high"].to_numpy(),
     }
     return pd.DataFrame(columns, columns=list(COLUMNS))
-
-
-def require_usable(fit: Fit) -> None:
-    """Raise a FitError with the certificate's verdict unless the fit's numbers may be used."""
-    if not fit.certificate.usable:
-        raise FitError(
-            Problem(
-                "this fit cannot be used",
-                where=f"formula '{fit.request.formula}'",
-                found=fit.certificate.sentence,
-            )
-        )

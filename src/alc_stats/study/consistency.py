@@ -177,7 +177,7 @@ def _model(study: Study, columns: Columns, model: ModelDeclared) -> Iterator[Pro
         yield Problem(
             "a panel model has both entity and time", where=f"{study.study.id}/study.toml, {where}"
         )
-    if model.covariance in ("cluster", "CR2") and not model.cluster:
+    if model.covariance.startswith(("cluster", "CR")) and not model.cluster:
         yield Problem(
             f'covariance = "{model.covariance}" needs a cluster column',
             where=f"{study.study.id}/study.toml, {where}",

@@ -77,7 +77,9 @@ class ModelDeclared:
     label: str
     table: str
     formula: str
-    covariance: Literal["model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2"] = "model"
+    covariance: Literal[
+        "model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"
+    ] = "model"
     cluster: str = ""
     df: Literal["", "normal", "residual", "clusters - 1"] = ""
     method: Literal["REML", "ML"] = "REML"

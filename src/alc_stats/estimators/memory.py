@@ -1,0 +1,83 @@
+"""What a fit remembers in the session that made it, for predictions and inference afterwards.
+
+A stored fit holds numbers only; what needs the rows again (predictions, random effects, marginal
+means, robust covariances, bootstraps, residual checks) asks for the memory and says so when it is
+gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.design import Design, Table
+from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.formula import Formula
+
+if TYPE_CHECKING:
+    from alc_stats.estimators.lmm import LmmState
+    from alc_stats.estimators.robust import Directions
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Memory:
+    """The rows a fit used and how they became numbers.
+
+    Attributes
+    ----------
+    formula : Formula
+    table : Table
+        The complete rows of the needed columns.
+    design : Design
+        y (n,) and X (n, p) as fitted.
+    state : LmmState or None
+        Of a mixed model fitted by our own engine.
+    robust : Directions or None
+        Of a cluster-robust covariance that knows the degrees of freedom of any combination.
+    """
+
+    formula: Formula
+    table: Table
+    design: Design
+    state: LmmState | None = None
+    robust: Directions | None = None
+
+
+def memory_of(fit: Fit) -> Memory:
+    """The fit's memory.
+
+    Raises
+    ------
+    FitError
+        If the fit was read from disk or made by an engine that keeps none.
+    """
+    if not isinstance(fit.memory, Memory):
+        raise FitError(
+            Problem(
+                "this fit does not remember its rows",
+                where=f"fit of '{fit.request.formula}' by {fit.request.engine}",
+                way_out="Fit it again in this session with alc_stats.fit and the default engine.",
+            )
+        )
+    return fit.memory
+
+
+def mixed_state(fit: Fit) -> LmmState:
+    """The state of a mixed model fitted by our own engine.
+
+    Raises
+    ------
+    FitError
+        If there is none.
+    """
+    state = memory_of(fit).state
+    if state is None:
+        raise FitError(
+            Problem(
+                "the model has no random terms of our own engine",
+                where=f"fit of '{fit.request.formula}' by {fit.request.engine}",
+                way_out='Add a term such as (1 | person), with engine="auto".',
+            )
+        )
+    return state

@@ -1,0 +1,371 @@
+"""Parametric bootstrap of a mixed model: outcomes from the fit, refitted, again and again."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.estimators.design import Design
+from alc_stats.estimators.fit import Fit, require_usable
+from alc_stats.estimators.lmm import LmmState, fit_arrays
+from alc_stats.estimators.lmm_certificate import certify
+from alc_stats.estimators.memory import memory_of, mixed_state
+from alc_stats.records import FloatArray
+
+Statistic = Callable[[LmmState], Mapping[str, float]]
+"""Numbers by name, computed from one refit; the same names every time."""
+_CHUNKS_A_WORKER = 8
+_MOST_FAILURES = 0.5
+"""Beyond this share of failed refits the rest are no sample of anything."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BootstrapDraws:
+    """The refits of a parametric bootstrap.
+
+    Attributes
+    ----------
+    names : tuple of str, length k
+    observed : array (k,)
+        The statistics of the fit itself.
+    draws : array (n, k)
+        One row a simulated outcome; nan where the refit failed.
+    failures : mapping of str to int
+        Why refits failed, and how many.
+    seed : int
+    """
+
+    names: tuple[str, ...]
+    observed: FloatArray
+    draws: FloatArray
+    failures: Mapping[str, int]
+    seed: int
+
+    @property
+    def failed(self) -> int:
+        """Refits without an answer."""
+        return sum(self.failures.values())
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard deviations of the draws."""
+        return pd.Series(np.nanstd(self.draws, axis=0, ddof=1), list(self.names), name="se")
+
+    @property
+    def bias(self) -> pd.Series:
+        """Means of the draws less the observed."""
+        mean = np.nanmean(self.draws, axis=0)
+        return pd.Series(mean - self.observed, list(self.names), name="bias")
+
+    def conf_int(
+        self, level: float = 0.95, *, kind: Literal["percentile", "basic"] = "percentile"
+    ) -> pd.DataFrame:
+        """Intervals, columns `low` and `high`.
+
+        "percentile" takes the draws' quantiles, "basic" mirrors them about the observed value
+        (Davison and Hinkley 1997, section 5.2); of N draws the q quantile is the one of rank
+        (N + 1) q, interpolated. A mirrored limit of a standard deviation may be negative.
+
+        Raises
+        ------
+        DeclarationError
+            For an unknown kind, or a level the draws are too few for.
+        """
+        tail = (1.0 - level) / 2.0
+        usable = self.draws[~np.isnan(self.draws).any(axis=1)]
+        _require_enough(len(usable), tail, level, kind)
+        limits = np.quantile(usable, [tail, 1.0 - tail], axis=0, method="weibull").T
+        if kind == "basic":
+            limits = 2.0 * self.observed[:, None] - limits[:, ::-1]
+        return pd.DataFrame(limits, index=list(self.names), columns=["low", "high"])
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Simulator:
+    """Outcomes as a fitted model would have them.
+
+    Attributes
+    ----------
+    mean : array (n,)
+        X coefficients.
+    loadings : tuple of arrays (n, q)
+        Z times the covariance factor of every grouping.
+    state : LmmState
+    """
+
+    mean: FloatArray
+    loadings: tuple[FloatArray, ...]
+    state: LmmState
+
+    def outcome(self, rng: np.random.Generator) -> FloatArray:
+        """One outcome (n,): new random effects at every level, new residuals."""
+        y = self.mean + self.state.sigma * rng.standard_normal(len(self.mean))
+        for factor, loads in zip(self.state.random.factors, self.loadings, strict=True):
+            effects = rng.standard_normal((factor.levels, factor.size))
+            y += np.einsum("nq,nq->n", loads, effects[factor.codes])
+        return np.asarray(y)
+
+
+def simulator(state: LmmState, design: Design) -> Simulator:
+    """Outcomes of a fitted model on its own rows.
+
+    Raises
+    ------
+    FitError
+        For a fit with prior weights, which a state does not keep.
+    """
+    if state.scales.log_weight != 0.0:
+        raise FitError(
+            Problem(
+                "a fit with prior weights cannot be simulated",
+                way_out="Use cluster-robust covariances for it.",
+            )
+        )
+    loadings = tuple(
+        factor.Z @ (state.sigma * state.relative_factor(f))
+        for f, factor in enumerate(state.random.factors)
+    )
+    return Simulator(design.X @ state.coefficients, loadings, state)
+
+
+def parametric_bootstrap(
+    fit: Fit,
+    *,
+    statistic: Statistic | None = None,
+    n: int = 999,
+    seed: int,
+    workers: int = 1,
+) -> BootstrapDraws:
+    """Simulate outcomes from a mixed model, refit it to each, and keep what a statistic says.
+
+    Every replicate has a random stream of its own, so the answer does not depend on the number of
+    workers.
+
+    Parameters
+    ----------
+    fit : Fit
+        A mixed model of our own engine, fitted in this session.
+    statistic : callable, optional
+        From an `LmmState` to numbers by name, such as
+        ``lambda state: {"ratio": state.covariance(0)[0, 0] / state.sigma**2}``; by default all
+        coefficients, standard deviations and correlations (0 where an SD is at zero). Workers
+        need a function defined at the top of a module.
+    n : int
+        Replicates.
+    seed : int
+    workers : int
+        Processes; the rows are sent to each.
+
+    Returns
+    -------
+    BootstrapDraws
+        A refit that fails, or does not reach an optimum, is a row of nan, counted with its reason,
+        and warned of.
+
+    Raises
+    ------
+    DeclarationError
+        For less than one replicate or worker, or a statistic other processes cannot find.
+    FitError
+        If the fit is unusable, not a mixed model or without memory, or half of the refits fail.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from alc_stats.estimators import fit
+    >>> rng = np.random.default_rng(1)
+    >>> data = pd.DataFrame({"g": np.repeat(list("abcdefgh"), 6)})
+    >>> data["y"] = np.repeat(rng.normal(size=8), 6) + rng.normal(size=48)
+    >>> parametric_bootstrap(fit("y ~ 1 + (1 | g)", data), n=19, seed=1).names
+    ('Intercept', 'SD of Intercept | g', 'SD of the residual')
+    """
+    _check(statistic, n, workers)
+    require_usable(fit)
+    state, design = mixed_state(fit), memory_of(fit).design
+    asked = statistic or functools.partial(estimates, names=design.names)
+    observed = asked(state)
+    job = _Job(simulator(state, design), design, asked, tuple(observed))
+    rows, failures = _replicates(job, np.random.SeedSequence(seed).spawn(n), workers)
+    _tell(failures, n)
+    return BootstrapDraws(
+        job.names, np.array(list(observed.values()), dtype=float), rows, dict(failures), seed
+    )
+
+
+def estimates(state: LmmState, *, names: Sequence[str]) -> dict[str, float]:
+    """Coefficients, standard deviations, correlations and the residual's SD of a mixed model."""
+    found = dict(zip(names, state.coefficients.tolist(), strict=True))
+    for term in state.random.terms:
+        own = state.covariance(term.factor)[term.columns, term.columns]
+        sds = np.sqrt(np.diag(own))
+        for name, sd in zip(term.names, sds, strict=True):
+            found[f"SD of {name} | {term.group}"] = float(sd)
+        if term.correlated:
+            found |= _correlations(term.group, term.names, own, sds)
+    return found | {"SD of the residual": state.sigma}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _Job:
+    """What a replicate needs, sent whole to other processes."""
+
+    simulator: Simulator
+    design: Design
+    statistic: Statistic
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """One replicate: its statistics, or why there are none."""
+
+    values: tuple[float, ...]
+    failure: str = ""
+
+
+def _replicates(
+    job: _Job, seeds: Sequence[np.random.SeedSequence], workers: int
+) -> tuple[FloatArray, Counter[str]]:
+    from tqdm import tqdm
+
+    rows = np.full((len(seeds), len(job.names)), np.nan)
+    failures: Counter[str] = Counter()
+    bar = tqdm(total=len(seeds), desc="bootstrap", leave=False, disable=None, delay=1.0)
+    with bar:
+        for i, outcome in enumerate(_outcomes(job, seeds, workers)):
+            if outcome.failure:
+                failures[outcome.failure] += 1
+            else:
+                rows[i] = outcome.values
+            bar.update()
+    return rows, failures
+
+
+def _outcomes(
+    job: _Job, seeds: Sequence[np.random.SeedSequence], workers: int
+) -> Iterator[_Outcome]:
+    """Every replicate in the order of the seeds, here or in other processes."""
+    if workers == 1:
+        yield from map(functools.partial(_one, job), seeds)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    size = max(1, -(-len(seeds) // (_CHUNKS_A_WORKER * workers)))
+    chunks = [seeds[first : first + size] for first in range(0, len(seeds), size)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for found in pool.map(functools.partial(_several, job), chunks):
+            yield from found
+
+
+def _several(job: _Job, seeds: Iterable[np.random.SeedSequence]) -> list[_Outcome]:
+    return [_one(job, seed) for seed in seeds]
+
+
+def _one(job: _Job, seed: np.random.SeedSequence) -> _Outcome:
+    y = job.simulator.outcome(np.random.default_rng(seed))
+    original = job.simulator.state
+    try:
+        state = fit_arrays(replace(job.design, y=y), original.random, reml=original.objective.reml)
+    except FitError as error:
+        return _Outcome((), error.problems[0].what)
+    except np.linalg.LinAlgError as error:
+        return _Outcome((), f"linear algebra: {error}")
+    names = tuple(str(k) for k in range(len(state.optimum.theta)))
+    verdict = certify(state.optimum, names, boundary=(), digits=15.0)
+    if not verdict.usable:
+        return _Outcome((), verdict.status.replace("_", " "))
+    found = job.statistic(state)
+    if tuple(found) != job.names:
+        raise DeclarationError(
+            Problem(
+                "the statistic does not name the same numbers every time",
+                where="parametric_bootstrap(statistic=...)",
+                found=", ".join(found),
+                allowed=", ".join(job.names),
+            )
+        )
+    return _Outcome(tuple(float(value) for value in found.values()))
+
+
+def _correlations(
+    group: str, names: Sequence[str], covariance: FloatArray, sds: FloatArray
+) -> dict[str, float]:
+    pairs = [(i, j) for j in range(len(sds)) for i in range(j)]
+    return {
+        f"correlation of {names[i]}, {names[j]} | {group}": float(
+            np.clip(covariance[i, j] / (sds[i] * sds[j]), -1.0, 1.0) if sds[i] * sds[j] > 0 else 0.0
+        )
+        for i, j in pairs
+    }
+
+
+def _check(statistic: Statistic | None, n: int, workers: int) -> None:
+    where = "parametric_bootstrap({}=...)"
+    problems = [
+        Problem(f"the bootstrap needs at least one {what}", where=where.format(name), found=str(x))
+        for what, name, x in (("replicate", "n", n), ("worker", "workers", workers))
+        if x < 1
+    ]
+    place = getattr(statistic, "__qualname__", "")
+    if workers > 1 and ("<lambda>" in place or "<locals>" in place):
+        problems.append(
+            Problem(
+                "other processes cannot find the statistic",
+                where=where.format("statistic"),
+                found=place,
+                way_out="Define it with def at the top of a module, or use workers=1.",
+            )
+        )
+    if problems:
+        raise DeclarationError(*problems)
+
+
+def _require_enough(draws: int, tail: float, level: float, kind: str) -> None:
+    problems = []
+    if kind not in ("percentile", "basic"):
+        problems.append(
+            Problem(
+                f"unknown kind '{kind}'", where="conf_int(kind=...)", allowed="percentile, basic"
+            )
+        )
+    if not 0.0 < level < 1.0 or tail * (draws + 1) < 1.0 - 1e-9:
+        problems.append(
+            Problem(
+                f"the draws are too few for {level:.3g} intervals",
+                where="conf_int(level=...)",
+                found=f"{draws} usable draws",
+                way_out="Draw more, or lower the level.",
+            )
+        )
+    if problems:
+        raise DeclarationError(*problems)
+
+
+def _tell(failures: Counter[str], n: int) -> None:
+    """Say what failed; refuse if too much did."""
+    failed = sum(failures.values())
+    if failed == 0:
+        return
+    reasons = "; ".join(f"{count} times: {reason}" for reason, count in failures.most_common())
+    if failed > _MOST_FAILURES * n:
+        raise FitError(
+            Problem(
+                "most refits of the bootstrap failed",
+                found=f"{failed} of {n} ({reasons})",
+                way_out="Simplify the random part.",
+            )
+        )
+    warnings.warn(
+        f"{failed} of {n} refits of the bootstrap failed and are left out ({reasons})",
+        RuntimeWarning,
+        stacklevel=3,
+    )

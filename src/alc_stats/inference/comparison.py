@@ -1,0 +1,424 @@
+"""Likelihood-ratio tests of nested models that know where variances end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.fit import Fit, require_usable
+from alc_stats.estimators.kernels.lmm_basis import Basis, joint_basis
+from alc_stats.inference.draws import (
+    Fitted,
+    fitted,
+    monte_carlo_p,
+    progress,
+    require_draws,
+    stream_of,
+)
+from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
+from alc_stats.records import FloatArray, Number, Phrase
+
+Null = Literal["chi-square", "chi-bar-square", "bound"]
+
+_AGAINST: dict[Null, str] = {
+    "chi-square": "against a chi-square, df = {added}",
+    "chi-bar-square": "against equal parts of chi-squares, df = {fewer} and {added}, because a "
+    "variance cannot be negative",
+    "bound": "at most, against equal parts of chi-squares, df = {fewer} and {added}, because "
+    "several variances are added that cannot be negative",
+}
+_WITHIN = 1e-7
+"""A column whose part outside the other columns is below this share of it is theirs."""
+_SAME_CODING = 1e-8
+"""Restricted log-likelihoods of two codings that differ by less are the same."""
+_ROUNDING = 1e-10
+"""Per row: log-likelihoods closer than this are equal."""
+_WORSE = 1e-6
+"""Per row: a larger model below the smaller by more than this has not been maximised."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChiSquare:
+    """One part of a mixture: a chi-square and its weight; df 0 is always zero."""
+
+    df: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A likelihood-ratio test of a smaller model within a larger one.
+
+    Attributes
+    ----------
+    smaller, larger : str
+        The two formulas.
+    method : {"ML", "REML"}
+        The likelihood compared.
+    statistic : float
+        Twice the difference of the log-likelihoods, not below zero.
+    added : int
+        Parameters the larger model adds: coefficients, variances, covariances.
+    null : {"chi-square", "chi-bar-square", "bound"}
+        Distribution behind `p`. "bound": several variances are added at once; the true mixture
+        has weights that depend on the design, and p is not larger than stated.
+    mixture : tuple of ChiSquare
+    p : float
+        Under the mixture, for many groups.
+    sentence : Phrase
+    p_bootstrap : float or None
+        Share of outcomes drawn from the smaller model with at least this statistic.
+    monte_carlo_error : float or None
+        Standard error of `p_bootstrap`.
+    draws : int
+        Outcomes drawn.
+    """
+
+    smaller: str
+    larger: str
+    method: Literal["ML", "REML"]
+    statistic: float
+    added: int
+    null: Null
+    mixture: tuple[ChiSquare, ...]
+    p: float
+    sentence: Phrase
+    p_bootstrap: float | None = None
+    monte_carlo_error: float | None = None
+    draws: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two fits in order of size, and the models behind them."""
+
+    smaller: Fit
+    larger: Fit
+    inner: Fitted
+    outer: Fitted
+
+    @property
+    def reml(self) -> bool:
+        return self.outer.reml
+
+    def swapped(self) -> _Pair:
+        return _Pair(self.larger, self.smaller, self.outer, self.inner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nesting:
+    """What the larger model adds; `outside` names what of the smaller it lacks."""
+
+    columns: int
+    outside: tuple[str, ...]
+    random: CovarianceNesting
+
+    @property
+    def nested(self) -> bool:
+        return not self.outside and not self.random.outside
+
+    @property
+    def added(self) -> int:
+        return self.columns + self.random.added
+
+
+def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = None) -> Comparison:
+    """Likelihood-ratio test of two nested models, in either order.
+
+    A variance cannot be negative, so the statistic of an added variance is not a chi-square: with
+    one variance and c other parameters added it is half a chi-square with c and half one with
+    c + 1 degrees of freedom (Self and Liang 1987; Stram and Lee 1994, case 3). For several
+    variances at once the mixture's weights depend on the design; 0.5 chi2_(d-1) + 0.5 chi2_d for
+    d added parameters bounds p from above, because the parameters' cone lies within a half space.
+    All of this is for many groups and holds where the smaller model's own variances are not zero;
+    the parametric bootstrap needs neither.
+
+    Parameters
+    ----------
+    first, second : Fit
+        Of the same rows and outcome, by the same method, neither with a robust covariance. A
+        least-squares fit may be the smaller one: it is given the likelihood of the other.
+    bootstrap : int
+        Outcomes to draw from the smaller model, both models refitted to each; 0 for none.
+    seed : int, optional
+        Of those draws; needed with `bootstrap`. The same seed gives the same numbers.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DeclarationError
+        For a bootstrap without a seed or a negative number of draws.
+    FitError
+        If the fits differ in rows or outcome, mix ML and REML, are not nested, are the same
+        model, or are REML fits whose fixed columns differ: their restricted likelihoods are of
+        different data.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alc_stats.estimators import fit
+    >>> data = pd.DataFrame({"y": [4.0, 6, 5, 9, 8, 10, 2, 3, 1], "g": list("aaabbbccc")})
+    >>> test = compare(fit("y ~ 1", data), fit("y ~ 1 + (1 | g)", data))
+    >>> [(part.df, part.weight) for part in test.mixture], round(test.p, 4)
+    ([(0, 0.5), (1, 0.5)], 0.0004)
+    """
+    require_draws(bootstrap, seed, "compare")
+    pair = _pair(first, second)
+    _refuse_other_rows(pair)
+    pair, nesting = _ordered(pair)
+    _refuse_other_columns(pair, nesting)
+    statistic = _statistic(pair.inner, pair.outer)
+    null, mixture = _mixture(nesting)
+    p = _upper_tail(statistic, mixture)
+    p_bootstrap, error = None, None
+    if bootstrap and seed is not None:
+        p_bootstrap, error = _bootstrap(pair, statistic, bootstrap, seed)
+    return Comparison(
+        smaller=pair.smaller.request.formula,
+        larger=pair.larger.request.formula,
+        method="REML" if pair.reml else "ML",
+        statistic=statistic,
+        added=nesting.added,
+        null=null,
+        mixture=mixture,
+        p=p,
+        sentence=_sentence(pair, statistic, mixture, null, p, p_bootstrap, bootstrap),
+        p_bootstrap=p_bootstrap,
+        monte_carlo_error=error,
+        draws=bootstrap,
+    )
+
+
+def _pair(first: Fit, second: Fit) -> _Pair:
+    """Both fits with one likelihood, the one with fewer parameters first."""
+    for fit in (first, second):
+        require_usable(fit)
+        _refuse_robust(fit)
+    methods = {fit.request.method for fit in (first, second) if fit.random}
+    if len(methods) == 2:
+        raise FitError(
+            Problem(
+                "a likelihood and a restricted likelihood cannot be compared",
+                found=f"{first.request.method} and {second.request.method}",
+                way_out='Fit both with the same method, such as method="ML".',
+            )
+        )
+    reml = methods == {"REML"}
+    return _Pair(first, second, fitted(first, reml=reml), fitted(second, reml=reml))
+
+
+def _refuse_robust(fit: Fit) -> None:
+    if fit.request.covariance != "model":
+        raise FitError(
+            Problem(
+                "a likelihood ratio does not see a robust covariance",
+                where=f"fit of '{fit.request.formula}'",
+                found=f"covariance '{fit.request.covariance}'",
+                way_out="Test the coefficients with alc_stats.inference.joint, or fit without it.",
+            )
+        )
+
+
+def _refuse_other_rows(pair: _Pair) -> None:
+    a, b = pair.inner.design, pair.outer.design
+    if a.coding.outcome != b.coding.outcome and not np.array_equal(a.y, b.y):
+        raise FitError(
+            Problem(
+                "the models have different outcomes",
+                found=f"{a.coding.outcome} and {b.coding.outcome}",
+                way_out="Likelihoods of different outcomes cannot be compared.",
+            )
+        )
+    if len(a.y) != len(b.y) or not np.array_equal(a.y, b.y):
+        raise FitError(
+            Problem(
+                "the models were not fitted to the same rows",
+                found=f"{len(a.y)} and {len(b.y)} rows"
+                + (" with other outcomes" if len(a.y) == len(b.y) else ""),
+                way_out="Drop the rows that either model lacks, in the same order, and fit both.",
+            )
+        )
+
+
+def _ordered(pair: _Pair) -> tuple[_Pair, _Nesting]:
+    """The pair with the smaller model first.
+
+    Raises
+    ------
+    FitError
+        If neither model lies within the other, or both do.
+    """
+    forward, backward = _nesting(pair), _nesting(pair.swapped())
+    if forward.nested and backward.nested:
+        raise FitError(
+            Problem(
+                "the two fits are the same model",
+                found=f"'{pair.smaller.request.formula}' and '{pair.larger.request.formula}'",
+            )
+            if not _other_coding(pair)
+            else _coding_problem(pair)
+        )
+    if forward.nested:
+        return pair, forward
+    if backward.nested:
+        return pair.swapped(), backward
+    raise FitError(_not_nested(pair, forward, backward))
+
+
+def _nesting(pair: _Pair) -> _Nesting:
+    a, b = pair.inner.design, pair.outer.design
+    return _Nesting(
+        b.X.shape[1] - a.X.shape[1],
+        _outside(a.X, a.names, b.X),
+        covariance_nesting(pair.inner.random, pair.outer.random, len(a.y)),
+    )
+
+
+def _not_nested(pair: _Pair, forward: _Nesting, backward: _Nesting) -> Problem:
+    def lacks(fit: Fit, nesting: _Nesting) -> str:
+        parts = [f"the columns {', '.join(nesting.outside)}"] if nesting.outside else []
+        groups = ", ".join(f"'{g}'" for g in nesting.random.outside)
+        parts += [f"the covariances over {groups}"] if groups else []
+        return f"'{fit.request.formula}' lacks {' and '.join(parts)} of the other"
+
+    return Problem(
+        "neither model lies within the other",
+        found=f"{lacks(pair.larger, forward)}; {lacks(pair.smaller, backward)}",
+        way_out="Compare each with a model that holds the terms of both.",
+    )
+
+
+def _outside(X: FloatArray, names: tuple[str, ...], span: FloatArray) -> tuple[str, ...]:
+    """Names of the columns of X (n, p) that are no combination of the columns of `span`."""
+    n = len(X)
+    basis = joint_basis(span)
+    Q = _standardised(basis, span) / np.sqrt(n)
+    ones = np.ones(n)
+    centred = np.linalg.norm(ones - Q.T @ (Q @ ones)) < _WITHIN * np.sqrt(n)
+    columns = X - X.mean(axis=0) if centred else X
+    left = np.linalg.norm(columns - Q.T @ (Q @ columns), axis=0)
+    size = np.linalg.norm(columns, axis=0)
+    return tuple(
+        name for name, out, whole in zip(names, left, size, strict=True) if out > _WITHIN * whole
+    )
+
+
+def _standardised(basis: Basis, columns: FloatArray) -> FloatArray:
+    found = np.empty(columns.T.shape)
+    basis.rows(columns, out=found)
+    return found
+
+
+def _refuse_other_columns(pair: _Pair, nesting: _Nesting) -> None:
+    """Restricted likelihoods need one space of fixed columns, coded alike."""
+    if not pair.reml:
+        return
+    if nesting.columns:
+        raise FitError(
+            Problem(
+                "REML fits with different fixed parts cannot be compared: each restricted "
+                "likelihood is of the outcome cleared of its own columns",
+                found=f"{nesting.columns} columns more in '{pair.larger.request.formula}'",
+                way_out='Fit both with method="ML".',
+            )
+        )
+    if _other_coding(pair):
+        raise FitError(_coding_problem(pair))
+
+
+def _other_coding(pair: _Pair) -> bool:
+    return pair.reml and abs(_coding_shift(pair)) > _SAME_CODING
+
+
+def _coding_shift(pair: _Pair) -> float:
+    """What the coding of the same fixed columns adds to the restricted log-likelihood."""
+    return joint_basis(pair.outer.design.X).log_det - joint_basis(pair.inner.design.X).log_det
+
+
+def _coding_problem(pair: _Pair) -> Problem:
+    return Problem(
+        "REML fits that code the same fixed columns differently cannot be compared: the coding "
+        "alone moves the restricted likelihood",
+        found=f"a difference of {abs(2.0 * _coding_shift(pair)):.4g} in the likelihood ratio "
+        "that says nothing about the models",
+        way_out='Write the fixed part alike in both, or fit both with method="ML".',
+    )
+
+
+def _statistic(inner: Fitted, outer: Fitted) -> float:
+    """Twice the difference of the log-likelihoods; rounding is not evidence."""
+    rows = len(inner.design.y)
+    difference = outer.loglik - inner.loglik
+    if difference < -_WORSE * rows:
+        raise FitError(
+            Problem(
+                "the larger model fits worse than the smaller within it",
+                found=f"log-likelihoods {outer.loglik:.6f} and {inner.loglik:.6f}",
+                way_out="Its search has not reached the optimum: rescale its random columns.",
+            )
+        )
+    return 2.0 * difference if difference > _ROUNDING * rows else 0.0
+
+
+def _mixture(nesting: _Nesting) -> tuple[Null, tuple[ChiSquare, ...]]:
+    """The statistic's distribution under the smaller model."""
+    d = nesting.added
+    if not nesting.random.null:
+        return "chi-square", (ChiSquare(d, 1.0),)
+    halves = (ChiSquare(d - 1, 0.5), ChiSquare(d, 0.5))
+    return ("chi-bar-square" if nesting.random.null == (1,) else "bound"), halves
+
+
+def _upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
+    """Probability of at least this statistic."""
+    return float(
+        sum(
+            part.weight
+            * (stats.chi2.sf(statistic, part.df) if part.df else float(statistic <= 0.0))
+            for part in mixture
+        )
+    )
+
+
+def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[float, float]:
+    """P and its error from outcomes of the smaller model, both models refitted to each."""
+    stream, at_least = stream_of(seed, "compare"), 0
+    for _ in progress(draws, "bootstrap"):
+        y = pair.inner.draw(stream)
+        drawn = _statistic(pair.inner.again(y), pair.outer.again(y))
+        at_least += drawn >= statistic
+    return monte_carlo_p(at_least, draws)
+
+
+def _sentence(
+    pair: _Pair,
+    statistic: float,
+    mixture: tuple[ChiSquare, ...],
+    null: Null,
+    p: float,
+    p_bootstrap: float | None,
+    draws: int,
+) -> Phrase:
+    numbers = {
+        "statistic": Number(statistic, "statistic"),
+        "added": Number(mixture[-1].df, "count"),
+        "p": Number(p, "p"),
+    }
+    if null != "chi-square":
+        numbers["fewer"] = Number(mixture[0].df, "count")
+    text = "The likelihood ratio is {statistic} (p = {p} " + _AGAINST[null] + ")"
+    if p_bootstrap is not None:
+        numbers |= {"p_bootstrap": Number(p_bootstrap, "p"), "draws": Number(draws, "count")}
+        text += "; among {draws} outcomes drawn from the smaller model, p = {p_bootstrap}."
+    elif pair.smaller.certificate.status == "boundary":
+        text += "; the smaller model is itself at a boundary, where only a bootstrap's p holds."
+    else:
+        text += "."
+    return Phrase(text, numbers)
