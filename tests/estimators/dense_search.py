@@ -59,6 +59,8 @@ class Dense:
             V, left, rows = K.T @ V @ K, K.T @ self.y, n - p
         else:
             rows = n
+        if not np.isfinite(V).all():
+            return np.inf
         try:
             half = linalg.cholesky(V, lower=True)
         except linalg.LinAlgError:
@@ -135,6 +137,5 @@ def relative_covariance(state: LmmState, n: int) -> np.ndarray:
 
 
 def _holds_constant(X: np.ndarray) -> bool:
-    ones = np.ones(len(X))
-    fitted = X @ np.linalg.lstsq(X / np.linalg.norm(X, axis=0), ones, rcond=None)[0]
-    return bool(np.allclose(fitted, ones))
+    ones, unit = np.ones(len(X)), X / np.linalg.norm(X, axis=0)
+    return bool(np.allclose(unit @ np.linalg.lstsq(unit, ones, rcond=None)[0], ones))
