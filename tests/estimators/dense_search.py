@@ -15,6 +15,8 @@ from scipy import linalg, optimize
 from alc_stats.estimators.lmm import LmmState
 
 START_SIZES = (0.1, 1.0, 3.0)
+NO_COVARIANCE = 1e10
+"""Value where V cannot be factored: finite, so that differences of it are numbers."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class Dense:
         else:
             rows = n
         if not np.isfinite(V).all():
-            return np.inf
+            return NO_COVARIANCE
         try:
             half = linalg.cholesky(V, lower=True)
         except linalg.LinAlgError:
-            return np.inf
+            return NO_COVARIANCE
         if not self.reml:
             X, y = (linalg.solve_triangular(half, a, lower=True) for a in (self.X, self.y))
             left = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
