@@ -15,6 +15,8 @@ from scipy import linalg, optimize
 from alc_stats.estimators.lmm import LmmState
 
 START_SIZES = (0.1, 1.0, 3.0)
+NO_COVARIANCE = 1e10
+"""Value where V cannot be factored: finite, so that differences of it are numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ class Dense:
             V, left, rows = K.T @ V @ K, K.T @ self.y, n - p
         else:
             rows = n
+        if not np.isfinite(V).all():
+            return NO_COVARIANCE
         try:
             half = linalg.cholesky(V, lower=True)
         except linalg.LinAlgError:
-            return np.inf
+            return NO_COVARIANCE
         if not self.reml:
             X, y = (linalg.solve_triangular(half, a, lower=True) for a in (self.X, self.y))
             left = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
@@ -135,6 +139,5 @@ def relative_covariance(state: LmmState, n: int) -> np.ndarray:
 
 
 def _holds_constant(X: np.ndarray) -> bool:
-    ones = np.ones(len(X))
-    fitted = X @ np.linalg.lstsq(X / np.linalg.norm(X, axis=0), ones, rcond=None)[0]
-    return bool(np.allclose(fitted, ones))
+    ones, unit = np.ones(len(X)), X / np.linalg.norm(X, axis=0)
+    return bool(np.allclose(unit @ np.linalg.lstsq(unit, ones, rcond=None)[0], ones))
