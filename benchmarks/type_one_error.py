@@ -187,7 +187,7 @@ def p_value(name: str, state: LmmState, design: Design, own: Prepared) -> float 
             clusters=Clusters("g", own.codes, tuple(map(str, np.unique(own.codes)))),
             kind="CR2",
             df="satterthwaite",
-        )
+        )[0]
     }
     try:
         found = methods.get(name, lambda: adjusted(state, design, name))()

@@ -8,6 +8,8 @@ neither printed nor stored.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -29,6 +31,14 @@ from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
+FEW_ROWS = 500
+"""Tables up to this size are searched twice: two tops were seen in tables of a few dozen rows."""
+FAR_START = 3.0
+"""Where the second search starts: random SDs three times the residual's."""
+_SAME_TOP = 1e-6
+"""Deviances nearer than this are of one top, reached from two sides."""
+_ARRIVED = 1e-8
+"""A search whose Newton step promises less of a drop in deviance than this has arrived."""
 _ZERO_SD = 1e-9
 """A random SD below this share of the residual SD is the rounding of an exact zero."""
 _REPRODUCED = 1e-13
@@ -155,7 +165,8 @@ def fit_lmm(
     state = fit_arrays(
         design, random, reml=request.method == "REML", weights=_weights(table, weights)
     )
-    inference = adjusted(state, design, request.df)
+    with _singularity_told(len(design.y)):
+        inference = adjusted(state, design, request.df)
     components, boundary = _components(state)
     fit = Fit(
         request=request,
@@ -196,8 +207,9 @@ def fit_arrays(
                 way_out="Look for the outcome among the predictors.",
             )
         )
-    optimum = search(problem.objective)
-    evaluation, solution = problem.objective.at(optimum.theta)
+    with _singularity_told(len(design.y)):
+        optimum = _best(problem.objective)
+        evaluation, solution = problem.objective.at(optimum.theta)
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -208,6 +220,35 @@ def fit_arrays(
     return LmmState(
         problem.objective, problem.scales, optimum, evaluation, solution, random, design
     )
+
+
+@contextmanager
+def _singularity_told(rows: int) -> Iterator[None]:
+    """A matrix that cannot be factored is a sentence about the model, not a traceback."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        raise FitError(
+            Problem(
+                "the likelihood cannot be worked out where the search led",
+                found=f"{rows} rows; {error}",
+                way_out="Use a simpler random part, and look at columns that nearly agree.",
+            )
+        ) from error
+
+
+def _best(objective: Objective) -> Optimum:
+    """The optimum; of a small table the better of two searches, since it can have two tops."""
+    found = search(objective)
+    if objective.rows > FEW_ROWS:
+        return found
+    form = objective.template
+    try:
+        other = search(objective, np.where(form.diagonal, FAR_START, 0.0))
+    except np.linalg.LinAlgError:
+        return found
+    better = other.deviance < found.deviance - _SAME_TOP and other.decrement < _ARRIVED
+    return other if better else found
 
 
 def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:
