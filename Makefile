@@ -25,7 +25,8 @@ export MPLBACKEND := Agg
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (about 1 minute)
+analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (half a minute)
+	@echo "alc_stats: running every study whose data are present (about half a minute on 2 cores)"
 	@$(BIN)/alc-stats run analysis/* --out results --paper paper
 
 test: $(STAMP) ## run all tests (about 2 minutes)
