@@ -210,6 +210,8 @@ def fit_arrays(
     with _singularity_told(len(design.y)):
         optimum = _best(problem.objective)
         evaluation, solution = problem.objective.at(optimum.theta)
+        if not np.isfinite(solution.deviance):
+            raise np.linalg.LinAlgError("the deviance is not a number there")
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -224,9 +226,14 @@ def fit_arrays(
 
 @contextmanager
 def _singularity_told(rows: int) -> Iterator[None]:
-    """A matrix that cannot be factored is a sentence about the model, not a traceback."""
+    """A matrix that cannot be factored is a sentence about the model, not a traceback.
+
+    A trial step of the search may leave float64's range: its deviance is then not a number and the
+    step is not taken. Where the search ends, the certificate judges.
+    """
     try:
-        yield
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            yield
     except np.linalg.LinAlgError as error:
         raise FitError(
             Problem(
