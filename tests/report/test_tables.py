@@ -123,3 +123,13 @@ def test_a_note_on_missing_cells_stands_only_where_some_are_missing() -> None:
 def test_a_study_that_did_not_run_has_no_tables_even_of_declared_models() -> None:
     declared = replace(examples.not_run(), models={"m": "Never fitted"})
     assert tables.study_tables(declared) == ()
+
+
+def test_the_notes_of_a_certificate_stand_below_the_table() -> None:
+    result = examples.real_looking()
+    name, fit = next((k, f) for k, f in result.fits.items() if f.certificate.usable)
+    warned = replace(fit.certificate, notes=("2 of 12 clusters carry 83 % of it",))
+    noted = replace(result, fits={**result.fits, name: replace(fit, certificate=warned)})
+    told = f"{result.models[name]}: 2 of 12 clusters carry 83 % of it"
+    assert told in coefficient_table(noted).notes
+    assert told not in coefficient_table(result).notes

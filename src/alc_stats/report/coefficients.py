@@ -218,7 +218,7 @@ def _described(fit: Fit, groups: tuple[str, ...]) -> dict[str, Cell]:
 
 
 def _certificates(result: StudyResult) -> tuple[str, ...]:
-    """What the certificates of fits at a boundary say, and why other fits could not be made."""
+    """What certificates say of boundaries and clusters, and why other fits could not be made."""
     notes = []
     for id_, label in result.models.items():
         fit = result.fits.get(id_)
@@ -226,4 +226,6 @@ def _certificates(result: StudyResult) -> tuple[str, ...]:
             notes.append(f"{label}: {fit.certificate.sentence}")
         elif id_ in result.failures:
             notes.append(f"{label}: {result.failures[id_]}")
+        if fit is not None and fit.certificate.usable:
+            notes.extend(f"{label}: {note}" for note in fit.certificate.notes)
     return tuple(notes)
