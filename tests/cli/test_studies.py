@@ -108,6 +108,14 @@ def test_a_changed_source_stops_its_study(small: Path, tmp_path: Path) -> None:
     assert "not the declared file of source 'people'" in done.stderr
 
 
+def test_a_paper_that_is_not_there_is_refused_before_the_work(small: Path, tmp_path: Path) -> None:
+    done = alc("run", small, "--out", tmp_path / "out", "--paper", "nosuch", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nosuch" in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_study_named_twice_is_refused(small: Path, tmp_path: Path) -> None:
     done = alc("run", small, small, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alc_stats.errors import ChangedSourceError, DeclarationError, OutputError, TableError
-from alc_stats.records import load
+from alc_stats.records import dump, load
 from alc_stats.study import Study, StudyResult, read_study, run_study, write_result
 from alc_stats.study.gathering import Simulated
 from study.conftest import edit, people
@@ -66,6 +66,7 @@ def test_a_missing_source_is_not_run_and_says_how_to_get_it(
     result = run(small)
     assert result.status == "not run"
     assert "people" in result.why_not
+    assert str(small) not in dump(result)
     assert not result.fits
 
 

@@ -82,7 +82,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
     start = time.perf_counter()
     studies = _read_all(chosen.studies)
-    _check_writable(chosen.out)
+    _check_places(chosen.out, chosen.paper)
     print(transcript.header_line(_project(chosen.paper)), flush=True)
     results, broken = [], 0
     for study in studies:
@@ -217,10 +217,13 @@ def _sources(chosen: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_writable(out: Path) -> None:
+def _check_places(out: Path, paper: Path | None) -> None:
     """Refuse before the work what would be refused after it."""
     from alc_stats.files import write_whole
+    from alc_stats.report.paper import check_prose
 
+    if paper is not None:
+        check_prose(paper)
     write_whole(out / ".writable", "")
     (out / ".writable").unlink()
 

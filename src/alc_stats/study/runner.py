@@ -15,7 +15,7 @@ import pandas as pd
 from alc_stats.data.ledger import Ledger
 from alc_stats.errors import ChangedSourceError, SourceError
 from alc_stats.estimators import Fit
-from alc_stats.files import write_whole
+from alc_stats.files import without_machine, write_whole
 from alc_stats.measures.describe import Descriptive, describe
 from alc_stats.records import dump
 from alc_stats.study import numbers as registry
@@ -89,7 +89,7 @@ def run_study(
     except ChangedSourceError:
         raise
     except SourceError as error:
-        return _result(study, "not run", why_not=str(error))
+        return _result(study, "not run", why_not=without_machine(str(error)))
     drawn = Simulated({}, {})
     if study.simulation is not None:
         with clock.step("simulate"):
@@ -157,7 +157,8 @@ def _result(study: Study, status: Literal["run", "not run"], **found: Any) -> St
 
 def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     """Each warning once, as "Category: message"."""
-    return tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
+    texts = (without_machine(f"{w.category.__name__}: {w.message}") for w in caught)
+    return tuple(dict.fromkeys(texts))
 
 
 def _table_one(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Descriptive, ...]:
