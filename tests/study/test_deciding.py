@@ -81,6 +81,18 @@ def test_what_could_not_be_tested_keeps_its_place_in_the_family(decided) -> None
     assert found["lost"].decision.verdict == "not tested"
 
 
+def test_a_p_that_is_no_number_leaves_the_family_as_it_is(decided) -> None:  # type: ignore[no-untyped-def]
+    # an estimate without degrees of freedom is not tested; its nan must not reach the others
+    PARTS["N"] = float("nan")
+    try:
+        found = decided(hypothesis("B"), hypothesis("N"))
+    finally:
+        del PARTS["N"]
+    assert found["N"].decision.verdict == "not tested"
+    assert found["N"].p_adjusted is None
+    assert found["B"].p_adjusted == pytest.approx(2 * p_of(PARTS["B"]), rel=1e-12)
+
+
 def test_a_conjunction_that_adjustment_undoes_is_inconclusive(decided) -> None:  # type: ignore[no-untyped-def]
     found = decided(hypothesis("A"), hypothesis("B"), joined("J", "A", "B"), hypothesis("D"))
     assert found["A"].decision.verdict == "supported"

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -288,15 +289,16 @@ def _as_python(tokens: list[_Token], quoted: dict[str, str]) -> str:
     return " ".join(parts)
 
 
-class _Grammar:
+class _Grammar(ABC):
     """Walks a tree and collects what is not allowed."""
 
     def __init__(self, quoted: dict[str, str]) -> None:
         self.quoted = quoted
         self.found: list[str] = []
 
+    @abstractmethod
     def term(self, node: ast.expr) -> None:
-        raise NotImplementedError
+        """Take one term of the tree, or refuse it."""
 
     def refuse(self, node: ast.AST, why: str = "is not allowed in a formula") -> None:
         piece = ast.unparse(node).replace(" @ ", ":")

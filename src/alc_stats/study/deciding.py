@@ -119,7 +119,8 @@ def _adjusted(study: Study, findings: Findings) -> dict[str, float]:
 
 def _member_p(h: HypothesisDeclared, findings: Findings) -> float | None:
     """The p a member of the family enters with; None where a part could not be tested."""
-    p_values = [findings[name].p for name in (h.all_of or (h.id,))]
+    parts = [findings[name] for name in (h.all_of or (h.id,))]
+    p_values = [None if f.decision.verdict == "not tested" else f.p for f in parts]
     return None if None in p_values else max(p for p in p_values if p is not None)
 
 

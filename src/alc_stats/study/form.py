@@ -64,13 +64,13 @@ def _strict(kind: type, accepted: type | tuple[type, ...]) -> Any:
 
     def structure(value: Any, _: type) -> Any:
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"found {value!r}, must be a {_SPOKEN[kind]}")
+            raise TypeError(f"found {value!r}, must be {_SPOKEN[kind]}")
         return kind(value)
 
     return structure
 
 
-_SPOKEN = {str: "text in quotes", bool: "true or false", int: "whole number", float: "number"}
+_SPOKEN = {str: "text in quotes", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def _problems(errors: Exception, file: str) -> list[Problem]:
