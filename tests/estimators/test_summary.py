@@ -45,4 +45,4 @@ def test_a_fit_that_failed_prints_no_numbers(mixed: Fit, status: str) -> None:
 def test_dispersion_coefficients_say_their_scale(mixed: Fit) -> None:
     components = ("mean", "mean", "log_sd")
     text = dataclasses.replace(mixed, components=components).summary()
-    assert f"log_sd: {mixed.names[2]}" in text
+    assert f"log_sd.{mixed.names[2]}" in text

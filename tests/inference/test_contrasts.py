@@ -103,7 +103,7 @@ def test_components_keep_their_names_apart_and_their_unit(result: Fit) -> None:
     names = (*result.names[:4], "Intercept", "mandate", "x")
     both = dataclasses.replace(result, names=names, components=components)
     assert contrast(both, "mandate").value == result.estimates[1]
-    dispersion = contrast(both, "mandate", component="log_sd")
+    dispersion = contrast(both, "log_sd.mandate")
     assert (dispersion.value, dispersion.unit) == (result.estimates[5], "log SD")
 
 

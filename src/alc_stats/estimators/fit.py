@@ -132,14 +132,20 @@ class Fit:
                 )
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Names, with the unit before those of a spread: `log_sd.week`, `between_log_sd.arm`."""
+        pairs = zip(self.names, self.components, strict=True)
+        return tuple(n if part == "mean" else f"{part}.{n}" for n, part in pairs)
+
+    @property
     def params(self) -> pd.Series:
-        """Coefficients by name."""
-        return pd.Series(self.estimates, index=list(self.names), name="estimate")
+        """Coefficients by label."""
+        return pd.Series(self.estimates, index=list(self.labels), name="estimate")
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors by name."""
-        return pd.Series(np.sqrt(np.diag(self.vcov)), index=list(self.names), name="se")
+        """Standard errors by label."""
+        return pd.Series(np.sqrt(np.diag(self.vcov)), index=list(self.labels), name="se")
 
     @property
     def tvalues(self) -> pd.Series:
@@ -150,13 +156,13 @@ class Fit:
     def pvalues(self) -> pd.Series:
         """Two-sided p values on the coefficients' own degrees of freedom."""
         return pd.Series(
-            p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.names), name="p"
+            p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.labels), name="p"
         )
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Central intervals, columns `low` and `high`."""
         limits = t_interval(self.estimates, self.bse.to_numpy(), self.df, level)
-        return pd.DataFrame(limits, index=list(self.names), columns=["low", "high"])
+        return pd.DataFrame(limits, index=list(self.labels), columns=["low", "high"])
 
     @property
     def random_effects(self) -> dict[str, pd.DataFrame]:

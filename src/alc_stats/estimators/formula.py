@@ -20,7 +20,7 @@ from __future__ import annotations
 import ast
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alc_stats.errors import FormulaError, Problem
@@ -45,6 +45,8 @@ _TOKEN = re.compile(
           |(?P<mark>\|\||\*\*|[-+:*/()|~{},]))""",
     re.VERBOSE,
 )
+_NO_OUTCOME = "no_outcome_"
+"""What a one-sided formula is given to be read as a whole one."""
 _SPACES = re.compile(
     r"""(`[^`]+`|"[^"]*"|'[^']*')|([({])[ ]|[ ](?=[)},:])|(?<!\+)[ ](?=\()|(?<=:)[ ]""", re.VERBOSE
 )
@@ -137,6 +139,45 @@ def parse(text: str) -> Formula:
     if problems:
         raise FormulaError(*problems)
     return Formula(text, _written(left), _written(fixed), tuple(random), names)
+
+
+def parse_part(text: str, argument: str) -> Formula:
+    """Take a one-sided formula apart, such as `scale="~ mandate*post + (1 | person)"`.
+
+    Its random terms are intercepts: a level of its own for every level of a grouping. `argument`
+    names it in errors.
+
+    Raises
+    ------
+    FormulaError
+        As `parse`; for an outcome, or random columns other than an intercept.
+
+    Examples
+    --------
+    >>> part = parse_part("~ mandate + (1 | firm/person)", "scale")
+    >>> part.fixed, [term.group for term in part.random]
+    ('mandate', ['firm', 'firm:person'])
+    """
+    if not text.lstrip().startswith("~"):
+        raise FormulaError(
+            Problem(
+                f"{argument} is a one-sided formula",
+                where=f"{argument}={text!r}",
+                way_out=f'Write {argument}="~ {text.split("~")[-1].strip()}".',
+            )
+        )
+    part = replace(parse(f"{_NO_OUTCOME} {text}"), text=text, outcome="")
+    slopes = [term for term in part.random if term.columns != "1"]
+    if slopes:
+        raise FormulaError(
+            Problem(
+                "a spread varies over a grouping by a level of its own, not by slopes",
+                where=f"{argument}={text!r}",
+                found=f"({slopes[0].columns} | {slopes[0].group})",
+                allowed="(1 | g), (1 || g), (1 | a/b)",
+            )
+        )
+    return replace(part, names=part.names[1:])
 
 
 def variables(formula: str) -> tuple[str, ...]:

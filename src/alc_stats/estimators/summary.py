@@ -41,10 +41,6 @@ def _request_lines(fit: Fit) -> list[str]:
 def _coefficient_lines(fit: Fit) -> list[str]:
     limits = fit.conf_int()
     header = ["", "estimate", "se", "t", "df", "p", "low", "high"]
-    labels = [
-        name if component == "mean" else f"{component}: {name}"
-        for name, component in zip(fit.names, fit.components, strict=True)
-    ]
     numbers = zip(
         fit.estimates,
         fit.bse,
@@ -66,7 +62,7 @@ def _coefficient_lines(fit: Fit) -> list[str]:
             f"{low:.5g}",
             f"{high:.5g}",
         ]
-        for label, (b, se, t, df, p, low, high) in zip(labels, numbers, strict=True)
+        for label, (b, se, t, df, p, low, high) in zip(fit.labels, numbers, strict=True)
     ]
     return ["", *_aligned([header, *rows])]
 

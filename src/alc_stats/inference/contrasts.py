@@ -13,12 +13,11 @@ from scipy import stats
 from alc_stats.errors import FitError, FormulaError, Problem, did_you_mean
 from alc_stats.estimators.combination import combine, denominator
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.estimators.fit import Component, Fit, require_usable
+from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.records import FloatArray
 
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
 _UNKNOWN = re.compile(r"`[^`]*`|[^\s+*/=-]+")
-_UNITS: Mapping[Component, str] = {"mean": "", "log_sd": "log SD", "between_log_sd": "log SD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class _Line:
         return _Line(self.weights * factor, self.constant * factor)
 
 
-def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Estimate:
+def contrast(fit: Fit, expression: str) -> Estimate:
     """A linear combination of coefficients; with "= value", its distance from that value.
 
     Parameters
@@ -56,9 +55,8 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
     expression : str
         Coefficient names as the fit prints them, numbers, + - * / ( ) and at most one =, such
         as "GPTTutor - GPTBase", "2*a + b = 1" or "arm[T.mandate]:post". A name that could be
-        read in two ways may stand in backticks.
-    component : {"mean", "log_sd", "between_log_sd"}
-        Which part of the model the names belong to.
+        read in two ways may stand in backticks. Coefficients of a spread are called with their
+        unit, `log_sd.mandate`.
 
     Returns
     -------
@@ -84,7 +82,7 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
     3.5
     """
     require_usable(fit)
-    line = _read(expression, fit, component)
+    line = _read(expression, fit)
     if not line.weights.any():
         raise FormulaError(
             Problem("no coefficient is left in the contrast", where=f"'{expression}'")
@@ -95,11 +93,11 @@ def contrast(fit: Fit, expression: str, *, component: Component = "mean") -> Est
         value=float(combined.values[0]) + line.constant,
         se=float(combined.se[0]),
         df=float(combined.df[0]),
-        unit=_UNITS[component],
+        unit=_unit(fit, line.weights),
     )
 
 
-def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> JointTest:
+def joint(fit: Fit, terms: Sequence[str]) -> JointTest:
     """F test that every coefficient (or contrast) in `terms` is zero.
 
     Mixed models have Satterthwaite's denominator degrees of freedom (Fai and Cornelius 1996), or
@@ -123,7 +121,7 @@ def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> J
     (15.5, 2, 3.0)
     """
     require_usable(fit)
-    lines = [_read(term, fit, component) for term in terms]
+    lines = [_read(term, fit) for term in terms]
     L = np.array([line.weights for line in lines])
     value = L @ fit.estimates + np.array([line.constant for line in lines])
     covariance = L @ fit.vcov @ L.T
@@ -145,13 +143,15 @@ def joint(fit: Fit, terms: Sequence[str], *, component: Component = "mean") -> J
     return JointTest(tuple(terms), statistic, len(lines), below.df, float(p))
 
 
-def _read(expression: str, fit: Fit, component: Component) -> _Line:
+def _unit(fit: Fit, weights: FloatArray) -> str:
+    """ "log SD" for a combination of spreads; a mixture with means has no unit of its own."""
+    involved = {part for part, weight in zip(fit.components, weights, strict=True) if weight}
+    return "" if "mean" in involved else "log SD"
+
+
+def _read(expression: str, fit: Fit) -> _Line:
     """The expression as weights on the fit's coefficients."""
-    position = {
-        name: i
-        for i, (name, part) in enumerate(zip(fit.names, fit.components, strict=True))
-        if part == component
-    }
+    position = {label: i for i, label in enumerate(fit.labels)}
     sides = _substituted(expression, position).split("=")
     if len(sides) > 2:
         raise _error(expression, "a contrast has at most one '='")
