@@ -10,6 +10,7 @@ Neither a variance of zero nor a correlation of one is a singular point of these
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -93,9 +94,8 @@ class Shape:
         L[self.rows, self.columns] = free
         scale = float(np.sqrt(lam @ lam + sigma[0] ** 2))
         rho = lam / max(scale, SMALLEST_SCALE) if lam.size else np.zeros(q)
-        return Parts(
-            beta, tau, alpha, L, lam, float(sigma[0]), float(phi[0]) if phi.size else 0.0, scale, rho
-        )  # fmt: skip
+        phi_now = float(phi[0]) if phi.size else 0.0
+        return Parts(beta, tau, alpha, L, lam, float(sigma[0]), phi_now, scale, rho)
 
 
 _PARTS = ("beta", "tau", "alpha", "free", "lam", "sigma", "phi")
@@ -206,13 +206,12 @@ def blocks_of(offsets: IntArray) -> list[tuple[int, int]]:
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _shared(block: object, blocks: list[tuple[int, int]]) -> None:
+def _shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
     """Run `block` over all blocks, on as many threads as there are cores."""
     workers = min(os.cpu_count() or 1, len(blocks))
     if workers == 1:
         for low, high in blocks:
-            block(low, high)  # type: ignore[operator]
+            block(low, high)
         return
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(block, low, high) for low, high in blocks]:  # type: ignore[arg-type]
-            done.result()
+        list(pool.map(block, *zip(*blocks, strict=True)))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -133,7 +132,7 @@ def locate(start, n, log_d, A, c, E, rho, sw, T, G, C, theta, r, V):
 
 
 @njit(cache=True, nogil=True)
-def add_slopes(p, z, A, rho, sw, kappa, n, rss, G, theta, r, V, dA, dc, dE, drho):
+def add_slopes(p, z, A, rho, kappa, n, rss, G, theta, r, V, dA, dc, dE, drho):
     """Add p times the derivatives of a node's log-likelihood; return p times that in sw and dE.
 
     dA (q, q), dc (q,) and drho (q,) are accumulated in place. No 1/(1 - rho'rho) occurs, so that
@@ -185,7 +184,7 @@ def integrate(z, spread, nodes, log_weights, n, log_d, A, c, E, rho, sw,
         if p < 1e-18 * total:
             continue
         kappa = math.exp(-2.0 * sw * at)
-        part, dE = add_slopes(p, at, A, rho, sw, kappa, n, rss, G, theta, r, V, dA, dc, dE, drho)
+        part, dE = add_slopes(p, at, A, rho, kappa, n, rss, G, theta, r, V, dA, dc, dE, drho)
         dsw += part
     dA /= total
     dc /= total

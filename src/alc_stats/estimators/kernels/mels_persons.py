@@ -235,7 +235,8 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
         score = scores[i]
         score[:] = 0.0
         effect_scores(
-            A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at, score)  # fmt: skip
+            A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at,
+            score)  # fmt: skip
         score_of_rows(
             first, last, X, W, U, gap, scaled, phi if with_phi else 0.0, -0.5, dA, dc, dE,
             e, s, e_bar, s_bar, inverse_sd, score)  # fmt: skip

@@ -9,7 +9,7 @@ rounding. Then nodes are added until more of them change nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def _score(climber: _Climber) -> None:
         gradient = climber.now.gradient[climber.free]
         outer = climber.now.outer[np.ix_(climber.free, climber.free)]
         scale = np.maximum(np.diag(outer), 1e-10 * np.diag(outer).max())
-        step = np.linalg.solve(outer + damping * np.diag(scale), gradient)
+        step = np.asarray(np.linalg.solve(outer + damping * np.diag(scale), gradient), dtype=float)
         if gradient @ step < near and damping <= 1e-2:
             return
         trial = climber.moved(step)
