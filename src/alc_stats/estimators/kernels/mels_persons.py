@@ -12,7 +12,14 @@ import math
 import numpy as np
 from numba import njit
 
-from alc_stats.estimators.kernels.mels_nodes import integrate, locate
+from alc_stats.estimators.kernels.mels_nodes import (
+    SCALARS,
+    integrate,
+    locate,
+    root,
+    slopes,
+    turn,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -216,8 +223,12 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
     s, s_bar = np.empty((longest, q)), np.empty((longest, q))
     A_z, A, dA = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
     c_z, c, dc, drho = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
-    T, G, C, V = np.empty((q, q)), np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
-    theta, r = np.empty(q), np.empty(q)
+    R, B, Q = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
+    F, uu = np.empty((q, q)), np.empty((q, q))
+    values, c_turned, h, h_turned = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
+    u, u1, u2, w1 = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
+    left_sum, moments, scalars = np.empty((2, q)), np.empty(6), np.empty(SCALARS)
+    root(rho, R)
     at = X.shape[1] + W.shape[1] + U.shape[1]
     for i in range(low, high):
         first, last = offsets[i], offsets[i + 1]
@@ -225,13 +236,15 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
             first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
             e, s, inverse_sd, A_z, c_z)  # fmt: skip
         effect_sums(A_z, c_z, L, A, c)
-        n = float(last - first)
+        turn(float(last - first), log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h,
+             h_turned, scalars)  # fmt: skip
         if relocate:
-            modes[i], spreads[i] = locate(
-                modes[i], n, log_d, A, c, E, rho, sw, T, G, C, theta, r, V)  # fmt: skip
-        logliks[i], dE, dsw = integrate(
-            modes[i], spreads[i], nodes, log_weights, n, log_d, A, c, E, rho, sw,
-            T, G, C, theta, r, V, dA, dc, drho)  # fmt: skip
+            modes[i], spreads[i] = locate(modes[i], scalars, values, c_turned, h_turned)
+        logliks[i] = integrate(
+            modes[i], spreads[i], nodes, log_weights, scalars, values, c_turned, h_turned,
+            moments, u, u1, u2, w1, left_sum, uu)  # fmt: skip
+        dE, dsw = slopes(
+            A, c, rho, F, h, h_turned, moments, u1, u2, w1, left_sum, uu, dA, dc, drho)  # fmt: skip
         score = scores[i]
         score[:] = 0.0
         effect_scores(
