@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 LOG_2PI = math.log(2.0 * math.pi)

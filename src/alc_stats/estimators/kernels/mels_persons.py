@@ -127,9 +127,9 @@ def effect_sums(A_z, c_z, L, A, c):
 
 
 @njit(cache=True, nogil=True)
-def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
+def score_of_rows(first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
                   e, s, e_bar, s_bar, inverse_sd, score):  # fmt: skip
-    """Add a person's derivatives in beta, tau, alpha (and phi, last) to `score`.
+    """Add a person's derivatives in beta, tau, alpha (and phi, at place `phi_at`) to `score`.
 
     dA (q, q), dc (q,) and dE are those of the log-likelihood in the sums over the columns of Z.
     """
@@ -148,8 +148,8 @@ def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
         for j in range(1, n):
             g = gap[first + j]
             carried = phi**g
-            slope -= 2.0 * log_d_bar * carried * g * phi ** (g - 1.0) / (1.0 - carried * carried)
-        score[score.shape[0] - 1] += slope
+            slope += carried * g * phi ** (g - 1.0) / (1.0 - carried * carried)
+        score[phi_at] += slope
     for j in range(n):
         row = first + j
         along = e_bar[j] * e[j]
@@ -158,7 +158,7 @@ def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
         down = e_bar[j] * inverse_sd[j]
         for k in range(p):
             score[k] -= X[row, k] * down
-        up = 2.0 * log_d_bar - along
+        up = -1.0 - along
         for k in range(w):
             score[p + k] += W[row, k] * up
         if scaled >= 0:
@@ -209,7 +209,7 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
 
 @njit(cache=True, nogil=True)
 def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, L, lam,
-            sigma, rho, sw, phi, with_phi, rows, columns, nodes, log_weights, modes, spreads,
+            sigma, rho, sw, phi, rows, columns, nodes, log_weights, modes, spreads,
             relocate, logliks, scores):  # fmt: skip
     """Log-likelihoods and scores of persons `low` to `high` of a two-level model.
 
@@ -230,6 +230,7 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
     left_sum, moments, scalars = np.empty((2, q)), np.empty(6), np.empty(SCALARS)
     root(rho, R)
     at = X.shape[1] + W.shape[1] + U.shape[1]
+    phi_at = at + rows.shape[0] + lam.shape[0] + 1
     for i in range(low, high):
         first, last = offsets[i], offsets[i + 1]
         log_d, E = read_rows(
@@ -251,5 +252,5 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
             A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at,
             score)  # fmt: skip
         score_of_rows(
-            first, last, X, W, U, gap, scaled, phi if with_phi else 0.0, -0.5, dA, dc, dE,
+            first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
             e, s, e_bar, s_bar, inverse_sd, score)  # fmt: skip
