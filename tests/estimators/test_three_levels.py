@@ -11,6 +11,7 @@ import pytest
 from alc_stats.errors import FitError
 from alc_stats.estimators import fit
 from alc_stats.estimators.fit import Fit
+from alc_stats.estimators.kernels.mels_firm_model import FirmModel
 from alc_stats.records import FloatArray
 from tolerances import FINITE_DIFFERENCE, SUM_OF_A_GRID
 
@@ -34,12 +35,30 @@ def simulated(firms: int, persons: int, rows: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "x": x, "firm": firm, "person": within})
 
 
+def normal(grid: FloatArray) -> FloatArray:
+    """Weights of an even grid under the standard normal."""
+    return np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0])
+
+
+def first_firms(model: FirmModel, count: int) -> FirmModel:
+    """The same model of the first firms only."""
+    rows, persons = model.rows, model.firm_offsets[count]
+    last = rows.offsets[persons]
+    cut = {name: getattr(rows, name)[:last] for name in ("y", "X", "W", "U", "Z")}
+    offsets = rows.offsets[: persons + 1]
+    return dataclasses.replace(
+        model,
+        rows=dataclasses.replace(rows, offsets=offsets, **cut),
+        firm_offsets=model.firm_offsets[: count + 1],
+    )
+
+
 def brute_loglik(data: pd.DataFrame, b: FloatArray, t: FloatArray, own: dict[str, float]) -> float:
     """Sum over a grid of (eta, zeta) of firms and (theta, z) of persons; nothing clever."""
-    grid = np.linspace(-5.5, 5.5, 41)
-    weight = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0])
-    theta, z = np.meshgrid(grid, grid, indexing="ij")
-    person_weight = np.outer(weight, weight)
+    grid, fine = np.linspace(-5.5, 5.5, 41), np.linspace(-5.5, 5.5, 121)
+    theta, z = np.meshgrid(fine, grid, indexing="ij")
+    firm_weight = np.outer(normal(grid), normal(grid))
+    person_weight = np.outer(normal(fine), normal(grid))
     total = 0.0
     for _, firm in data.groupby("firm"):
         at_firm = np.empty((len(grid), len(grid)))
@@ -57,7 +76,7 @@ def brute_loglik(data: pd.DataFrame, b: FloatArray, t: FloatArray, own: dict[str
                     logs += np.log(np.sum(density * person_weight))
                 at_firm[i, j] = logs
         top = at_firm.max()
-        total += top + np.log(np.sum(np.exp(at_firm - top) * person_weight))
+        total += top + np.log(np.sum(np.exp(at_firm - top) * firm_weight))
     return float(total)
 
 
@@ -85,8 +104,13 @@ def test_the_likelihood_is_that_of_a_grid(small: tuple[pd.DataFrame, Fit]) -> No
         "lam": parts(person)[0],
         "sigma": parts(person)[1],
     }
-    brute = brute_loglik(data, fitted.estimates[:2], fitted.estimates[2:], own)
-    assert fitted.loglik == pytest.approx(brute, abs=SUM_OF_A_GRID)
+    some = data[data["firm"] < 2]
+    brute = brute_loglik(some, fitted.estimates[:2], fitted.estimates[2:], own)
+    state = fitted.memory.mels
+    model = first_firms(state.data.model, 2)
+    ours = model.evaluate(state.optimum.psi, model.first_nodes(61), relocate=True).loglik
+    ours -= len(some) * np.log(state.data.unit)
+    assert ours == pytest.approx(brute, abs=SUM_OF_A_GRID)
 
 
 def test_scores_are_finite_differences_of_the_likelihood(small: tuple[pd.DataFrame, Fit]) -> None:
