@@ -124,8 +124,12 @@ def test_the_gradient_is_the_slope_of_the_deviance(name: str, method: str, weigh
     np.testing.assert_allclose(objective.gradient(theta), slopes, atol=CENTRAL_DIFFERENCE)
 
 
+@pytest.mark.usefixtures("coupled")
 @pytest.mark.parametrize("method", ["REML", "ML"])
-@pytest.mark.parametrize("name", ["intercept", "slope", "uncorrelated", "three columns"])
+@pytest.mark.parametrize(
+    "name",
+    ["intercept", "slope", "uncorrelated", "three columns", "crossed", "crossed and nested"],
+)
 def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) -> None:
     made = problem(name, method, "weighted")
     theta = somewhere(made, seed=4)
@@ -135,11 +139,22 @@ def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) 
     np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
 
 
-def test_the_exact_hessian_is_for_one_grouping() -> None:
-    made = problem("crossed")
-    theta = somewhere(made)
-    with pytest.raises(TypeError, match="needs a single grouping factor"):
-        exact_hessian(made.objective, theta, *made.objective.at(theta))
+@pytest.mark.usefixtures("coupled")
+def test_the_exact_hessian_of_crossed_factors_holds_where_one_is_zero() -> None:
+    made = problem("crossed", "REML", "weighted")
+    theta = np.where(made.objective.template.factor == 1, 0.0, somewhere(made, seed=4))
+    exact = exact_hessian(made.objective, theta, *made.objective.at(theta))
+    every = np.ones(len(theta), dtype=bool)
+    differenced = differenced_hessian(made.objective, theta, every)
+    np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
+
+
+def test_the_exact_hessian_is_not_for_nested_factors_nor_where_crossed_ones_are_singular() -> None:
+    nested, crossed = problem("nested three deep"), problem("crossed")
+    singular = np.where(crossed.objective.template.column == 0, 0.0, somewhere(crossed))
+    for made, theta in ((nested, somewhere(nested)), (crossed, singular)):
+        with pytest.raises(ValueError, match="no second-order products"):
+            exact_hessian(made.objective, theta, *made.objective.at(theta))
 
 
 @pytest.mark.parametrize("name", ["crossed", "crossed and nested", "nested three deep", "slope"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize
 
-from alc_stats.estimators.kernels.lmm_curvature import exact_hessian, hessian, is_exact
+from alc_stats.estimators.kernels.lmm_curvature import hessian, is_exact
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Template, covariance_scores
 from alc_stats.records import BoolArray, FloatArray
 
@@ -127,7 +127,7 @@ def pull(objective: Objective, theta: FloatArray, free: BoolArray) -> float:
 
 def _descend(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
     """From anywhere to the neighbourhood of a minimum, over the free parameters."""
-    if is_exact(objective):
+    if is_exact(objective, theta):
         return _newton_descent(objective, theta, free)
     return _quasi_newton_descent(objective, theta, free)
 
@@ -173,7 +173,7 @@ def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) ->
     now = objective.at(theta)
     for _ in range(_DESCENT_STEPS):
         gradient = objective.gradient_of(theta, *now)[free]
-        H = exact_hessian(objective, theta, *now)[np.ix_(free, free)]
+        H = hessian(objective, theta, free, now)
         longest = _LONGEST * max(float(np.abs(theta).max()), _PERHAPS_ZERO)
         step, decrement, convex = _descent_step(H, gradient, longest)
         if decrement < _NEAR and convex:
