@@ -1,13 +1,13 @@
 """How the levels of the eliminated factor touch the columns of all other factors.
 
-Two congruences are needed at every evaluation: C'D C, summed over levels with a small matrix D_j
-each, and C_j N C_j' of every level. Levels that touch few columns are kept as the pairs of
-touched columns, sorted by where their products are added; a table that is nearly full is kept as
-it is.
+At every evaluation a sum over levels C'D C with a small matrix D_j each is needed, and what such
+sums have in common with a given matrix. Levels that touch few columns are kept by their
+non-zeros; a table that is nearly full is kept as it is.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,14 +17,12 @@ from scipy import linalg, sparse
 
 from alc_stats.records import FloatArray, IntArray
 
-PAIR_COST = 40
-"""Multiplications in a full matrix product that take as long as adding one pair."""
-_MOST_PAIRS = 50_000_000
-"""Pairs beyond this would fill 600 megabytes."""
-_ROWS = 2048
-"""Levels of a full table handled at once."""
-_PAIRS = 1 << 17
-"""Pairs sorted at once."""
+PAIR_COST = 80
+"""Multiplications in a full matrix product that take as long as one in a sparse product."""
+_ROWS = 1024
+"""Levels handled at once where a row of every column is made."""
+_STRIPS = 4
+"""Ranges of columns whose products below the diagonal are not made."""
 
 
 class Coupling(Protocol):
@@ -37,8 +35,15 @@ class Coupling(Protocol):
         """
         ...
 
+    def inner(self, N: FloatArray, weights: list[FloatArray]) -> list[float]:
+        """Sum over levels of <D_j, C_j N C_j'> for every D (q, q, J) of `weights`, symmetric.
+
+        Of N (columns, columns) the upper triangle is read.
+        """
+        ...
+
     def quadratic(self, N: FloatArray) -> FloatArray:
-        """C_j N C_j' (q, q, J), N (columns, columns) symmetric: its upper triangle is read."""
+        """C_j N C_j' (q, q, J), N (columns, columns) symmetric and whole."""
         ...
 
     def down(self, x: FloatArray) -> FloatArray:
@@ -67,6 +72,11 @@ class Table:
                     weighted += D[a, b, rows, None] * self.full[b, rows]
                 out += self.full[a, rows].T @ weighted
 
+    def inner(self, N: FloatArray, weights: list[FloatArray]) -> list[float]:
+        """See `Coupling.inner`."""
+        quadratic = self.quadratic(N)
+        return [float(np.einsum("abj,abj->", D, quadratic)) for D in weights]
+
     def quadratic(self, N: FloatArray) -> FloatArray:
         """See `Coupling.quadratic`."""
         q, J, _ = self.full.shape
@@ -92,41 +102,74 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """C by its non-zeros, and every pair of them within a level.
+class Strip:
+    """What a range of columns needs for its part of C'DC from the diagonal on.
+
+    Attributes
+    ----------
+    first : int
+        Its first column.
+    own : tuple of CSR arrays (columns of the range, J)
+        Its part of C', one an own column.
+    onward : tuple of CSR arrays (J, columns from `first` on)
+        One sparsity pattern.
+    """
+
+    first: int
+    own: tuple[sparse.csr_array, ...]
+    onward: tuple[sparse.csr_array, ...]
+
+    def entries(self, D: FloatArray) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+        """Rows, columns and values whose sum is the strip's part of C'DC."""
+        pattern = self.onward[0]
+        levels = np.diff(pattern.indptr)
+        for a, own in enumerate(self.own):
+            data = sum(
+                plane.data * np.repeat(D[a, b], levels) for b, plane in enumerate(self.onward)
+            )
+            weighted = sparse.csr_array((data, pattern.indices, pattern.indptr), pattern.shape)
+            found = own @ weighted
+            rows = np.repeat(np.arange(found.shape[0], dtype=np.int32), np.diff(found.indptr))
+            yield rows + self.first, found.indices + self.first, found.data
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """C by its non-zeros.
 
     Attributes
     ----------
     planes : tuple of CSR arrays (J, columns)
         C of every own column, one sparsity pattern.
-    place : int array (places,)
-        row * columns + column of every place, row <= column, that some pair is added to.
-    diagonal : int array
-        Which of the places have row == column.
-    sums : mapping of (a, b), a >= b, to CSR arrays (places, J)
-        Coefficient of D_j[a, b] in every place of C'DC; one sparsity pattern.
+    strips : tuple of Strip
+        All columns.
     """
 
     planes: tuple[sparse.csr_array, ...]
-    place: IntArray
-    diagonal: IntArray
-    sums: dict[tuple[int, int], sparse.csr_array]
+    strips: tuple[Strip, ...]
 
     def outer(self, D: FloatArray, *, out: FloatArray) -> None:
         """See `Coupling.outer`."""
         out.fill(0.0)
-        out.reshape(-1)[self.place] = sum(table @ D[a, b] for (a, b), table in self.sums.items())
+        for strip in self.strips:
+            for rows, columns, values in strip.entries(D):
+                out[rows, columns] += values
+
+    def inner(self, N: FloatArray, weights: list[FloatArray]) -> list[float]:
+        """See `Coupling.inner`."""
+        return [sum(self._shared(N, strip, D) for strip in self.strips) for D in weights]
 
     def quadratic(self, N: FloatArray) -> FloatArray:
         """See `Coupling.quadratic`."""
         q, J = len(self.planes), self.planes[0].shape[0]
-        touched = N.reshape(-1)[self.place]
-        touched *= 2.0
-        touched[self.diagonal] *= 0.5
         found = np.empty((q, q, J))
-        for (a, b), table in self.sums.items():
-            share = 1.0 if a == b else 0.5
-            found[a, b] = found[b, a] = share * (table.T @ touched)
+        for first in range(0, J, _ROWS):
+            rows = slice(first, first + _ROWS)
+            for a in range(q):
+                turned = self.planes[a][rows] @ N
+                for b in range(a + 1):
+                    product = self.planes[b][rows].multiply(turned).sum(axis=1)
+                    found[a, b, rows] = found[b, a, rows] = product
         return found
 
     def down(self, x: FloatArray) -> FloatArray:
@@ -136,6 +179,17 @@ class Pairs:
     def up(self, x: FloatArray) -> FloatArray:
         """See `Coupling.up`."""
         return np.asarray(sum(plane.T @ x[a].T for a, plane in enumerate(self.planes)))
+
+    @staticmethod
+    def _shared(N: FloatArray, strip: Strip, D: FloatArray) -> float:
+        """<N, C'DC> over one strip, what is below the diagonal by its mirror image."""
+        total = 0.0
+        for rows, columns, values in strip.entries(D):
+            above = columns > rows
+            values[above] *= 2.0
+            values[columns < rows] = 0.0
+            total += float(values @ N[rows, columns])
+        return total
 
 
 def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
@@ -147,69 +201,14 @@ def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
         One an own column, with the same sparsity pattern, indices sorted.
     """
     J, columns = planes[0].shape
-    degree = np.diff(planes[0].indptr).astype(np.intp)
-    pairs = int(np.sum(degree * (degree + 1)) // 2)
-    if pairs > _MOST_PAIRS or J * columns * columns <= PAIR_COST * pairs:
+    degree = np.diff(planes[0].indptr).astype(float)
+    if J * columns * columns <= PAIR_COST * float(np.sum(degree * degree)):
         return Table(np.array([plane.toarray() for plane in planes]))
-    return _pairs(planes, degree)
+    edges = np.linspace(0, columns, _STRIPS + 1).astype(int)
+    strips = tuple(_strip(planes, a, b) for a, b in itertools.pairwise(edges))
+    return Sparse(planes, strips)
 
 
-def _pairs(planes: tuple[sparse.csr_array, ...], degree: IntArray) -> Pairs:
-    """Every non-zero with itself and the later ones of its level, sorted by place.
-
-    Some columns at a time, so that no more than the result is held.
-    """
-    J, columns = planes[0].shape
-    index = planes[0].indices
-    level = np.repeat(np.arange(J, dtype=np.int32), degree)
-    partners = np.cumsum(degree)[level] - np.arange(len(index))
-    by_column = np.argsort(index, kind="stable")
-    total = int(partners.sum())
-    entries = [(a, b) for a in range(len(planes)) for b in range(a + 1)]
-    data = {entry: np.empty(total) for entry in entries}
-    levels = np.empty(total, dtype=np.int32)
-    places, counts, done = [], [], 0
-    for first, last, chosen in _column_ranges(index, by_column, partners, columns):
-        left = np.repeat(chosen, partners[chosen])
-        starts = np.cumsum(partners[chosen]) - partners[chosen]
-        right = left + np.arange(len(left)) - np.repeat(starts, partners[chosen])
-        local = (index[left] - first).astype(np.int64) * columns + index[right]
-        shape = ((last - first) * columns, J)
-        own = slice(done, done + len(left))
-        for entry in entries:
-            products = _products(planes, entry, left, right)
-            table = sparse.coo_array((products, (local, level[left])), shape=shape).tocsr()
-            data[entry][own] = table.data
-        levels[own] = table.indices
-        count = np.diff(table.indptr)
-        (filled,) = np.nonzero(count)
-        places.append(filled + first * columns)
-        counts.append(count[filled])
-        done = own.stop
-    place = np.concatenate(places)
-    ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
-    shape = (len(place), J)
-    sums = {e: sparse.csr_array((data[e], levels, ends), shape=shape) for e in entries}
-    return Pairs(planes, place, np.flatnonzero(place % (columns + 1) == 0), sums)
-
-
-def _column_ranges(
-    index: IntArray, by_column: IntArray, partners: IntArray, columns: int
-) -> Iterator[tuple[int, int, IntArray]]:
-    """Ranges of columns of about _PAIRS pairs, and the non-zeros in each."""
-    cost = np.bincount(index, partners, columns) + columns
-    edges = np.flatnonzero(np.diff(np.cumsum(cost) // _PAIRS, prepend=-1.0, append=np.inf))
-    starts = np.searchsorted(index[by_column], edges)
-    for k in range(len(edges) - 1):
-        yield int(edges[k]), int(edges[k + 1]), by_column[starts[k] : starts[k + 1]]
-
-
-def _products(
-    planes: tuple[sparse.csr_array, ...], entry: tuple[int, int], left: IntArray, right: IntArray
-) -> FloatArray:
-    """Coefficient of D_j[a, b] in the pairs' places."""
-    a, b = entry
-    product = planes[a].data[left] * planes[b].data[right]
-    if a != b:
-        product += planes[b].data[left] * planes[a].data[right]
-    return np.asarray(product)
+def _strip(planes: tuple[sparse.csr_array, ...], first: int, last: int) -> Strip:
+    own = tuple(plane[:, first:last].T.tocsr() for plane in planes)
+    return Strip(first, own, planes if first == 0 else tuple(plane[:, first:] for plane in planes))

@@ -132,6 +132,7 @@ class Crossed:
         """See `Statistics.effects`."""
         lam = [factors[place] for place in self.places]
         s, spread = self.solved(factors)
+        mirror(spread)
         touched = self.coupling.quadratic(spread)
         loads = np.einsum("ab,bwj->awj", lam[0] @ lam[0].T, s.own_score)
         found = [Effects(loads, s.D + times(times(s.D, touched), s.D))]
@@ -234,10 +235,17 @@ class Crossed:
 
     def _own_trace(self, s: _Solved, lam: FloatArray) -> FloatArray:
         """Sum of Z_1j'V^-1 Z_1j."""
-        own = times(transposed(s.root), s.root)
+        q = len(lam)
+        own = times(transposed(s.root), s.root).sum(axis=2)
         passing = _passing(s.root, lam)
-        touched = times(times(passing, self.coupling.quadratic(self.workspace.buffer)), transposed(passing))
-        return np.asarray((own - touched).sum(axis=2))
+        pairs = [(a, b) for a in range(q) for b in range(a + 1)]
+        weights = [passing[a][:, None] * passing[b] for a, b in pairs]
+        weights = [(weight + transposed(weight)) / 2.0 for weight in weights]
+        absorbed = self.coupling.inner(self.workspace.buffer, weights)
+        for (a, b), share in zip(pairs, absorbed, strict=True):
+            own[a, b] -= share
+            own[b, a] = own[a, b]
+        return np.asarray(own)
 
     def _outer_traces(self, s: _Solved, lam: list[FloatArray]) -> list[FloatArray]:
         """Sum over the levels of every other factor of Z_j'V^-1 Z_j."""

@@ -65,27 +65,24 @@ class Joint:
         traces = np.empty((k, k))
         inverses = [_inverse(covariance) for covariance in self.state.covariances]
         turned = [I @ A @ I for A, I in zip(slopes[1:], inverses, strict=True)]
-        quadratic = self.coupling.quadratic(self.state.spread)
         mirror(self.state.spread)
-        traces[:first, :first], traces[:first, first:] = self._own(slopes[0], turned, quadratic)
+        traces[:first, :first], traces[:first, first:] = self._own(slopes[0], turned)
         traces[first:, :first] = traces[:first, first:].T
         traces[first:, first:] = self._others(turned)
         return SecondOrder(traces, weighted)
 
     def _own(
-        self, slopes: FloatArray, turned: list[FloatArray], quadratic: FloatArray
+        self, slopes: FloatArray, turned: list[FloatArray]
     ) -> tuple[FloatArray, FloatArray]:
         """Traces of the first factor's parameters with one another and with the others'."""
         s, k = self.state, len(slopes)
         P, Pt = s.passing, transposed(s.passing)
-        absorbed = times(times(P, quadratic), Pt)
-        here = np.empty((k, k))
+        here, alone = np.empty((k, k)), self._alone(slopes)
         there = np.empty((k, sum(len(A) for A in turned)))
         kept: list[FloatArray] = []
         for i, A in enumerate(slopes):
-            through = np.asarray(times(times(Pt, np.broadcast_to(A[:, :, None], P.shape)), P))
             M = np.empty_like(s.spread)
-            self.coupling.outer(through, out=M)
+            self.coupling.outer(times(times(Pt, _everywhere(A, P)), P), out=M)
             mirror(M)
             multiply_into(M, s.spread)
             kept.append(M)
@@ -94,10 +91,20 @@ class Joint:
                 [np.einsum("ab,kab->k", R, T) for R, T in zip(reached, turned, strict=True)]
             )
             for j in range(i + 1):
-                B = slopes[j]
-                alone = np.einsum("abj,bc,cdj,da->", s.own - 2.0 * absorbed, A, s.own, B, optimize=True)
-                here[i, j] = here[j, i] = alone + trace_of_product(M, kept[j])
+                here[i, j] = here[j, i] = alone[i, j] + trace_of_product(M, kept[j])
         return here, there
+
+    def _alone(self, slopes: FloatArray) -> FloatArray:
+        """Sum over the first factor's levels of tr((own_j - 2 P_j C_j N C_j'P_j') A own_j B)."""
+        s, k = self.state, len(slopes)
+        found = np.empty((k, k))
+        for i, j in itertools.combinations_with_replacement(range(k), 2):
+            between = times(times(_everywhere(slopes[i], s.own), s.own), _everywhere(slopes[j], s.own))
+            through = times(times(transposed(s.passing), between), s.passing)
+            (absorbed,) = self.coupling.inner(s.spread, [(through + transposed(through)) / 2.0])
+            found[i, j] = np.einsum("abj,baj->", s.own, between) - 2.0 * absorbed
+            found[j, i] = found[i, j]
+        return found
 
     def _others(self, turned: list[FloatArray]) -> FloatArray:
         """Traces among the other factors' parameters; the spread becomes Sigma - N."""
@@ -150,6 +157,11 @@ class Joint:
 def planes(columns: FloatArray, q: int) -> FloatArray:
     """(J q, w) as (q, w, J)."""
     return np.ascontiguousarray(columns.reshape(-1, q, columns.shape[1]).transpose(1, 2, 0))
+
+
+def _everywhere(A: FloatArray, like: FloatArray) -> FloatArray:
+    """One matrix (q, q) at every level."""
+    return np.broadcast_to(A[:, :, None], like.shape)
 
 
 def _inverse(covariance: FloatArray) -> FloatArray:
