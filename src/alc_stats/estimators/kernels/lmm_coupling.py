@@ -129,8 +129,8 @@ class Strip:
             )
             weighted = sparse.csr_array((data, pattern.indices, pattern.indptr), pattern.shape)
             found = own @ weighted
-            rows = np.repeat(np.arange(found.shape[0], dtype=np.int32), np.diff(found.indptr))
-            yield rows + self.first, found.indices + self.first, found.data
+            rows = np.arange(self.first, self.first + found.shape[0])
+            yield np.repeat(rows, np.diff(found.indptr)), found.indices + self.first, found.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +151,10 @@ class Sparse:
     def outer(self, D: FloatArray, *, out: FloatArray) -> None:
         """See `Coupling.outer`."""
         out.fill(0.0)
+        flat = out.reshape(-1)
         for strip in self.strips:
             for rows, columns, values in strip.entries(D):
-                out[rows, columns] += values
+                flat[rows * len(out) + columns] += values
 
     def inner(self, N: FloatArray, weights: list[FloatArray]) -> list[float]:
         """See `Coupling.inner`."""
@@ -183,12 +184,10 @@ class Sparse:
     @staticmethod
     def _shared(N: FloatArray, strip: Strip, D: FloatArray) -> float:
         """<N, C'DC> over one strip, what is below the diagonal by its mirror image."""
-        total = 0.0
+        total, flat = 0.0, N.reshape(-1)
         for rows, columns, values in strip.entries(D):
-            above = columns > rows
-            values[above] *= 2.0
-            values[columns < rows] = 0.0
-            total += float(values @ N[rows, columns])
+            values *= 1 + np.sign(columns - rows)
+            total += float(values @ flat[rows * len(N) + columns])
         return total
 
 
@@ -203,7 +202,10 @@ def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
     J, columns = planes[0].shape
     degree = np.diff(planes[0].indptr).astype(float)
     if J * columns * columns <= PAIR_COST * float(np.sum(degree * degree)):
-        return Table(np.array([plane.toarray() for plane in planes]))
+        full = np.empty((len(planes), J, columns))
+        for plane, out in zip(planes, full, strict=True):
+            plane.toarray(out=out)
+        return Table(full)
     edges = np.linspace(0, columns, _STRIPS + 1).astype(int)
     strips = tuple(_strip(planes, a, b) for a, b in itertools.pairwise(edges))
     return Sparse(planes, strips)

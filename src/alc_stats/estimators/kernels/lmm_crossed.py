@@ -67,11 +67,24 @@ class _Workspace:
     unless `spent`: whoever overwrites it says so.
     """
 
-    buffer: FloatArray
+    width: int
+    array: FloatArray | None = None
     factors: tuple[FloatArray, ...] = ()
     solved: _Solved | None = None
     evaluation: Evaluation | None = None
     spent: bool = True
+
+    @property
+    def buffer(self) -> FloatArray:
+        """The array (width, width), made when it is first asked for."""
+        if self.array is None:
+            self.array = np.empty((self.width, self.width))
+        return self.array
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self.array, self.solved, self.evaluation = None, None, None
+        self.factors, self.spent = (), True
 
     def is_at(self, factors: tuple[FloatArray, ...]) -> bool:
         """Whether the last evaluation was made at these factors."""
@@ -120,12 +133,8 @@ class Crossed:
         lam = [factors[place] for place in self.places]
         s = self._solve(factors)
         trace = [self._own_trace(s, lam[0]), *self._outer_traces(s, lam)]
-        cross = [cross_products(s.own_score)]
-        for part in self.parts:
-            cross.append(cross_products(planes(s.outer_score[part.own], part.size)))
-        work.evaluation = Evaluation(
-            s.log_det, s.inner, self._ordered(trace), self._ordered(cross)
-        )
+        cross = [cross_products(G) for G in self._scores(s)]
+        work.evaluation = Evaluation(s.log_det, s.inner, self._ordered(trace), self._ordered(cross))
         return work.evaluation
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
@@ -135,10 +144,12 @@ class Crossed:
         mirror(spread)
         touched = self.coupling.quadratic(spread)
         loads = np.einsum("ab,bwj->awj", lam[0] @ lam[0].T, s.own_score)
-        found = [Effects(loads, s.D + times(times(s.D, touched), s.D))]
-        for part in self.parts:
-            found.append(Effects(planes(s.loads[part.own], part.size), blocks(spread, part)))
-        return self._ordered(found)
+        own = Effects(loads, s.D + times(times(s.D, touched), s.D))
+        others = [
+            Effects(planes(s.loads[part.own], part.size), blocks(spread, part))
+            for part in self.parts
+        ]
+        return self._ordered([own, *others])
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
@@ -176,7 +187,6 @@ class Crossed:
         """See `Statistics.second_order`."""
         lam = [factors[place] for place in self.places]
         s, spread = self.solved(factors)
-        scores = [s.own_score, *(planes(s.outer_score[p.own], p.size) for p in self.parts)]
         state = State(
             own=times(transposed(s.root), s.root),
             passing=_passing(s.root, lam[0]),
@@ -186,8 +196,16 @@ class Crossed:
         )
         work = Joint(self.coupling, self.outer, self.parts, state)
         self.workspace.spent = True
-        found = work.second_order([slopes[place] for place in self.places], scores, weight)
+        found = work.second_order([slopes[place] for place in self.places], self._scores(s), weight)
         return found.in_order(self.places, [len(slopes[place]) for place in self.places])
+
+    def release(self) -> None:
+        """See `Statistics.release`."""
+        self.workspace.forget()
+
+    def _scores(self, s: _Solved) -> list[FloatArray]:
+        """Z_j'V^-1 W (q, w, J) of every factor, the first one's first."""
+        return [s.own_score, *(planes(s.outer_score[part.own], part.size) for part in self.parts)]
 
     def _solve(self, factors: tuple[FloatArray, ...]) -> _Solved:
         lam = [factors[place] for place in self.places]
@@ -216,7 +234,10 @@ class Crossed:
     def _invert(
         self, S: FloatArray, D: FloatArray, lam: list[FloatArray]
     ) -> tuple[float, list[FloatArray]]:
-        """Make S the covariance of the outer effects; log |S^-1 lam lam'|, and what is told."""
+        """Make S the conditional covariance of the outer effects.
+
+        Returns log |I + lam'Z_r'V_1^-1 Z_r lam|, and what `_Solved` calls told.
+        """
         self._outer_given_own(D, out=S)
         congruence(S, self.parts, lam[1:])
         S[np.diag_indices_from(S)] += 1.0
@@ -304,7 +325,7 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
         outer_fixed,
         places,
         parts,
-        _Workspace(np.empty((width, width))),
+        _Workspace(width),
     )
 
 
@@ -377,7 +398,8 @@ def _is_regular(lam: FloatArray, least: float) -> bool:
 
 def _is_told(told: FloatArray, levels: int) -> bool:
     """Whether I - lam^-1 spread lam^-T keeps its digits."""
-    return bool(np.linalg.eigvalsh(told)[0] > _TOLD * levels)
+    finite = np.isfinite(told).all()
+    return bool(finite and np.linalg.eigvalsh(told)[0] > _TOLD * levels)
 
 
 def _trace(outer: FloatArray, spread: FloatArray, part: Part, lam: FloatArray) -> FloatArray:
@@ -391,4 +413,4 @@ def _trace(outer: FloatArray, spread: FloatArray, part: Part, lam: FloatArray) -
     for a in range(q):
         for b in range(q):
             found[a, b] -= np.einsum("ij,ij->", outer[:, part.own][:, a::q], absorbed[:, b::q])
-    return found
+    return np.asarray(found)

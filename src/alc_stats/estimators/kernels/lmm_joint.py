@@ -63,17 +63,15 @@ class Joint:
         weighted = self._weighted(slopes, scores, weight)
         k, first = len(weighted), len(slopes[0])
         traces = np.empty((k, k))
-        inverses = [_inverse(covariance) for covariance in self.state.covariances]
-        turned = [I @ A @ I for A, I in zip(slopes[1:], inverses, strict=True)]
+        precisions = [_inverse(covariance) for covariance in self.state.covariances]
+        turned = [P @ A @ P for A, P in zip(slopes[1:], precisions, strict=True)]
         mirror(self.state.spread)
         traces[:first, :first], traces[:first, first:] = self._own(slopes[0], turned)
         traces[first:, :first] = traces[:first, first:].T
         traces[first:, first:] = self._others(turned)
         return SecondOrder(traces, weighted)
 
-    def _own(
-        self, slopes: FloatArray, turned: list[FloatArray]
-    ) -> tuple[FloatArray, FloatArray]:
+    def _own(self, slopes: FloatArray, turned: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
         """Traces of the first factor's parameters with one another and with the others'."""
         s, k = self.state, len(slopes)
         P, Pt = s.passing, transposed(s.passing)
@@ -99,7 +97,9 @@ class Joint:
         s, k = self.state, len(slopes)
         found = np.empty((k, k))
         for i, j in itertools.combinations_with_replacement(range(k), 2):
-            between = times(times(_everywhere(slopes[i], s.own), s.own), _everywhere(slopes[j], s.own))
+            between = times(
+                times(_everywhere(slopes[i], s.own), s.own), _everywhere(slopes[j], s.own)
+            )
             through = times(times(transposed(s.passing), between), s.passing)
             (absorbed,) = self.coupling.inner(s.spread, [(through + transposed(through)) / 2.0])
             found[i, j] = np.einsum("abj,baj->", s.own, between) - 2.0 * absorbed
@@ -114,8 +114,7 @@ class Joint:
         rows = []
         for part, A in zip(self.parts, turned, strict=True):
             pairs = [
-                _tables(Z, part, other, A, B)
-                for other, B in zip(self.parts, turned, strict=True)
+                _tables(Z, part, other, A, B) for other, B in zip(self.parts, turned, strict=True)
             ]
             rows.append(np.concatenate(pairs, axis=1))
         return np.concatenate(rows)

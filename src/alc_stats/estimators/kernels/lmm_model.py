@@ -179,6 +179,10 @@ class Statistics(Protocol):
         """Second-order products for symmetric slopes (k_f, q, q), a factor each."""
         ...
 
+    def release(self) -> None:
+        """Give back the memory evaluations share; the next one makes it anew."""
+        ...
+
     def gram(self) -> Gram:
         """All products at full size, for small designs."""
         ...

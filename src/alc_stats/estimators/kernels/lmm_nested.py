@@ -128,6 +128,9 @@ class Nested:
 
         return SecondOrder(by_parameter(K @ K.T), by_parameter(K @ moved.T))
 
+    def release(self) -> None:
+        """See `Statistics.release`: nothing is shared."""
+
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
         sizes = self.sizes

@@ -113,7 +113,9 @@ def _first(objective: Objective) -> FloatArray:
     for _ in range(_FIXED_POINT_STEPS):
         evaluation, solution = objective.at(theta)
         scores = covariance_scores(evaluation, solution.weight)
-        shares = [1.0 - np.diag(S) / np.diag(T) for S, T in zip(scores, evaluation.trace, strict=True)]
+        shares = [
+            1.0 - np.diag(S) / np.diag(T) for S, T in zip(scores, evaluation.trace, strict=True)
+        ]
         ratio = np.array([shares[f][a] for f, a in zip(form.factor, form.row, strict=True)])
         moved = theta * np.sqrt(np.clip(ratio, 0.0, None))
         if not np.all(np.isfinite(moved)):
