@@ -326,11 +326,12 @@ def _polish(
         new_step, new_decrement = _newton_step(H, new_gradient)
         better = new_decrement < decrement
         slow = not new_decrement < _SLOW * decrement
+        small = np.linalg.norm(step) <= _MOVED * np.linalg.norm(theta)
         if better:
             theta, now, gradient = moved, then, new_gradient
             step, decrement = new_step, new_decrement
         if _is_beside(theta, anchor):
-            if slow:
+            if slow or small:
                 break
         elif slow or np.linalg.norm(step) <= _MOVED * np.linalg.norm(theta):
             H, anchor = hessian(objective, theta, free, now), theta
