@@ -21,8 +21,10 @@ PAIR_COST = 80
 """Multiplications in a full matrix product that take as long as one in a sparse product."""
 _ROWS = 1024
 """Levels handled at once where a row of every column is made."""
-_STRIPS = 4
-"""Ranges of columns whose products below the diagonal are not made."""
+_STRIP = 256
+"""Columns whose sparse products are made at once; what is left of them is not made again."""
+_FEWEST_STRIPS, _MOST_STRIPS = 4, 16
+"""Strips hold C about half as often as there are of them."""
 
 
 class Coupling(Protocol):
@@ -206,7 +208,8 @@ def couple(planes: tuple[sparse.csr_array, ...]) -> Coupling:
         for plane, out in zip(planes, full, strict=True):
             plane.toarray(out=out)
         return Table(full)
-    edges = np.linspace(0, columns, _STRIPS + 1).astype(int)
+    count = min(max(columns // _STRIP, _FEWEST_STRIPS), _MOST_STRIPS)
+    edges = np.linspace(0, columns, count + 1).astype(int)
     strips = tuple(_strip(planes, a, b) for a, b in itertools.pairwise(edges))
     return Sparse(planes, strips)
 

@@ -238,6 +238,7 @@ class Crossed:
 
         Returns log |I + lam'Z_r'V_1^-1 Z_r lam|, and what `_Solved` calls told.
         """
+        self.workspace.spent = True
         self._outer_given_own(D, out=S)
         congruence(S, self.parts, lam[1:])
         S[np.diag_indices_from(S)] += 1.0
