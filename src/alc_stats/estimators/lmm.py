@@ -210,6 +210,7 @@ def fit_arrays(
     with _singularity_told(len(design.y)):
         optimum = _best(problem.objective)
         evaluation, solution = problem.objective.at(optimum.theta)
+        problem.objective.statistics.release()
         if not np.isfinite(solution.deviance):
             raise np.linalg.LinAlgError("the deviance is not a number there")
     if not solution.sigma2 > _REPRODUCED:

@@ -132,6 +132,32 @@ class Gram:
     ZW: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class SecondOrder:
+    """Second-order products of the parameters, in the model's order.
+
+    With G_k = Z (I x S_k) Z' for the slope S_k of a factor's covariance, and a weight B (w, w):
+
+    Attributes
+    ----------
+    traces : array (k, k)
+        tr(V^-1 G_k V^-1 G_l).
+    weighted : array (k, k)
+        <B, W'V^-1 G_k V^-1 G_l V^-1 W>.
+    """
+
+    traces: FloatArray
+    weighted: FloatArray
+
+    def in_order(self, places: tuple[int, ...], counts: list[int]) -> SecondOrder:
+        """From parameters factor by factor in the order `places` to the model's order."""
+        starts = np.cumsum([0, *counts])
+        own = {p: np.arange(starts[i], starts[i + 1]) for i, p in enumerate(places)}
+        order = np.concatenate([own[place] for place in sorted(own)])
+        both = np.ix_(order, order)
+        return SecondOrder(self.traces[both], self.weighted[both])
+
+
 class Statistics(Protocol):
     """Sufficient statistics: an evaluation costs the groups, not the rows."""
 
@@ -141,6 +167,20 @@ class Statistics(Protocol):
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """Conditional effects of every factor's levels."""
+        ...
+
+    def has_second_order(self, factors: tuple[FloatArray, ...]) -> bool:
+        """Whether `second_order` may be asked for at these lam."""
+        ...
+
+    def second_order(
+        self, factors: tuple[FloatArray, ...], weight: FloatArray, slopes: tuple[FloatArray, ...]
+    ) -> SecondOrder:
+        """Second-order products for symmetric slopes (k_f, q, q), a factor each."""
+        ...
+
+    def release(self) -> None:
+        """Give back the memory evaluations share; the next one makes it anew."""
         ...
 
     def gram(self) -> Gram:

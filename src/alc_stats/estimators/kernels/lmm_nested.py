@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
-from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
+from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows, SecondOrder
 from alc_stats.estimators.kernels.lmm_stage import (
     Stage,
     cholesky,
@@ -31,24 +31,6 @@ class _Above(NamedTuple):
 
     spread: FloatArray
     loads: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class SecondOrder:
-    """Second-order products of a single factor, entry by entry of its covariance.
-
-    With K_j = Z_j'V^-1 Z_j, G_j = Z_j'V^-1 W and a weight B (w, w):
-
-    Attributes
-    ----------
-    traces : array (q, q, q, q)
-        Sum over levels of K_j[b, c] K_j[a, d] at [a, b, c, d].
-    weighted : array (q, q, q, q)
-        Sum over levels of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d].
-    """
-
-    traces: FloatArray
-    weighted: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +103,33 @@ class Nested:
         root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
         return root, score
 
-    @property
-    def single(self) -> bool:
-        """Whether there is one factor only, so that `second_order` may be asked for."""
-        return len(self.chain) == 1
+    def has_second_order(self, factors: tuple[FloatArray, ...]) -> bool:
+        """See `Statistics.has_second_order`: for a single factor, wherever it stands."""
+        return len(factors) == 1
 
-    def second_order(self, factor: FloatArray, weight: FloatArray) -> SecondOrder:
-        """Second-order products of the only factor at lam (q, q)."""
-        root, score = self.by_level((factor,))
+    def second_order(
+        self, factors: tuple[FloatArray, ...], weight: FloatArray, slopes: tuple[FloatArray, ...]
+    ) -> SecondOrder:
+        """See `Statistics.second_order`; of the only factor.
+
+        Sums over levels, with K_j = Z_j'V^-1 Z_j and G_j = Z_j'V^-1 W, of K_j[b, c] K_j[a, d] and
+        of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d].
+        """
+        root, score = self.by_level(factors)
         q, _, J = score.shape
         K = times(transposed(root), root).reshape(q * q, J)
         turned = np.matmul(weight, score)
-        weighted = np.einsum("awj,dwj->adj", score, turned).reshape(q * q, J)
-        traces = (K @ K.T).reshape(q, q, q, q)
-        mixed = (K @ weighted.T).reshape(q, q, q, q)
-        return SecondOrder(traces.transpose(2, 0, 1, 3).copy(), mixed.transpose(2, 0, 1, 3).copy())
+        moved = np.einsum("awj,dwj->adj", score, turned).reshape(q * q, J)
+        flat = slopes[0].reshape(len(slopes[0]), q * q)
+
+        def by_parameter(products: FloatArray) -> FloatArray:
+            table = products.reshape(q, q, q, q).transpose(2, 0, 1, 3)
+            return np.asarray(flat @ table.reshape(q * q, q * q) @ flat.T)
+
+        return SecondOrder(by_parameter(K @ K.T), by_parameter(K @ moved.T))
+
+    def release(self) -> None:
+        """See `Statistics.release`: nothing is shared."""
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
