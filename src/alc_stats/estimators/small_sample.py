@@ -240,8 +240,8 @@ def _products(
 ) -> Products:
     statistics = state.objective.statistics
     p = len(state.solution.beta)
-    if isinstance(statistics, Nested) and len(lam) == 1:
-        root, score = statistics.by_level(lam)
+    if state.evaluation.by_level is not None:
+        root, score = state.evaluation.by_level
         return products_by_level(root, score[:, :p], parameters)
     sizes = [len(L) for L in lam]
     levels = [factor.levels for factor in state.random.factors]

@@ -7,6 +7,7 @@ import numpy as np
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution, covariance_scores
 from alc_stats.estimators.kernels.lmm_model import Evaluation
 from alc_stats.estimators.kernels.lmm_nested import Nested
+from alc_stats.estimators.kernels.lmm_stage import times, transposed
 from alc_stats.records import BoolArray, FloatArray
 
 _DIFFERENCE = 6e-6
@@ -55,18 +56,16 @@ def exact_hessian(
 
     where C is (X'V^-1 X)^-1 among the fixed columns, c = (-beta, 1), d the degrees of freedom.
     """
-    statistics, form = objective.statistics, objective.template
-    if not isinstance(statistics, Nested):
+    if evaluation.by_level is None:
         raise TypeError("the exact Hessian needs a single grouping factor")
+    form = objective.template
     (lam,), k = form.unpack(theta), len(theta)
     q, w = len(lam), len(evaluation.inner)
-    second = statistics.second_order(lam, solution.weight)
     S = np.zeros((k, q, q))
     S[np.arange(k), form.row] = lam[:, form.column].T
     slopes = (S + S.swapaxes(1, 2)).reshape(k, q * q)
     R = (slopes @ evaluation.cross[0].reshape(q * q, w * w)).reshape(k, w, w)
-    pairs = 2.0 * second.weighted - second.traces
-    H = _symmetric(slopes @ pairs.reshape(q * q, q * q) @ slopes.T)
+    H = _symmetric(slopes @ _pairs(*evaluation.by_level, solution.weight) @ slopes.T)
     p, degrees, residual = w - 1, solution.degrees, solution.residual
     applied = R @ solution.contrast
     if objective.reml:
@@ -79,6 +78,18 @@ def exact_hessian(
     score = covariance_scores(evaluation, solution.weight)[0]
     same = form.column[:, None] == form.column[None]
     return np.asarray(H + np.where(same, 2.0 * score[np.ix_(form.row, form.row)], 0.0))
+
+
+def _pairs(root: FloatArray, score: FloatArray, weight: FloatArray) -> FloatArray:
+    """Sum over levels of K_j[b, c] (2 G_j B G_j' - K_j)[a, d] at [ab, cd] (q q, q q).
+
+    K_j = root'root and G_j = score of a level, B = weight (w, w).
+    """
+    q, _, J = score.shape
+    K = times(transposed(root), root)
+    own = 2.0 * times(score, transposed(np.matmul(weight, score))) - K
+    products = K.reshape(q * q, J) @ own.reshape(q * q, J).T
+    return products.reshape(q, q, q, q).transpose(2, 0, 1, 3).reshape(q * q, q * q)
 
 
 def _symmetric(A: FloatArray) -> FloatArray:

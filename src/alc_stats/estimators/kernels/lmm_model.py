@@ -100,12 +100,16 @@ class Evaluation:
         Sum over levels of Z_j'V^-1 Z_j, a factor each.
     cross : tuple of arrays (q, q, w, w)
         Sum over levels of (Z_j'V^-1 W)_a' (Z_j'V^-1 W)_b, a factor each.
+    by_level : tuple of arrays (q, q, J), (q, w, J), or None
+        Of a single nested factor, what second derivatives need: root with Z_j'V^-1 Z_j =
+        root'root, and Z_j'V^-1 W.
     """
 
     log_det: float
     inner: FloatArray
     trace: tuple[FloatArray, ...]
     cross: tuple[FloatArray, ...]
+    by_level: tuple[FloatArray, FloatArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,24 +34,6 @@ class _Above(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SecondOrder:
-    """Second-order products of a single factor, entry by entry of its covariance.
-
-    With K_j = Z_j'V^-1 Z_j, G_j = Z_j'V^-1 W and a weight B (w, w):
-
-    Attributes
-    ----------
-    traces : array (q, q, q, q)
-        Sum over levels of K_j[b, c] K_j[a, d] at [a, b, c, d].
-    weighted : array (q, q, q, q)
-        Sum over levels of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d].
-    """
-
-    traces: FloatArray
-    weighted: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
 class Nested:
     """Sufficient statistics of a chain of nested factors, innermost first.
 
@@ -90,7 +72,7 @@ class Nested:
         above: _Above | None = None
         for f in reversed(range(len(stages))):
             root, shadow, score = _conditional(stages[f], above)
-            sums = np.einsum("abj,acj->bc", root, root, optimize=True)
+            sums = np.asarray(sum(plane @ plane.T for plane in root))
             if above is not None:
                 sums = sums - np.einsum("abj,cbj->ac", times(shadow, above.spread), shadow)
             trace.append(sums)
@@ -99,7 +81,8 @@ class Nested:
                 joint = _joint(lam[f], (root, shadow, score), above)
                 above = self._expanded(f - 1, joint)
         log_det = float(sum(stage.log_det for stage in stages))
-        return Evaluation(log_det, inner, self._ordered(trace), self._ordered(cross))
+        by_level = (root, score) if self.single else None
+        return Evaluation(log_det, inner, self._ordered(trace), self._ordered(cross), by_level)
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """See `Statistics.effects`."""
@@ -116,26 +99,10 @@ class Nested:
             above = self._expanded(f - 1, joint) if f > 0 else None
         return self._ordered(found)
 
-    def by_level(self, factors: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
-        """For a single factor: root (q, q, J) with Z_j'V^-1 Z_j = root'root, and Z_j'V^-1 W."""
-        root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
-        return root, score
-
     @property
     def single(self) -> bool:
-        """Whether there is one factor only, so that `second_order` may be asked for."""
+        """Whether there is one factor only, so that evaluations hold what its levels say."""
         return len(self.chain) == 1
-
-    def second_order(self, factor: FloatArray, weight: FloatArray) -> SecondOrder:
-        """Second-order products of the only factor at lam (q, q)."""
-        root, score = self.by_level((factor,))
-        q, _, J = score.shape
-        K = times(transposed(root), root).reshape(q * q, J)
-        turned = np.matmul(weight, score)
-        weighted = np.einsum("awj,dwj->adj", score, turned).reshape(q * q, J)
-        traces = (K @ K.T).reshape(q, q, q, q)
-        mixed = (K @ weighted.T).reshape(q, q, q, q)
-        return SecondOrder(traces.transpose(2, 0, 1, 3).copy(), mixed.transpose(2, 0, 1, 3).copy())
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
