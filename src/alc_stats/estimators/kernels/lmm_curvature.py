@@ -25,7 +25,7 @@ def hessian(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatAr
     """Second derivatives (f, f) of the deviance in the free parameters."""
     if is_exact(objective):
         evaluation, solution = objective.at(theta)
-        return exact_hessian(objective, theta, evaluation, solution)[np.ix_(free, free)]
+        return exact_hessian(objective, theta, evaluation, solution)[free][:, free]
     return differenced_hessian(objective, theta, free)
 
 
@@ -76,8 +76,8 @@ def exact_hessian(
     drop = applied @ solution.contrast / residual
     H -= degrees * np.outer(drop, drop)
     score = covariance_scores(evaluation, solution.weight)[0]
-    same = form.column[:, None] == form.column[None]
-    return np.asarray(H + np.where(same, 2.0 * score[np.ix_(form.row, form.row)], 0.0))
+    same = form.column[:, None] == form.column
+    return np.asarray(H + 2.0 * same * score[form.row][:, form.row])
 
 
 def _pairs(root: FloatArray, score: FloatArray, weight: FloatArray) -> FloatArray:

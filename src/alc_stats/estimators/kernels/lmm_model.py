@@ -29,7 +29,7 @@ class Factor:
         0 ... levels - 1, every level present.
     levels : int
     Z : array (n, q)
-        Columns of all terms of this factor, side by side.
+        Columns of all terms of this factor, side by side; quickest if each is contiguous.
     blocks : tuple of Block
         Sizes sum to q.
     """
@@ -70,18 +70,23 @@ class Rows:
 
     def rows_of(self, rows: IntArray | slice, factors: tuple[int, ...]) -> FloatArray:
         """Standardised columns of these rows, columns first: random ones by factor, then [X y]."""
-        X = self.X[rows]
+        X = _picked(self.X, rows)
         n, p = X.shape
         sizes = [self.factors[f].size for f in factors]
         columns = np.empty((sum(sizes) + p + 1, n))
         place = 0
         for f, size in zip(factors, sizes, strict=True):
-            self.bases[f].rows(self.factors[f].Z[rows], out=columns[place : place + size])
+            self.bases[f].rows(_picked(self.factors[f].Z, rows), out=columns[place : place + size])
             place += size
-        self.fixed.rows(self.y[rows], X, out=columns[place:])
+        self.fixed.rows(_picked(self.y, rows), X, out=columns[place:])
         if self.root_weight is not None:
             columns *= self.root_weight[rows]
         return columns
+
+
+def _picked(columns: FloatArray, rows: IntArray | slice) -> FloatArray:
+    """These rows of columns (n, k) or (n,): column by column, which is faster than by row."""
+    return columns[rows] if isinstance(rows, slice) else columns.T.take(rows, axis=-1).T
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) ->
     now = objective.at(theta)
     for _ in range(_DESCENT_STEPS):
         gradient = objective.gradient_of(theta, *now)[free]
-        H = exact_hessian(objective, theta, *now)[np.ix_(free, free)]
+        H = exact_hessian(objective, theta, *now)[free][:, free]
         longest = _LONGEST * max(float(np.abs(theta).max()), _PERHAPS_ZERO)
         step, decrement, convex = _descent_step(H, gradient, longest)
         if decrement < _NEAR and convex:
