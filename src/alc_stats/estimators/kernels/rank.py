@@ -42,6 +42,8 @@ def dependent_sets(X: FloatArray, tolerance: float = RANK_TOLERANCE) -> list[tup
     _, R, order = linalg.qr(R[:, columns] / lengths[columns], mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(R))
     rank = int(np.sum(diagonal > tolerance * diagonal[0]))
+    if rank == columns.size:
+        return zero
     weights = linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:])
     kept, left_over = columns[order[:rank]], columns[order[rank:]]
     shares = np.abs(weights) > np.sqrt(tolerance)
