@@ -238,17 +238,20 @@ def codes(frame: pd.DataFrame, grouping: Sequence[str]) -> tuple[IntArray, int]:
     cells, levels = _own_codes(frame[grouping[0]])
     for name in grouping[1:]:
         own, size = _own_codes(frame[name])
-        cells, present = pd.factorize(cells * size + own, sort=True)
-        levels = len(present)
+        cells, levels = _factorised(cells * size + own)
     return cells, levels
 
 
 def _own_codes(column: pd.Series) -> tuple[IntArray, int]:
     """Level of every row in order of the levels, all of which occur, and their number."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(dtype=np.intp), len(column.cat.categories)
-    level, values = pd.factorize(column.to_numpy(), sort=True)
-    return level, len(values)
+        return np.asarray(column.cat.codes, dtype=np.int64), len(column.cat.categories)
+    return _factorised(column.to_numpy())
+
+
+def _factorised(values: FloatArray | IntArray) -> tuple[IntArray, int]:
+    level, distinct = pd.factorize(values, sort=True)
+    return np.asarray(level, dtype=np.int64), len(distinct)
 
 
 def _levels(spec: Any) -> dict[str, tuple[str, ...]]:

@@ -115,7 +115,7 @@ class Objective:
     rows: int
     reml: bool
     _latest: dict[bytes, tuple[Evaluation, Solution]] = field(
-        default_factory=dict, repr=False, compare=False
+        init=False, default_factory=dict, repr=False, compare=False
     )
 
     def at(self, theta: FloatArray) -> tuple[Evaluation, Solution]:
@@ -125,12 +125,13 @@ class Objective:
         the same point in turn.
         """
         place = theta.tobytes()
-        if place not in self._latest:
+        found = self._latest.get(place)
+        if found is None:
             evaluation = self.statistics.evaluate(self.template.unpack(theta))
-            solution = solve(evaluation, rows=self.rows, reml=self.reml)
+            found = evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
             self._latest.clear()
-            self._latest[place] = evaluation, solution
-        return self._latest[place]
+            self._latest[place] = found
+        return found
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Deviance and its gradient (k,)."""

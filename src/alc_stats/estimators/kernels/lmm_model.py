@@ -70,15 +70,14 @@ class Rows:
 
     def rows_of(self, rows: IntArray | slice, factors: tuple[int, ...]) -> FloatArray:
         """Standardised columns of these rows, columns first: random ones by factor, then [X y]."""
-        X = _picked(self.X, rows)
-        n, p = X.shape
+        y = _picked(self.y, rows)
         sizes = [self.factors[f].size for f in factors]
-        columns = np.empty((sum(sizes) + p + 1, n))
+        columns = np.empty((sum(sizes) + self.X.shape[1] + 1, len(y)))
         place = 0
         for f, size in zip(factors, sizes, strict=True):
             self.bases[f].rows(_picked(self.factors[f].Z, rows), out=columns[place : place + size])
             place += size
-        self.fixed.rows(_picked(self.y, rows), X, out=columns[place:])
+        self.fixed.rows(y, _picked(self.X, rows), out=columns[place:])
         if self.root_weight is not None:
             columns *= self.root_weight[rows]
         return columns
