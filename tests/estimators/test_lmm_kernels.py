@@ -135,6 +135,16 @@ def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) 
     np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
 
 
+def test_a_point_changed_in_place_is_evaluated_anew() -> None:
+    made, again = (prepare(Y, X, factors=DESIGNS["slope"], reml=True) for _ in range(2))
+    theta = np.array([1.0, 0.3, 0.6])
+    first = made.objective.at(theta)[1].deviance
+    theta[1] = -0.2
+    moved = made.objective.at(theta)[1].deviance
+    assert moved != first
+    assert moved == again.objective.at(np.array([1.0, -0.2, 0.6]))[1].deviance
+
+
 def test_the_exact_hessian_is_for_one_grouping() -> None:
     made = problem("crossed")
     theta = somewhere(made)
