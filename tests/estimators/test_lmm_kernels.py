@@ -157,6 +157,16 @@ def test_the_exact_hessian_is_not_for_nested_factors_nor_where_crossed_ones_are_
             exact_hessian(made.objective, theta, *made.objective.at(theta))
 
 
+def test_a_point_changed_in_place_is_evaluated_anew() -> None:
+    made, again = (prepare(Y, X, factors=DESIGNS["slope"], reml=True) for _ in range(2))
+    theta = np.array([1.0, 0.3, 0.6])
+    first = made.objective.at(theta)[1].deviance
+    theta[1] = -0.2
+    moved = made.objective.at(theta)[1].deviance
+    assert moved != first
+    assert moved == again.objective.at(np.array([1.0, -0.2, 0.6]))[1].deviance
+
+
 @pytest.mark.parametrize("name", ["crossed", "crossed and nested", "nested three deep", "slope"])
 def test_derivatives_in_the_covariance_hold_where_it_is_singular(name: str) -> None:
     # one column of a factor at zero: the derivative in its variance is the limit from inside

@@ -77,7 +77,7 @@ def joint_basis(columns: FloatArray, root_weight: FloatArray | None = None) -> B
     """Orthonormal basis of all `columns` (n, k): for blocks with a free covariance."""
     origin, constant = _origin(columns)
     return _from_triangle(
-        _triangle([columns - origin], root_weight), len(columns), origin, constant, columns
+        _triangle([columns], root_weight, origin), len(columns), origin, constant, columns
     )
 
 

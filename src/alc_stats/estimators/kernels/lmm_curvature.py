@@ -11,6 +11,7 @@ from alc_stats.estimators.kernels.lmm_deviance import (
     covariance_scores,
 )
 from alc_stats.estimators.kernels.lmm_model import Evaluation
+from alc_stats.estimators.kernels.lmm_nested import second_order_of_levels
 from alc_stats.records import BoolArray, FloatArray
 
 _DIFFERENCE = 6e-6
@@ -72,7 +73,11 @@ def exact_hessian(
     if not objective.statistics.has_second_order(lam):
         raise ValueError("there are no second-order products at this theta")
     slopes = _slopes(form, lam)
-    second = objective.statistics.second_order(lam, solution.weight, slopes)
+    second = (
+        objective.statistics.second_order(lam, solution.weight, slopes)
+        if evaluation.by_level is None
+        else second_order_of_levels(*evaluation.by_level, solution.weight, slopes[0])
+    )
     R = np.concatenate(
         [np.einsum("kab,abij->kij", S, G) for S, G in zip(slopes, evaluation.cross, strict=True)]
     )

@@ -6,7 +6,7 @@ replaced by an `Evaluation`. All quantities are on the standardised scale.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -114,11 +114,24 @@ class Objective:
     template: Template
     rows: int
     reml: bool
+    _latest: dict[bytes, tuple[Evaluation, Solution]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     def at(self, theta: FloatArray) -> tuple[Evaluation, Solution]:
-        """Evaluate and solve for the coefficients."""
-        evaluation = self.statistics.evaluate(self.template.unpack(theta))
-        return evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+        """Evaluate and solve for the coefficients.
+
+        The latest answer is kept: a search, its last step and what is read at the optimum ask for
+        the same point in turn.
+        """
+        place = theta.tobytes()
+        found = self._latest.get(place)
+        if found is None:
+            evaluation = self.statistics.evaluate(self.template.unpack(theta))
+            found = evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+            self._latest.clear()
+            self._latest[place] = found
+        return found
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Deviance and its gradient (k,)."""

@@ -115,6 +115,8 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
             joint_basis(columns, root) if block.correlated else separate_basis(columns, root)
         )
         first += block.size
+    if len(parts) == 1:
+        return parts[0]
     return Basis(
         np.concatenate([part.origin for part in parts]),
         linalg.block_diag(*[part.forward for part in parts]),
