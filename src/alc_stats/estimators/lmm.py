@@ -22,8 +22,9 @@ from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution
 from alc_stats.estimators.kernels.lmm_model import Evaluation
+from alc_stats.estimators.kernels.lmm_optimum import optimise
 from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
-from alc_stats.estimators.kernels.lmm_search import Optimum, search
+from alc_stats.estimators.kernels.lmm_search import Optimum, reached
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.lmm_terms import RandomPart, Term, random_part
 from alc_stats.estimators.memory import Memory
@@ -31,14 +32,9 @@ from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
-FEW_ROWS = 500
-"""Tables up to this size are searched twice: two tops were seen in tables of a few dozen rows."""
-FAR_START = 3.0
-"""Where the second search starts: random SDs three times the residual's."""
-_SAME_TOP = 1e-6
-"""Deviances nearer than this are of one top, reached from two sides."""
-_ARRIVED = 1e-8
-"""A search whose Newton step promises less of a drop in deviance than this has arrived."""
+_VANISHING = 1e-6
+"""Residual variance, relative to least squares, at which a search without end was on its way to
+none."""
 _ZERO_SD = 1e-9
 """A random SD below this share of the residual SD is the rounding of an exact zero."""
 _REPRODUCED = 1e-13
@@ -199,7 +195,10 @@ def fit_arrays(
     FitError
         If nothing is left to vary, before or after the random effects.
     """
-    problem = prepare(design.y, design.X, factors=random.factors, reml=reml, weights=weights)
+    prepared = functools.partial(
+        prepare, design.y, design.X, factors=random.factors, reml=reml, weights=weights
+    )
+    problem = prepared()
     if problem.scales.fixed.scale <= _NO_RESIDUAL * design.y.std():
         raise FitError(
             Problem(
@@ -208,10 +207,18 @@ def fit_arrays(
             )
         )
     with _singularity_told(len(design.y)):
-        optimum = _best(problem.objective)
+        problem, optimum = optimise(problem, prepared)
         evaluation, solution = problem.objective.at(optimum.theta)
         if not np.isfinite(solution.deviance):
             raise np.linalg.LinAlgError("the deviance is not a number there")
+    _require_residual(optimum, solution)
+    return LmmState(
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design
+    )
+
+
+def _require_residual(optimum: Optimum, solution: Solution) -> None:
+    """Refuse where the likelihood has its maximum, or none, without residual variance."""
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -219,9 +226,15 @@ def fit_arrays(
                 way_out="Look for an outcome that is constant within every level of a grouping.",
             )
         )
-    return LmmState(
-        problem.objective, problem.scales, optimum, evaluation, solution, random, design
-    )
+    if solution.sigma2 < _VANISHING and not reached(optimum):
+        raise FitError(
+            Problem(
+                "the likelihood grows as the residual variance goes to zero, so it has no maximum",
+                found=f"random effects that leave {solution.sigma2:.1g} of the residual variance",
+                way_out="Use a simpler random part: it has nearly as many effects as there are "
+                "rows.",
+            )
+        )
 
 
 @contextmanager
@@ -242,20 +255,6 @@ def _singularity_told(rows: int) -> Iterator[None]:
                 way_out="Use a simpler random part, and look at columns that nearly agree.",
             )
         ) from error
-
-
-def _best(objective: Objective) -> Optimum:
-    """The optimum; of a small table the better of two searches, since it can have two tops."""
-    found = search(objective)
-    if objective.rows > FEW_ROWS:
-        return found
-    form = objective.template
-    try:
-        other = search(objective, np.where(form.diagonal, FAR_START, 0.0))
-    except np.linalg.LinAlgError:
-        return found
-    better = other.deviance < found.deviance - _SAME_TOP and other.decrement < _ARRIVED
-    return other if better else found
 
 
 def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:
