@@ -61,6 +61,8 @@ class LmmState:
         At the optimum.
     random : RandomPart
     design : Design
+    weights : array (n,) or None
+        Prior weights.
     """
 
     objective: Objective
@@ -70,6 +72,7 @@ class LmmState:
     solution: Solution
     random: RandomPart
     design: Design
+    weights: FloatArray | None = None
 
     @property
     def sigma(self) -> float:
@@ -213,7 +216,7 @@ def fit_arrays(
             raise np.linalg.LinAlgError("the deviance is not a number there")
     _require_residual(optimum, solution)
     return LmmState(
-        problem.objective, problem.scales, optimum, evaluation, solution, random, design
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design, weights
     )
 
 

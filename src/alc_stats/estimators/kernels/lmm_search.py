@@ -248,7 +248,7 @@ def lowered(
     lam[f][own, own] = 0.0
     if rank > 1:
         half = U[:, : rank - 1] * sizes[: rank - 1]
-        lam[f][own, first : first + rank - 1] = np.linalg.qr(half.T, mode="r").T
+        lam[f][own, first : first + rank - 1] = np.asarray(np.linalg.qr(half.T, mode="r")).T
     still = free & ~(block & (form.column >= first + rank - 1))
     return upright(form, np.where(still, form.pack(lam), 0.0)), still
 
