@@ -20,6 +20,7 @@ from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.lmm_crossed import Crossed
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution
 from alc_stats.estimators.kernels.lmm_model import Evaluation
 from alc_stats.estimators.kernels.lmm_optimum import optimise
@@ -178,7 +179,10 @@ def fit_lmm(
         loglik=state.loglik,
         counts=table.counts(random.counts()),
         certificate=certify(
-            state.optimum, _parameter_names(state), boundary=boundary, digits=data_digits(design)
+            state.optimum,
+            _parameter_names(state),
+            boundary=boundary,
+            digits=min(data_digits(design), _arithmetic_digits(state)),
         ),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
@@ -221,7 +225,7 @@ def fit_arrays(
 
 
 def _require_residual(optimum: Optimum, solution: Solution) -> None:
-    """Refuse where the likelihood has its maximum, or none, without residual variance."""
+    """Refuse where the likelihood has its maximum, or none, next to no residual variance."""
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -232,7 +236,8 @@ def _require_residual(optimum: Optimum, solution: Solution) -> None:
     if solution.sigma2 < _VANISHING and not reached(optimum):
         raise FitError(
             Problem(
-                "the likelihood grows as the residual variance goes to zero, so it has no maximum",
+                "the likelihood rises to where next to no residual variance is left, and no "
+                "maximum could be certified there",
                 found=f"random effects that leave {solution.sigma2:.1g} of the residual variance",
                 way_out="Use a simpler random part: it has nearly as many effects as there are "
                 "rows.",
@@ -300,6 +305,22 @@ def data_digits(design: Design) -> float:
     columns = [design.y, *design.X.T]
     shares = [_rounding_share(column) for column in columns]
     return float(min(15.0, -np.log10(max(shares))))
+
+
+def _arithmetic_digits(state: LmmState) -> float:
+    """Decimal digits of the residual variance that crossed elimination leaves.
+
+    The groupings behind the first are absorbed by a difference of large numbers: its rounding
+    grows with their variances, and counts beside what is left of the outcome.
+    """
+    statistics = state.objective.statistics
+    if not isinstance(statistics, Crossed):
+        return 15.0
+    lam = state.objective.template.unpack(state.optimum.theta)
+    absorbed = max(float(np.sum(lam[place] ** 2)) for place in statistics.places[1:])
+    condition = 1.0 + absorbed * float(np.diag(statistics.outer).max())
+    left = state.solution.residual / float(state.evaluation.inner[-1, -1])
+    return float(-np.log10(np.finfo(float).eps * condition / left))
 
 
 def _rounding_share(column: FloatArray) -> float:

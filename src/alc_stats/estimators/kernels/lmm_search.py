@@ -39,6 +39,8 @@ _SMALL = 0.1
 """A parameter this far from zero is taken for this far when only its size matters."""
 _SHALLOW = 1e-6
 """Least scaled curvature of a place that is surely a minimum."""
+_TOLD = 1e-8
+"""Second derivative a row, in a parameter's relative change, that is more than rounding."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -277,6 +279,7 @@ def _polish(objective: Objective, theta: FloatArray, free: BoolArray) -> Optimum
         if np.linalg.norm(theta - anchor) > _MOVED * np.linalg.norm(theta):
             H, anchor = hessian(objective, theta, free), theta
             step, decrement = _newton_step(H, gradient[free])
+    H = _above_rounding(H, theta[free], objective.rows)
     return Optimum(
         theta=theta,
         free=free,
@@ -297,6 +300,13 @@ def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray,
     usable = np.abs(values) > _FLAT
     ratio = np.divide(along, np.abs(values), out=np.zeros_like(along), where=usable)
     return -(vectors @ ratio) / scale, float(along @ ratio)
+
+
+def _above_rounding(hessian: FloatArray, theta: FloatArray, rows: int) -> FloatArray:
+    """The Hessian with parameters in which the deviance moves by no more than rounding at zero."""
+    size = np.maximum(np.abs(theta), _SMALL)
+    told = np.abs(np.diag(hessian)) * size**2 > _TOLD * rows
+    return np.where(np.outer(told, told), hessian, 0.0)
 
 
 def _scaled_vectors(hessian: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
