@@ -165,7 +165,7 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     hessian[:f, :f] = state.optimum.hessian + np.outer(slope, slope) / degrees
     hessian[:f, f] = hessian[f, :f] = -slope
     hessian[f, f] = degrees
-    if not np.all(np.diag(hessian) > 0.0):  # no optimum: the certificate says so
+    if not np.all(np.diag(state.optimum.hessian) > 0.0):  # no optimum: the certificate says so
         return np.full_like(hessian, np.nan)
     scale = np.sqrt(np.diag(hessian))
     return np.asarray(

@@ -43,6 +43,10 @@ _ARRIVED = 1e-10
 """Decrement above which another descent is tried."""
 _SMALL = 0.1
 """A parameter this far from zero is taken for this far when only its size matters."""
+_SHALLOW = 1e-6
+"""Least scaled curvature of a place that is surely a minimum."""
+_TOLD = 1e-8
+"""Second derivative a row, in a parameter's relative change, that is more than rounding."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -90,9 +94,10 @@ def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
     theta = _first(objective) if start is None else start.copy()
     every: BoolArray = np.ones(len(theta), dtype=bool)
     for _ in range(_RESTARTS):
-        reached, H = _descend(objective, theta, every)
-        theta, free = _settle(objective, upright(form, reached))
-        found = _polish(objective, theta, free, H if np.array_equal(theta, reached) else None)
+        ended, H = _descend(objective, theta, every)
+        theta, free = _settle(objective, upright(form, ended))
+        stayed = free.all() and np.array_equal(theta, ended)
+        found = _polish(objective, theta, free, H if stayed else None)
         found = replace(found, pull=pull(objective, found.theta, free))
         if found.pull >= -OUTWARD and found.decrement < _ARRIVED:
             break
@@ -122,6 +127,12 @@ def _first(objective: Objective) -> FloatArray:
             break
         theta = np.where(form.diagonal, np.clip(moved, *_PLAUSIBLE), 0.0)
     return theta
+
+
+def reached(optimum: Optimum) -> bool:
+    """Whether a search ended at a minimum that is none of a valley it could not follow."""
+    curved = float(optimum.curvature.min(initial=1.0)) > _SHALLOW
+    return curved and optimum.decrement < _ARRIVED and optimum.pull >= -OUTWARD
 
 
 def upright(form: Template, theta: FloatArray) -> FloatArray:
@@ -250,51 +261,44 @@ def _descent_step(
 
 
 def _settle(objective: Objective, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Hold at zero the standard deviations that belong there."""
+    """Hold at zero the directions of random effects in which nothing varies."""
     form = objective.template
     free: BoolArray = np.ones(len(theta), dtype=bool)
-    for k in np.flatnonzero(form.diagonal & (theta < _PERHAPS_ZERO)):
-        trial, still_free = held(form, theta, free, int(k))
-        if still_free.any():
-            trial, _ = _descend(objective, trial, still_free)
-        worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
-        if worse <= 1e-10 * objective.rows and pull(objective, trial, still_free) >= -OUTWARD:
+    for number in range(len(form.blocks)):
+        while (lower := lowered(form, theta, free, number)) is not None:
+            trial, still_free = lower
+            if still_free.any():
+                trial, _ = _descend(objective, trial, still_free)
+            worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
+            stays = pull(objective, trial, still_free) >= -OUTWARD
+            if not (stays and worse <= 1e-10 * objective.rows):
+                break
             theta, free = upright(form, trial), still_free
     return theta, free
 
 
-def held(
-    form: Template, theta: FloatArray, free: BoolArray, k: int
-) -> tuple[FloatArray, BoolArray]:
-    """Parameter k, a diagonal entry, and its column held at zero, the covariance else kept.
+def lowered(
+    form: Template, theta: FloatArray, free: BoolArray, number: int
+) -> tuple[FloatArray, BoolArray] | None:
+    """A block's nearest covariance of one rank less; None unless its least direction is small.
 
-    Rows of lam are re-expressed in an orthonormal basis that gets no new direction from held
-    rows; the column below a zero pivot would only repeat later columns.
+    The factor of a covariance of rank r has r columns, which a rotation makes lower triangular at
+    the top: the last pivots are zero, whichever effects do not vary. A zero pivot before them would
+    leave the columns behind it free to turn.
     """
-    block = form.block == form.block[k]
-    f, first, size = form.blocks[form.block[k]]
-    still = free & ~(block & (form.column == form.column[k]))
+    f, first, size = form.blocks[number]
+    own, block = slice(first, first + size), form.block == number
+    rank = int((free & block & form.diagonal).sum())
     lam = form.unpack(theta)
-    own = slice(first, first + size)
-    pivots = {int(a) - first for a in form.row[still & block & form.diagonal]}
-    lam[f][own, own] = _echelon(lam[f][own, own], pivots)
-    return np.where(still, form.pack(lam), 0.0), still
-
-
-def _echelon(lam: FloatArray, pivots: set[int]) -> FloatArray:
-    """A factor (q, q) with lam lam' kept but for the own parts of rows that are no pivots."""
-    basis: dict[int, FloatArray] = {}
-    found = np.zeros_like(lam)
-    for a in range(len(lam)):
-        left = lam[a].copy()
-        for b, direction in basis.items():
-            found[a, b] = left @ direction
-            left -= found[a, b] * direction
-        length = float(np.linalg.norm(left))
-        if a in pivots and length > 0.0:
-            found[a, a] = length
-            basis[a] = left / length
-    return found
+    U, sizes, _ = np.linalg.svd(lam[f][own, own])
+    if rank == 0 or sizes[rank - 1] >= _PERHAPS_ZERO:
+        return None
+    lam[f][own, own] = 0.0
+    if rank > 1:
+        half = U[:, : rank - 1] * sizes[: rank - 1]
+        lam[f][own, first : first + rank - 1] = np.asarray(np.linalg.qr(half.T, mode="r")).T
+    still = free & ~(block & (form.column >= first + rank - 1))
+    return upright(form, np.where(still, form.pack(lam), 0.0)), still
 
 
 def _lifted(form: Template, theta: FloatArray, free: BoolArray) -> FloatArray:
@@ -339,6 +343,7 @@ def _polish(
     if not _is_beside(theta, anchor):
         H = hessian(objective, theta, free, now)
         step, decrement = _newton_step(H, gradient)
+    H = _above_rounding(H, theta[free], objective.rows)
     return Optimum(
         theta=theta,
         free=free,
@@ -364,6 +369,13 @@ def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray,
     usable = np.abs(values) > _FLAT
     ratio = np.divide(along, np.abs(values), out=np.zeros_like(along), where=usable)
     return -(vectors @ ratio) / scale, float(along @ ratio)
+
+
+def _above_rounding(hessian: FloatArray, theta: FloatArray, rows: int) -> FloatArray:
+    """The Hessian with parameters in which the deviance moves by no more than rounding at zero."""
+    size = np.maximum(np.abs(theta), _SMALL)
+    told = np.abs(np.diag(hessian)) * size**2 > _TOLD * rows
+    return np.where(np.outer(told, told), hessian, 0.0)
 
 
 def _scaled_vectors(hessian: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
