@@ -33,6 +33,9 @@ from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
+_BEYOND = 1e6
+"""A random SD this many times the residual's: their variances differ by all digits of float64 but
+four, and a top between them may be one of rounding."""
 _VANISHING = 1e-6
 """Residual variance, relative to least squares, at which a search without end was on its way to
 none."""
@@ -234,7 +237,8 @@ def _require_residual(optimum: Optimum, solution: Solution) -> None:
                 way_out="Look for an outcome that is constant within every level of a grouping.",
             )
         )
-    if solution.sigma2 < _VANISHING and not reached(optimum):
+    largest = float(np.abs(optimum.theta).max(initial=0.0))
+    if solution.sigma2 < _VANISHING and (largest > _BEYOND or not reached(optimum)):
         raise FitError(
             Problem(
                 "the likelihood rises to where next to no residual variance is left, and no "
