@@ -21,6 +21,9 @@ from alc_stats.records import FloatArray, IntArray
 
 LARGEST_REMAINDER = 10_000
 """Random effects beside those of the largest grouping: their matrix is dense (0.8 gigabytes)."""
+LARGEST_TABLE = 50_000_000
+"""Pairs of a level of the largest grouping and another random effect, where all are needed (0.4
+gigabytes)."""
 _INVERTIBLE = 1e-5
 """Above this least diagonal entry, lam can be divided by."""
 
@@ -41,6 +44,29 @@ class _Solved(NamedTuple):
     outer_score: FloatArray
     root: FloatArray
     half: FloatArray
+    outer: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class JointEffects:
+    """Conditional effects of all factors together, the first factor's apart from the others'.
+
+    Attributes
+    ----------
+    loads, outer_loads : arrays (q, w, J), (columns, w)
+        As `Effects.loads`.
+    own : array (q, q, J)
+        Covariance within the levels of the first factor.
+    between : array (q, columns, J)
+        Between the first factor's levels and the others' columns.
+    outer : array (columns, columns)
+        Among the others' columns.
+    """
+
+    loads: FloatArray
+    outer_loads: FloatArray
+    own: FloatArray
+    between: FloatArray
     outer: FloatArray
 
 
@@ -100,6 +126,26 @@ class Crossed:
             spread = np.einsum("jajb->abj", blocks)
             found.append(Effects(_planes(s.loads[own], size), np.array(spread)))
         return self._ordered(found)
+
+    def joint_effects(self, factors: tuple[FloatArray, ...]) -> JointEffects:
+        """Conditional effects with the covariances between factors.
+
+        Raises
+        ------
+        FitError
+            If those between the first factor's effects and all others' do not fit in memory.
+        """
+        lam = [factors[place] for place in self.places]
+        q, _, J = self.RK.shape
+        _refuse_table(q * J * len(self.outer))
+        s = self._solve(lam)
+        covariance = lam[0] @ lam[0].T
+        D = _given_others(s.root, covariance)
+        own = D + times(times(D, self.coupling.quadratic(s.spread)), D)
+        between = -times(D, self.coupling.down(s.spread))
+        return JointEffects(
+            np.einsum("ab,bwj->awj", covariance, s.own_score), s.loads, own, between, s.spread
+        )
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
@@ -227,6 +273,18 @@ def _refuse_wide(width: int) -> None:
                 found=f"{width} random effects beside those of the largest grouping",
                 allowed=f"{LARGEST_REMAINDER}",
                 way_out="Leave out slopes of the smaller groupings, or fit a sample of the rows.",
+            )
+        )
+
+
+def _refuse_table(size: int) -> None:
+    if size > LARGEST_TABLE:
+        raise FitError(
+            Problem(
+                "the crossed groupings are too large for a regression of the log SD",
+                found=f"{size} pairs of random effects",
+                allowed=f"{LARGEST_TABLE}",
+                way_out="Leave the smaller groupings out, or fit a sample of the rows.",
             )
         )
 

@@ -1,0 +1,233 @@
+"""The search for a log SD's coefficients: BFGS outside, the mixed model's own search inside.
+
+At every phi the covariance factors are at their optimum, so the deviance's slope in phi is the
+partial one. The second derivatives at the end are of theta and phi jointly, from differences of
+analytic gradients; the last steps are Newton's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alc_stats.estimators.kernels.lmm_curvature import hessian
+from alc_stats.estimators.kernels.lmm_deviance import Solution
+from alc_stats.estimators.kernels.lmm_model import Evaluation
+from alc_stats.estimators.kernels.lmm_search import Optimum, search
+from alc_stats.estimators.kernels.scale_model import Place, ScaleModel
+from alc_stats.records import BoolArray, FloatArray
+
+WIDEST = 16.0
+"""Log SDs of two rows farther apart, a ratio of ten millions, are on their way to infinity."""
+_LONGEST = 2.0
+"""Longest step, in log SDs of a typical row."""
+_STEPS = 200
+_NEAR = 1e-12
+"""Decrement at which the search hands over to Newton's last steps."""
+_POLISH_STEPS = 6
+_ROUNDING = 1e-12
+"""Of a deviance, relative: what says nothing about a step."""
+_SHORTEST = 1e-12
+_DIFFERENCE = 2e-5
+"""Step of central differences in a log SD: truncation and rounding leave 1e-9."""
+_CONVEX = 1e-4
+"""Least scaled curvature a step counts with."""
+
+
+class Unbounded(ArithmeticError):
+    """The likelihood grows without bound: some rows' variance goes to zero.
+
+    Attributes
+    ----------
+    phi : array (K,)
+        Where the search was.
+    """
+
+    def __init__(self, phi: FloatArray) -> None:
+        super().__init__("the log SD goes to minus infinity")
+        self.phi = phi
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """The model at one phi, the covariance factors at their optimum there.
+
+    Attributes
+    ----------
+    place : Place
+    optimum : Optimum
+        Of theta.
+    evaluation, solution : Evaluation, Solution
+    deviance : float
+    gradient, expected : arrays (K,), (K, K)
+        In phi, and about its second derivatives.
+    """
+
+    place: Place
+    optimum: Optimum
+    evaluation: Evaluation
+    solution: Solution
+    deviance: float
+    gradient: FloatArray
+    expected: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaleOptimum:
+    """Where the search ended.
+
+    Attributes
+    ----------
+    point : Point
+    hessian : array (f + K, f + K)
+        Of the deviance in the free theta and phi, sigma profiled.
+    last_step : array (f + K,)
+        Newton's step that is left.
+    decrement : float
+        Twice the drop in deviance that step promises.
+    """
+
+    point: Point
+    hessian: FloatArray
+    last_step: FloatArray
+    decrement: float
+
+
+def search_scale(model: ScaleModel, theta: FloatArray) -> ScaleOptimum:
+    """Minimise the deviance from phi = 0 and the covariance factors theta.
+
+    Raises
+    ------
+    Unbounded
+        If the log SD of some rows goes to minus infinity.
+    """
+    return _polish(model, _descend(model, theta))
+
+
+def point_at(model: ScaleModel, phi: FloatArray, theta: FloatArray) -> Point:
+    """Optimise theta at phi, from a start nearby."""
+    place = model.at(phi)
+    optimum = search(place.objective, theta) if theta.size else _nothing_to_search(place)
+    evaluation, solution = place.objective.at(optimum.theta)
+    deviance = place.deviance(solution)
+    gradient, slopes = place.gradient(optimum.theta, solution)
+    return Point(place, optimum, evaluation, solution, deviance, gradient, slopes.expected)
+
+
+def _nothing_to_search(place: Place) -> Optimum:
+    none = np.zeros(0)
+    free: BoolArray = np.ones(0, dtype=bool)
+    deviance = place.objective.at(none)[1].deviance
+    return Optimum(none, free, deviance, none, np.zeros((0, 0)), none, 0.0, none, float("inf"))
+
+
+def _descend(model: ScaleModel, theta: FloatArray) -> Point:
+    """From phi = 0 to the optimum's neighbourhood."""
+    now = point_at(model, np.zeros(model.size), theta)
+    H = now.expected
+    for _ in range(_STEPS):
+        step, decrement = _step(H, now.gradient)
+        if decrement < _NEAR:
+            break
+        then = _searched(model, now, step * min(1.0, _LONGEST / float(np.linalg.norm(step))))
+        if then is None:
+            break
+        H = _updated(H, then.place.phi - now.place.phi, then.gradient - now.gradient)
+        now = then
+    return now
+
+
+def _searched(model: ScaleModel, now: Point, step: FloatArray) -> Point | None:
+    """The first point along the step, halved if need be, that is low enough."""
+    slope, share = float(now.gradient @ step), 1.0
+    slack = _ROUNDING * abs(now.deviance)
+    while share > _SHORTEST:
+        phi = now.place.phi + share * step
+        if _range(model, phi) > WIDEST:
+            if share == 1.0 and _range(model, now.place.phi) > WIDEST / 2.0:
+                raise Unbounded(phi)
+        else:
+            then = point_at(model, phi, now.optimum.theta)
+            if then.deviance <= now.deviance + 1e-4 * share * slope + slack:
+                return then
+        share /= 3.0
+    return None
+
+
+def _range(model: ScaleModel, phi: FloatArray) -> float:
+    """How far the rows' log SDs are apart."""
+    values = model.scale.values(phi[: model.scale.size])
+    return float(np.ptp(values))
+
+
+def _updated(H: FloatArray, moved: FloatArray, turned: FloatArray) -> FloatArray:
+    """BFGS; a pair without upward curvature says nothing."""
+    along = float(moved @ turned)
+    if along <= 0.0:
+        return H
+    pushed = H @ moved
+    return np.asarray(
+        H
+        + np.outer(turned, turned) / along
+        - np.outer(pushed, pushed) / float(moved @ pushed)
+    )
+
+
+def _step(H: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float]:
+    """Newton's step with every curvature counted upward, and its decrement."""
+    if gradient.size == 0:
+        return gradient, 0.0
+    diagonal = np.abs(np.diag(H))
+    scale = np.sqrt(np.maximum(diagonal, 1e-12 * max(float(diagonal.max()), 1e-300)))
+    values, vectors = np.linalg.eigh(H / np.outer(scale, scale))
+    along = vectors.T @ (gradient / scale)
+    ratio = along / np.maximum(np.abs(values), _CONVEX)
+    return -(vectors @ ratio) / scale, float(along @ ratio)
+
+
+def _polish(model: ScaleModel, now: Point) -> ScaleOptimum:
+    """Newton steps with the joint Hessian until they are rounding."""
+    H = joint_hessian(model, now)
+    step, decrement = _newton(H, now)
+    for _ in range(_POLISH_STEPS):
+        K = model.size
+        if np.abs(step[len(step) - K :]).max(initial=0.0) <= 4e-16:
+            break
+        then = point_at(model, now.place.phi + step[len(step) - K :], now.optimum.theta)
+        if not np.array_equal(then.optimum.free, now.optimum.free):
+            break
+        new_step, new_decrement = _newton(H, then)
+        if not new_decrement < decrement:
+            break
+        now, step, decrement = then, new_step, new_decrement
+    return ScaleOptimum(now, H, step, decrement)
+
+
+def _newton(H: FloatArray, now: Point) -> tuple[FloatArray, float]:
+    gradient = np.concatenate([now.optimum.gradient, now.gradient])
+    return _step(H, gradient)
+
+
+def joint_hessian(model: ScaleModel, at: Point) -> FloatArray:
+    """Second derivatives (f + K, f + K) of the deviance in the free theta and phi."""
+    theta, free, phi = at.optimum.theta, at.optimum.free, at.place.phi
+    f, K = int(free.sum()), model.size
+    H = np.zeros((f + K, f + K))
+    if f:
+        H[:f, :f] = hessian(at.place.objective, theta, free)
+    for k in range(K):
+        step = np.zeros(K)
+        step[k] = _DIFFERENCE
+        up, down = (joint_gradient(model.at(phi + s * step), theta, free) for s in (1.0, -1.0))
+        H[f + k] = (up - down) / (2.0 * _DIFFERENCE)
+    H[:f, f:] = H[f:, :f].T
+    H[f:, f:] = (H[f:, f:] + H[f:, f:].T) / 2.0
+    return H
+
+
+def joint_gradient(place: Place, theta: FloatArray, free: BoolArray) -> FloatArray:
+    """Derivatives (f + K,) of the deviance in the free theta and phi, at any theta."""
+    evaluation, solution = place.objective.at(theta)
+    own = place.objective.gradient_of(theta, evaluation, solution)[free] if theta.size else theta
+    return np.concatenate([own, place.gradient(theta, solution)[0]])
