@@ -242,7 +242,7 @@ def _certificate(state: FixedScaleState, boundary: tuple[str, ...]) -> Certifica
     found = certify(
         joint_optimum(state.optimum), names, boundary=boundary, digits=data_digits(mixed.design)
     )
-    if not state.untold or not found.usable:
+    if not state.untold or found.status == "failed":
         return found
     return replace(found, status="not_identified", sentence=_UNTOLD)
 

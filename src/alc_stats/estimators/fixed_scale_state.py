@@ -63,13 +63,13 @@ class FixedScaleState:
 
     @property
     def between_log_sd(self) -> FloatArray:
-        """Coefficients (l,) of the random intercept's log SD; none without such a part."""
+        """Coefficients (l,) of the random intercept's log SD; NaN where it does not vary."""
         between = self.model.between
-        if between is None:
-            return np.zeros(0)
+        if between is None or self.untold:
+            return np.full(len(self.between.names) if self.between else 0, np.nan)
         a = self.optimum.point.place.phi[self.model.scale.size :]
         size = self.mixed.sigma * float(np.linalg.norm(self._intercept(between)))
-        return between.columns.coefficients(a, float(np.log(size)) if size > 0.0 else -np.inf)
+        return between.columns.coefficients(a, float(np.log(size)))
 
     @property
     def untold(self) -> bool:
@@ -146,7 +146,8 @@ def variance_covariance(state: FixedScaleState) -> FloatArray:
         return np.full_like(H, np.nan)
     size = np.sqrt(np.diag(H))
     return np.asarray(
-        2.0 * np.linalg.pinv(H / np.outer(size, size), rcond=1e-14, hermitian=True)
+        2.0
+        * np.linalg.pinv(H / np.outer(size, size), rcond=1e-14, hermitian=True)
         / np.outer(size, size)
     )
 

@@ -223,9 +223,7 @@ def _model(fit: Fit, *, reml: bool) -> Fitted:
         return fitted(fit, reml=reml)
     mixed = state.mixed
     random = mixed.random if mixed.random.factors else None
-    return Fitted(
-        mixed.design, random, reml, mixed.coefficients, (), mixed.sigma, mixed.loglik
-    )
+    return Fitted(mixed.design, random, reml, mixed.coefficients, (), mixed.sigma, mixed.loglik)
 
 
 def _refuse_robust(fit: Fit) -> None:

@@ -93,9 +93,7 @@ def _part(
 
 
 def _require_same_random(smaller: Fit, larger: Fit) -> None:
-    terms = [
-        [(c.group, c.term, c.other) for c in fit.random] for fit in (smaller, larger)
-    ]
+    terms = [[(c.group, c.term, c.other) for c in fit.random] for fit in (smaller, larger)]
     if terms[0] != terms[1]:
         raise FitError(
             Problem(

@@ -1,7 +1,6 @@
 # Log residual SDs that follow columns, by glmmTMB and nlme: Rscript fixed_scale.R
 # Writes rows.csv (simulated here) and fixed_scale.json. glmmTMB < 1.1.9 has log VARIANCES: `dispersion` and its
-# standard errors are twice a log SD. nlme's varIdent is a ratio of SDs, varExp a log SD per unit, varPower a log SD
-# per unit of the logarithm. nlme's standard errors under ML carry sqrt(n / (n - p)).
+# standard errors are twice a log SD. nlme's varIdent is a ratio of SDs, varExp a log SD per unit.
 suppressMessages({library(glmmTMB); library(nlme); library(lme4); library(jsonlite)})
 set.seed(20261127)
 J <- 48

@@ -162,9 +162,7 @@ def template(factors: tuple[Factor, ...]) -> Template:
     return Template(sizes, levels, factor, row, column, block_of, tuple(terms))
 
 
-def solve(
-    evaluation: Evaluation, *, rows: int, reml: bool, known: float | None = None
-) -> Solution:
+def solve(evaluation: Evaluation, *, rows: int, reml: bool, known: float | None = None) -> Solution:
     """Coefficients, residual and deviance from W'V^-1 W."""
     p = len(evaluation.inner) - 1
     scale = np.sqrt(np.diag(evaluation.inner)[:p])

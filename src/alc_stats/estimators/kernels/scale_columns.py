@@ -73,6 +73,4 @@ def log_sd(columns: FloatArray) -> LogSd:
     if 1.0 - float(mean @ mean) > _SPANNED:
         return LogSd(columns, basis.origin, basis.forward, basis.back, None)
     rest = linalg.null_space(mean[None])
-    return LogSd(
-        columns, basis.origin, basis.forward @ rest, basis.back @ rest, basis.back @ mean
-    )
+    return LogSd(columns, basis.origin, basis.forward @ rest, basis.back @ rest, basis.back @ mean)

@@ -168,9 +168,7 @@ def _updated(H: FloatArray, moved: FloatArray, turned: FloatArray) -> FloatArray
         return H
     pushed = H @ moved
     return np.asarray(
-        H
-        + np.outer(turned, turned) / along
-        - np.outer(pushed, pushed) / float(moved @ pushed)
+        H + np.outer(turned, turned) / along - np.outer(pushed, pushed) / float(moved @ pushed)
     )
 
 
