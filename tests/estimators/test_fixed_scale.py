@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests import tolerances as tol
+from tests.estimators import dense_scale as dense
+from tests.estimators.witness import answers, real_data, table
 
 from alc_stats.errors import DeclarationError, FitError, FormulaError
 from alc_stats.estimators import fit as fit_same
@@ -19,9 +22,6 @@ from alc_stats.estimators.kernels.scale_model import Between, ScaleModel, scale_
 from alc_stats.estimators.kernels.scale_search import joint_gradient
 from alc_stats.estimators.lmm_terms import random_part
 from alc_stats.inference import compare, contrast, joint
-from tests import tolerances as tol
-from tests.estimators import dense_scale as dense
-from tests.estimators.witness import answers, real_data, table
 
 METHODS = ("ML", "REML")
 GLMMTMB = {
@@ -494,7 +494,7 @@ def test_comparisons_count_columns_of_log_sds(rows: pd.DataFrame) -> None:
     assert compare(plain, one).added == 1
     assert compare(one, both).added == 3
     assert compare(plain, both).statistic == pytest.approx(2.0 * (both.loglik - plain.loglik))
-    with pytest.raises(FitError, match="lacks the columns log_sd.x"):
+    with pytest.raises(FitError, match=r"lacks the columns log_sd\.x"):
         compare(fitted(formula, rows, "~ x"), one)
     with pytest.raises(FitError, match="one random part only"):
         compare(fitted("y ~ arm + (1 | h)", rows), both)

@@ -32,8 +32,8 @@ from alc_stats.estimators.fixed_scale_terms import (
 )
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_search import Optimum
-from alc_stats.estimators.kernels.scale_model import ScaleModel, scale_model
-from alc_stats.estimators.kernels.scale_search import ScaleOptimum, Unbounded, search_scale
+from alc_stats.estimators.kernels.scale_model import Between, ScaleModel, scale_model
+from alc_stats.estimators.kernels.scale_search import ScaleOptimum, UnboundedError, search_scale
 from alc_stats.estimators.lmm import (
     LmmState,
     best_optimum,
@@ -119,8 +119,10 @@ def fit_fixed_scale(
     design = build_design(formula, table)
     random = random_part(formula, table) if formula.random else _NO_RANDOM
     columns = spread_columns(scale, table, "scale")
-    refuse_untold(design, columns, f"scale='{scale.text}'")
-    state = _state(design, random, columns, between, table, request)
+    where = f"scale='{scale.text}'"
+    refuse_untold(design, columns, where)
+    own = between_of(between, table, random) if between is not None else None
+    state = _state(design, random, columns, own, request, where)
     return _fit(formula, table, state, request)
 
 
@@ -150,12 +152,11 @@ def _state(
     design: Design,
     random: RandomPart,
     scale: SpreadColumns,
-    between: Formula | None,
-    table: Table,
+    own: tuple[Between, SpreadColumns] | None,
     request: Request,
+    where: str,
 ) -> FixedScaleState:
     """Search for the optimum, and what inference needs there."""
-    own = between_of(between, table, random) if between is not None else None
     model = scale_model(
         design.y,
         design.X,
@@ -165,15 +166,15 @@ def _state(
         between=own[0] if own else None,
     )
     refuse_reproduced(model.rows.fixed.scale, design)
-    with singularity_told(len(design.y)), _unboundedness_told(scale, model):
+    with singularity_told(len(design.y)), _unboundedness_told(scale, model, where):
         theta = _first(model)
         found = search_scale(model, theta)
         point = found.point
-        slopes = point.place.slopes(point.optimum.theta, np.eye(len(point.evaluation.inner)))
+        slopes = point.place.slopes(point.theta, np.eye(len(point.evaluation.inner)))
     mixed = LmmState(
         point.place.objective,
         point.place.scales,
-        point.optimum,
+        found.inner,
         point.evaluation,
         point.solution,
         random,
@@ -193,12 +194,12 @@ def _first(model: ScaleModel) -> FloatArray:
 
 
 @contextmanager
-def _unboundedness_told(scale: SpreadColumns, model: ScaleModel) -> Iterator[None]:
+def _unboundedness_told(scale: SpreadColumns, model: ScaleModel, where: str) -> Iterator[None]:
     try:
         yield
-    except Unbounded as error:
+    except UnboundedError as error:
         tau = error.phi[: model.scale.size]
-        raise FitError(unbounded(scale, tau, f"log SD of {', '.join(scale.names)}")) from error
+        raise FitError(unbounded(scale, tau, where)) from error
 
 
 def _fit(formula: Formula, table: Table, state: FixedScaleState, request: Request) -> Fit:
@@ -242,9 +243,7 @@ def _certificate(state: FixedScaleState, boundary: tuple[str, ...]) -> Certifica
     found = certify(
         joint_optimum(state.optimum), names, boundary=boundary, digits=data_digits(mixed.design)
     )
-    if not state.untold or found.status == "failed":
-        return found
-    return replace(found, status="not_identified", sentence=_UNTOLD)
+    return replace(found, status="not_identified", sentence=_UNTOLD) if state.untold else found
 
 
 def _directions(state: FixedScaleState) -> tuple[str, ...]:
@@ -262,7 +261,7 @@ def _directions(state: FixedScaleState) -> tuple[str, ...]:
 
 def joint_optimum(found: ScaleOptimum) -> Optimum:
     """The search's end as one optimum in theta and phi."""
-    point, inner = found.point, found.point.optimum
+    point, inner = found.point, found.inner
     size = np.sqrt(np.maximum(np.abs(np.diag(found.hessian)), np.finfo(float).tiny))
     return Optimum(
         theta=np.concatenate([inner.theta, point.place.phi]),

@@ -113,8 +113,7 @@ class Nested:
 
     def joint_effects(self, factors: tuple[FloatArray, ...]) -> Effects:
         """Effects of every innermost level and of the levels around it, in the chain's order."""
-        for _, joint in self._downward(factors):
-            pass
+        *_, (_, joint) = self._downward(factors)
         back = np.argsort(self.codes[0])
         return Effects(joint.loads[..., back], joint.spread[..., back])
 

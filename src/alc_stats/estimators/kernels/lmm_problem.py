@@ -107,7 +107,7 @@ def lower_triangle(factor: FloatArray) -> FloatArray:
 
 
 def factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
-    """The basis of a factor's columns, rows times `root` (n,) if given: block diagonal over the terms of a factor."""
+    """Block diagonal over the terms of a factor; rows are multiplied by `root` (n,) if given."""
     parts, first = [], 0
     for block in factor.blocks:
         columns = factor.Z[:, first : first + block.size]
@@ -124,7 +124,7 @@ def factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
 
 
 def collect(rows: Rows) -> Statistics:
-    """Sufficient statistics: a chain if every factor is nested in the next larger grouping, else crossed statistics."""
+    """A chain if every factor is nested in the next larger grouping, else crossed statistics."""
     order = tuple(sorted(range(len(rows.factors)), key=lambda f: -rows.factors[f].levels))
     if all(nested_in(rows.factors[a], rows.factors[b]) for a, b in itertools.pairwise(order)):
         return collect_nested(rows, order)

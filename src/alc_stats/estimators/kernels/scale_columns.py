@@ -15,7 +15,7 @@ from alc_stats.estimators.kernels.lmm_basis import CHUNK, joint_basis
 from alc_stats.records import FloatArray
 
 _SPANNED = 1e-10
-"""A constant of which less than this share lies outside the columns is one of their combinations."""
+"""A constant of which less than this share lies outside the columns is among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,13 @@ class NoEffects:
 
     directions: int
 
-    def of_rows(self, Z: FloatArray, codes: _Codes) -> tuple[FloatArray, FloatArray]:
+    def of_rows(self, Z: FloatArray, codes: _Codes) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
         """See `RowEffects.of_rows`."""
         return np.zeros((self.directions, Z.shape[1])), Z
 
     def loads_of(self, factor: int, codes: _Codes) -> FloatArray:
         """See `RowEffects.loads_of`."""
-        raise IndexError(f"no factor {factor}")
+        raise IndexError(f"no factor {factor} among {codes}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,9 @@ def row_effects(
     if isinstance(statistics, Crossed):
         joint = statistics.joint_effects(factors)
         widths = [q * J for q, J in zip(statistics.sizes, statistics.levels, strict=True)]
-        firsts = tuple(int(end - width) for end, width in zip(np.cumsum(widths), widths))
+        firsts = tuple(
+            int(end - width) for end, width in zip(np.cumsum(widths), widths, strict=True)
+        )
         turned = JointEffects(
             _turned(joint.loads, directions),
             joint.outer_loads @ directions.T,

@@ -1,6 +1,6 @@
 """A mixed model whose rows' log SDs, and whose random intercept's log SD, follow columns.
 
-    y = X b + Z gamma + e,   SD(e_i) = sigma exp(w_i'tau),   intercept column of one factor: exp(u_i'a)
+    y = X b + Z gamma + e,   SD(e_i) = sigma exp(w_i'tau),   an intercept's column = exp(u_i'a)
 
 At phi = (tau, a) this is a mixed model with prior weights exp(-2 w'tau) and one column scaled, so
 everything in sigma, b and the covariance factors is left to `Objective`. What is added is the
@@ -50,11 +50,11 @@ class NoFactors:
 
     inner: FloatArray
 
-    def evaluate(self, factors: tuple[FloatArray, ...]) -> Evaluation:
+    def evaluate(self, factors: tuple[FloatArray, ...]) -> Evaluation:  # noqa: ARG002
         """See `Statistics.evaluate`."""
         return Evaluation(0.0, self.inner, (), ())
 
-    def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
+    def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:  # noqa: ARG002
         """See `Statistics.effects`."""
         return ()
 

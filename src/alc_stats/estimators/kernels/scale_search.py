@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.estimators.kernels.lmm_curvature import hessian
 from alc_stats.estimators.kernels.lmm_deviance import Solution
 from alc_stats.estimators.kernels.lmm_model import Evaluation
-from alc_stats.estimators.kernels.lmm_search import Optimum, search
+from alc_stats.estimators.kernels.lmm_search import Optimum, nearby, search
 from alc_stats.estimators.kernels.scale_model import Place, ScaleModel
 from alc_stats.records import BoolArray, FloatArray
 
@@ -23,9 +22,11 @@ WIDEST = 16.0
 _LONGEST = 2.0
 """Longest step, in log SDs of a typical row."""
 _STEPS = 200
-_NEAR = 1e-12
+_NEAR = 1e-14
 """Decrement at which the search hands over to Newton's last steps."""
 _POLISH_STEPS = 6
+_ARRIVED = 1e-24
+"""Decrement whose step is rounding: a millionth of a millionth of a standard error."""
 _ROUNDING = 1e-12
 """Of a deviance, relative: what says nothing about a step."""
 _SHORTEST = 1e-12
@@ -35,7 +36,7 @@ _CONVEX = 1e-4
 """Least scaled curvature a step counts with."""
 
 
-class Unbounded(ArithmeticError):
+class UnboundedError(ArithmeticError):
     """The likelihood grows without bound: some rows' variance goes to zero.
 
     Attributes
@@ -51,13 +52,12 @@ class Unbounded(ArithmeticError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """The model at one phi, the covariance factors at their optimum there.
+    """The model at one phi, the covariance factors at or near their optimum there.
 
     Attributes
     ----------
     place : Place
-    optimum : Optimum
-        Of theta.
+    theta : array (q,)
     evaluation, solution : Evaluation, Solution
     deviance : float
     gradient, expected : arrays (K,), (K, K)
@@ -65,7 +65,7 @@ class Point:
     """
 
     place: Place
-    optimum: Optimum
+    theta: FloatArray
     evaluation: Evaluation
     solution: Solution
     deviance: float
@@ -80,6 +80,8 @@ class ScaleOptimum:
     Attributes
     ----------
     point : Point
+    inner : Optimum
+        Of the covariance factors at its phi.
     hessian : array (f + K, f + K)
         Of the deviance in the free theta and phi, sigma profiled.
     last_step : array (f + K,)
@@ -89,6 +91,7 @@ class ScaleOptimum:
     """
 
     point: Point
+    inner: Optimum
     hessian: FloatArray
     last_step: FloatArray
     decrement: float
@@ -99,23 +102,23 @@ def search_scale(model: ScaleModel, theta: FloatArray) -> ScaleOptimum:
 
     Raises
     ------
-    Unbounded
+    UnboundedError
         If the log SD of some rows goes to minus infinity.
     """
     return _polish(model, _descend(model, theta))
 
 
-def point_at(model: ScaleModel, phi: FloatArray, theta: FloatArray) -> Point:
-    """Optimise theta at phi, from a start nearby."""
-    place = model.at(phi)
-    optimum = search(place.objective, theta) if theta.size else _nothing_to_search(place)
-    evaluation, solution = place.objective.at(optimum.theta)
+def _point(place: Place, theta: FloatArray) -> Point:
+    evaluation, solution = place.objective.at(theta)
+    gradient, slopes = place.gradient(theta, solution)
     deviance = place.deviance(solution)
-    gradient, slopes = place.gradient(optimum.theta, solution)
-    return Point(place, optimum, evaluation, solution, deviance, gradient, slopes.expected)
+    return Point(place, theta, evaluation, solution, deviance, gradient, slopes.expected)
 
 
-def _nothing_to_search(place: Place) -> Optimum:
+def _inner(place: Place, theta: FloatArray) -> Optimum:
+    """The covariance factors' optimum from a start nearby."""
+    if theta.size:
+        return search(place.objective, theta)
     none = np.zeros(0)
     free: BoolArray = np.ones(0, dtype=bool)
     deviance = place.objective.at(none)[1].deviance
@@ -124,7 +127,7 @@ def _nothing_to_search(place: Place) -> Optimum:
 
 def _descend(model: ScaleModel, theta: FloatArray) -> Point:
     """From phi = 0 to the optimum's neighbourhood."""
-    now = point_at(model, np.zeros(model.size), theta)
+    now = _point(model.at(np.zeros(model.size)), theta)
     H = now.expected
     for _ in range(_STEPS):
         step, decrement = _step(H, now.gradient)
@@ -139,18 +142,20 @@ def _descend(model: ScaleModel, theta: FloatArray) -> Point:
 
 
 def _searched(model: ScaleModel, now: Point, step: FloatArray) -> Point | None:
-    """The first point along the step, halved if need be, that is low enough."""
+    """The first point along the step, shortened if need be, that is low enough."""
     slope, share = float(now.gradient @ step), 1.0
     slack = _ROUNDING * abs(now.deviance)
     while share > _SHORTEST:
         phi = now.place.phi + share * step
         if _range(model, phi) > WIDEST:
             if share == 1.0 and _range(model, now.place.phi) > WIDEST / 2.0:
-                raise Unbounded(phi)
+                raise UnboundedError(phi)
         else:
-            then = point_at(model, phi, now.optimum.theta)
-            if then.deviance <= now.deviance + 1e-4 * share * slope + slack:
-                return then
+            place = model.at(phi)
+            theta = nearby(place.objective, now.theta)
+            value = place.deviance(place.objective.at(theta)[1])
+            if value <= now.deviance + 1e-4 * share * slope + slack:
+                return _point(place, theta)
         share /= 3.0
     return None
 
@@ -184,36 +189,35 @@ def _step(H: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float]:
     return -(vectors @ ratio) / scale, float(along @ ratio)
 
 
-def _polish(model: ScaleModel, now: Point) -> ScaleOptimum:
+def _polish(model: ScaleModel, start: Point) -> ScaleOptimum:
     """Newton steps with the joint Hessian until they are rounding."""
-    H = joint_hessian(model, now)
-    step, decrement = _newton(H, now)
+    inner = _inner(start.place, start.theta)
+    now = _point(start.place, inner.theta)
+    H = joint_hessian(model, now, inner)
+    step, decrement = _step(H, np.concatenate([inner.gradient, now.gradient]))
     for _ in range(_POLISH_STEPS):
-        K = model.size
-        if np.abs(step[len(step) - K :]).max(initial=0.0) <= 4e-16:
+        own = step[len(step) - model.size :]
+        if decrement < _ARRIVED or np.abs(own).max(initial=0.0) <= np.finfo(float).eps:
             break
-        then = point_at(model, now.place.phi + step[len(step) - K :], now.optimum.theta)
-        if not np.array_equal(then.optimum.free, now.optimum.free):
+        place = model.at(now.place.phi + own)
+        new = _inner(place, now.theta)
+        then = _point(place, new.theta)
+        if not np.array_equal(new.free, inner.free):
             break
-        new_step, new_decrement = _newton(H, then)
+        new_step, new_decrement = _step(H, np.concatenate([new.gradient, then.gradient]))
         if not new_decrement < decrement:
             break
-        now, step, decrement = then, new_step, new_decrement
-    return ScaleOptimum(now, H, step, decrement)
+        now, inner, step, decrement = then, new, new_step, new_decrement
+    return ScaleOptimum(now, inner, H, step, decrement)
 
 
-def _newton(H: FloatArray, now: Point) -> tuple[FloatArray, float]:
-    gradient = np.concatenate([now.optimum.gradient, now.gradient])
-    return _step(H, gradient)
-
-
-def joint_hessian(model: ScaleModel, at: Point) -> FloatArray:
+def joint_hessian(model: ScaleModel, at: Point, inner: Optimum) -> FloatArray:
     """Second derivatives (f + K, f + K) of the deviance in the free theta and phi."""
-    theta, free, phi = at.optimum.theta, at.optimum.free, at.place.phi
+    theta, free, phi = inner.theta, inner.free, at.place.phi
     f, K = int(free.sum()), model.size
     H = np.zeros((f + K, f + K))
     if f:
-        H[:f, :f] = hessian(at.place.objective, theta, free)
+        H[:f, :f] = inner.hessian
     for k in range(K):
         step = np.zeros(K)
         step[k] = _DIFFERENCE
