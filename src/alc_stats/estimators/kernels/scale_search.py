@@ -22,8 +22,10 @@ WIDEST = 16.0
 _LONGEST = 2.0
 """Longest step, in log SDs of a typical row."""
 _STEPS = 200
-_NEAR = 1e-14
-"""Decrement at which the search hands over to Newton's last steps."""
+_NEAR = 1e-8
+"""Decrement at which covariance factors that are not at their optimum would mislead the search."""
+_SAME_CURVATURE = 1e-15
+"""Decrement per row from where the log SDs still move by 1e-8, and their curvature by as much."""
 _POLISH_STEPS = 6
 _ARRIVED = 1e-24
 """Decrement whose step is rounding: a millionth of a millionth of a standard error."""
@@ -105,7 +107,7 @@ def search_scale(model: ScaleModel, theta: FloatArray) -> ScaleOptimum:
     UnboundedError
         If the log SD of some rows goes to minus infinity.
     """
-    return _polish(model, _descend(model, theta))
+    return _polish(model, *_settled(model, *_descend(model, theta)))
 
 
 def _point(place: Place, theta: FloatArray) -> Point:
@@ -125,8 +127,8 @@ def _inner(place: Place, theta: FloatArray) -> Optimum:
     return Optimum(none, free, deviance, none, np.zeros((0, 0)), none, 0.0, none, float("inf"))
 
 
-def _descend(model: ScaleModel, theta: FloatArray) -> Point:
-    """From phi = 0 to the optimum's neighbourhood."""
+def _descend(model: ScaleModel, theta: FloatArray) -> tuple[Point, FloatArray]:
+    """From phi = 0 to the optimum's neighbourhood, and about the second derivatives there."""
     now = _point(model.at(np.zeros(model.size)), theta)
     H = now.expected
     for _ in range(_STEPS):
@@ -138,7 +140,7 @@ def _descend(model: ScaleModel, theta: FloatArray) -> Point:
             break
         H = _updated(H, then.place.phi - now.place.phi, then.gradient - now.gradient)
         now = then
-    return now
+    return now, H
 
 
 def _searched(model: ScaleModel, now: Point, step: FloatArray) -> Point | None:
@@ -189,10 +191,26 @@ def _step(H: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float]:
     return -(vectors @ ratio) / scale, float(along @ ratio)
 
 
-def _polish(model: ScaleModel, start: Point) -> ScaleOptimum:
+def _settled(model: ScaleModel, now: Point, H: FloatArray) -> tuple[Point, Optimum]:
+    """So near the optimum that second derivatives taken here are those there."""
+    inner = _inner(now.place, now.theta)
+    now = _point(now.place, inner.theta)
+    for _ in range(_POLISH_STEPS):
+        step, decrement = _step(H, now.gradient)
+        if decrement < _SAME_CURVATURE * len(model.rows.y):
+            break
+        place = model.at(now.place.phi + step)
+        new = _inner(place, now.theta)
+        then = _point(place, new.theta)
+        if not _step(H, then.gradient)[1] < decrement:
+            break
+        H = _updated(H, step, then.gradient - now.gradient)
+        now, inner = then, new
+    return now, inner
+
+
+def _polish(model: ScaleModel, now: Point, inner: Optimum) -> ScaleOptimum:
     """Newton steps with the joint Hessian until they are rounding."""
-    inner = _inner(start.place, start.theta)
-    now = _point(start.place, inner.theta)
     H = joint_hessian(model, now, inner)
     step, decrement = _step(H, np.concatenate([inner.gradient, now.gradient]))
     for _ in range(_POLISH_STEPS):
