@@ -110,8 +110,11 @@ def search_scale(model: ScaleModel, theta: FloatArray) -> ScaleOptimum:
     return _polish(model, *_settled(model, *_descend(model, theta)))
 
 
-def _point(place: Place, theta: FloatArray) -> Point:
-    evaluation, solution = place.objective.at(theta)
+def _point(
+    place: Place, theta: FloatArray, known: tuple[Evaluation, Solution] | None = None
+) -> Point:
+    """The derivatives at theta; `known` is what the objective says there."""
+    evaluation, solution = known or place.objective.at(theta)
     gradient, slopes = place.gradient(theta, solution)
     deviance = place.deviance(solution)
     return Point(place, theta, evaluation, solution, deviance, gradient, slopes.expected)
@@ -155,9 +158,9 @@ def _searched(model: ScaleModel, now: Point, step: FloatArray) -> Point | None:
         else:
             place = model.at(phi)
             theta = nearby(place.objective, now.theta)
-            value = place.deviance(place.objective.at(theta)[1])
-            if value <= now.deviance + 1e-4 * share * slope + slack:
-                return _point(place, theta)
+            known = place.objective.at(theta)
+            if place.deviance(known[1]) <= now.deviance + 1e-4 * share * slope + slack:
+                return _point(place, theta, known)
         share /= 3.0
     return None
 
