@@ -158,6 +158,46 @@ def test_oracle_orthodont(orthodont: pd.DataFrame) -> None:
     assert m.loglik == pytest.approx(ident["loglik"], abs=tol.SAME_LOGLIK)
 
 
+@pytest.mark.parametrize(
+    ("file", "formula", "scale", "between", "loglik", "digits"),
+    [
+        (
+            "riesby",
+            "hamdep ~ week + endog + endweek + (1 | id)",
+            "~ week + endog",
+            "~ endog",
+            -1134.499708,
+            5e-7,
+        ),
+        (
+            "posmood",
+            "posmood ~ alone + genderf + (1 | id)",
+            "~ alone + genderf",
+            "~ alone + genderf",
+            -35167.8842,
+            5e-5,
+        ),
+        (
+            "nlme__MathAchieve",
+            "MathAch ~ SES + (1 | School)",
+            "~ SES + Sex",
+            None,
+            -23313.3422,
+            5e-5,
+        ),
+    ],
+)
+def test_mixed_effects_location_scale_without_a_random_scale(
+    file: str, formula: str, scale: str, between: str | None, loglik: float, digits: float
+) -> None:
+    """Log-likelihoods of a prototype with other algebra (sums a person, no mixed-model engine)."""
+    data = real_data(f"multilevel/{file}.csv", "see docs/validation.md")
+    m = fitted(formula, data, scale, between, "ML")
+    assert m.loglik == pytest.approx(loglik, abs=digits)
+    if file == "posmood":  # the standard error a random scale effect would treble, log SD
+        assert m.bse["log_sd.genderf"] == pytest.approx(0.011, abs=5e-4)
+
+
 def test_known_residual_sd(orthodont: pd.DataFrame) -> None:
     """Without a constant the males' SD is 1: nlme's tests/sigma-fixed-etc.R, ML.
 

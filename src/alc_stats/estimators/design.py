@@ -259,7 +259,8 @@ def _convert(column: pd.Series) -> pd.Series:
         return pd.Series(column.to_numpy(dtype=float, na_value=np.nan), column.index)
     present = column.dropna()
     if kinds.is_object_dtype(column.dtype) or kinds.is_string_dtype(column.dtype):
-        kind = {_kind_of(value) for value in present}
+        text = kinds.infer_dtype(present) == "string"
+        kind = {"text"} if text else {_kind_of(value) for value in present}
         if kind <= {"number"}:
             values = [
                 float(v) if there else np.nan
