@@ -165,9 +165,9 @@ def fit_lmm(
     state = fit_arrays(
         design, random, reml=request.method == "REML", weights=_weights(table, weights)
     )
-    with _singularity_told(len(design.y)):
+    with singularity_told(len(design.y)):
         inference = adjusted(state, design, request.df)
-    components, boundary = _components(state)
+    components, boundary = variance_components(state)
     fit = Fit(
         request=request,
         names=design.names,
@@ -179,7 +179,7 @@ def fit_lmm(
         loglik=state.loglik,
         counts=table.counts(random.counts()),
         certificate=certify(
-            state.optimum, _parameter_names(state), boundary=boundary, digits=data_digits(design)
+            state.optimum, parameter_names(state), boundary=boundary, digits=data_digits(design)
         ),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
@@ -200,19 +200,32 @@ def fit_arrays(
         If nothing is left to vary, before or after the random effects.
     """
     problem = prepare(design.y, design.X, factors=random.factors, reml=reml, weights=weights)
-    if problem.scales.fixed.scale <= _NO_RESIDUAL * design.y.std():
+    refuse_reproduced(problem.scales.fixed.scale, design)
+    with singularity_told(len(design.y)):
+        optimum = best_optimum(problem.objective)
+        evaluation, solution = problem.objective.at(optimum.theta)
+        problem.objective.statistics.release()
+        if not np.isfinite(solution.deviance):
+            raise np.linalg.LinAlgError("the deviance is not a number there")
+    require_residual(solution)
+    return LmmState(
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design
+    )
+
+
+def refuse_reproduced(residual: float, design: Design) -> None:
+    """Raise a FitError if the SD of least squares' residuals is rounding."""
+    if residual <= _NO_RESIDUAL * design.y.std():
         raise FitError(
             Problem(
                 "the columns reproduce the outcome exactly, so nothing is left to vary",
                 way_out="Look for the outcome among the predictors.",
             )
         )
-    with _singularity_told(len(design.y)):
-        optimum = _best(problem.objective)
-        evaluation, solution = problem.objective.at(optimum.theta)
-        problem.objective.statistics.release()
-        if not np.isfinite(solution.deviance):
-            raise np.linalg.LinAlgError("the deviance is not a number there")
+
+
+def require_residual(solution: Solution) -> None:
+    """Raise a FitError if the random effects leave no residual."""
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -220,13 +233,10 @@ def fit_arrays(
                 way_out="Look for an outcome that is constant within every level of a grouping.",
             )
         )
-    return LmmState(
-        problem.objective, problem.scales, optimum, evaluation, solution, random, design
-    )
 
 
 @contextmanager
-def _singularity_told(rows: int) -> Iterator[None]:
+def singularity_told(rows: int) -> Iterator[None]:
     """A matrix that cannot be factored is a sentence about the model, not a traceback.
 
     A trial step of the search may leave float64's range: its deviance is then not a number and the
@@ -245,7 +255,7 @@ def _singularity_told(rows: int) -> Iterator[None]:
         ) from error
 
 
-def _best(objective: Objective) -> Optimum:
+def best_optimum(objective: Objective) -> Optimum:
     """The optimum; of a small table the better of two searches, since it can have two tops."""
     found = search(objective)
     if objective.rows > FEW_ROWS:
@@ -323,7 +333,7 @@ def _weights(table: Table, name: str | None) -> FloatArray | None:
     return weights
 
 
-def _components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
+def variance_components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
     """SDs and correlations in the units of the columns, residual last; what is at a boundary."""
     found: list[VarianceComponent] = []
     boundary: list[str] = []
@@ -377,7 +387,7 @@ def _software() -> str:
     return f"alc_stats {version('alc_stats')}, profiled likelihood"
 
 
-def _parameter_names(state: LmmState) -> tuple[str, ...]:
+def parameter_names(state: LmmState) -> tuple[str, ...]:
     """A name for every parameter of the search."""
     form = state.objective.template
     columns = {

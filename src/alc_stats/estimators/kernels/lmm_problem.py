@@ -91,11 +91,11 @@ def prepare(
         Positive prior weights: Var(e_i) = sigma^2 / w_i.
     """
     root = None if weights is None else np.sqrt(weights)
-    bases = tuple(_factor_basis(factor, root) for factor in factors)
+    bases = tuple(factor_basis(factor, root) for factor in factors)
     rows = Rows(y, X, root, residualised(y, X, root), factors, bases)
     form = template(factors)
     log_weight = 0.0 if weights is None else float(np.log(weights).sum())
-    objective = Objective(_collect(rows), form, len(y), reml)
+    objective = Objective(collect(rows), form, len(y), reml)
     return Problem(objective, Scales(rows.fixed, bases, log_weight))
 
 
@@ -106,8 +106,8 @@ def lower_triangle(factor: FloatArray) -> FloatArray:
     return np.asarray((R * signs[:, None]).T)
 
 
-def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
-    """Block diagonal over the terms of a factor."""
+def factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
+    """Block diagonal over the terms of a factor; rows are multiplied by `root` (n,) if given."""
     parts, first = [], 0
     for block in factor.blocks:
         columns = factor.Z[:, first : first + block.size]
@@ -125,7 +125,7 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
     )
 
 
-def _collect(rows: Rows) -> Statistics:
+def collect(rows: Rows) -> Statistics:
     """A chain if every factor is nested in the next larger grouping, else crossed statistics."""
     order = tuple(sorted(range(len(rows.factors)), key=lambda f: -rows.factors[f].levels))
     if all(nested_in(rows.factors[a], rows.factors[b]) for a, b in itertools.pairwise(order)):

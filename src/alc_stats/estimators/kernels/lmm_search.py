@@ -92,7 +92,9 @@ def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
     for _ in range(_RESTARTS):
         reached, H = _descend(objective, theta, every)
         theta, free = _settle(objective, upright(form, reached))
-        found = _polish(objective, theta, free, H if np.array_equal(theta, reached) else None)
+        found = _polish(
+            objective, theta, free, H if free.all() and np.array_equal(theta, reached) else None
+        )
         found = replace(found, pull=pull(objective, found.theta, free))
         if found.pull >= -OUTWARD and found.decrement < _ARRIVED:
             break
@@ -122,6 +124,19 @@ def _first(objective: Objective) -> FloatArray:
             break
         theta = np.where(form.diagonal, np.clip(moved, *_PLAUSIBLE), 0.0)
     return theta
+
+
+def nearby(objective: Objective, theta: FloatArray) -> FloatArray:
+    """A minimum (k,) near theta, its last digits not asked for."""
+    form = objective.template
+    if theta.size == 0:
+        return theta
+    if is_exact(objective, theta) and np.all(theta[form.diagonal] > _PERHAPS_ZERO):
+        every: BoolArray = np.ones(len(theta), dtype=bool)
+        found = upright(form, _newton_descent(objective, theta, every)[0])
+        if np.all(found[form.diagonal] > _PERHAPS_ZERO):
+            return found
+    return search(objective, theta).theta
 
 
 def upright(form: Template, theta: FloatArray) -> FloatArray:
