@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, optimize
-from tests.estimators.dense_twin import wide
+
+from estimators.dense_twin import wide
 
 
 class Grouping(NamedTuple):
