@@ -8,15 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alc_stats.errors import FitError
 from alc_stats.estimators import fit
-from alc_stats.estimators.design import build_design, read_table
-from alc_stats.estimators.formula import parse
 from alc_stats.estimators.kernels.lmm_crossed import Crossed
 from alc_stats.estimators.kernels.lmm_optimum import principal
 from alc_stats.estimators.kernels.lmm_problem import prepare
 from alc_stats.estimators.lmm import _arithmetic_digits
-from alc_stats.estimators.lmm_terms import random_part
 from alc_stats.estimators.memory import memory_of, mixed_state
 from estimators.dense_search import dense_model, relative_covariance
 from estimators.dense_twin import wide
@@ -86,16 +82,27 @@ def test_on_its_own_axes_a_covariance_is_diagonal() -> None:
 
 
 @pytest.mark.parametrize("seed", [1348, 1928])
-def test_a_likelihood_without_a_maximum_is_refused(seed: int) -> None:
-    """The columns of both parts reproduce the outcome, the random ones in fewer than its rows."""
+def test_beside_a_likelihood_without_end_the_top_is_found(seed: int) -> None:
+    """The columns of both parts reproduce the outcome, so the likelihood rises to no residual.
+
+    Before it gets there it has a top, which is the answer: no step from it is one up.
+    """
     own = case(seed)
-    table = read_table(parse(own.formula), own.data)
-    design, random = build_design(parse(own.formula), table), random_part(parse(own.formula), table)
-    both = np.hstack([design.X, *(wide(f.codes, f.Z) for f in random.factors)])
+    answer = fit(own.formula, own.data, method=own.method)  # type: ignore[arg-type]
+    state, design = mixed_state(answer), memory_of(answer).design
+    both = np.hstack([design.X, *(wide(f.codes, f.Z) for f in state.random.factors)])
     left = design.y - both @ np.linalg.lstsq(both, design.y, rcond=None)[0]
     assert np.linalg.norm(left) < 1e-4 * np.linalg.norm(design.y - design.y.mean())
-    with pytest.raises(FitError, match="no maximum could be certified there"):
-        fit(own.formula, own.data, method=own.method)  # type: ignore[arg-type]
+    twin, _ = dense_model(state, design.y, design.X, reml=own.method == "REML")
+    n, theta = len(design.y), state.optimum.theta
+    top = twin.value(relative_covariance(state, n))
+    for place in range(len(theta)):
+        for share in (-1e-3, 1e-3):
+            moved = theta.copy()
+            moved[place] += share * max(abs(theta[place]), 0.1)
+            aside = replace(state, optimum=replace(state.optimum, theta=moved))
+            assert twin.value(relative_covariance(aside, n)) > top - DENSE_DEVIANCE
+    assert answer.certificate.usable
 
 
 @pytest.mark.parametrize("seed", [1790, 1995])
