@@ -33,7 +33,7 @@ _QUADRATIC = 1e-5
 ARRIVED = 1e-9
 """Promised gain in log-likelihood below which a search has arrived."""
 _ROUNDING = 1e-15
-"""Promised gain, as a share of the log-likelihood, that is rounding."""
+"""Promised gain in log-likelihood that no digit shows."""
 _LONGEST = 0.7
 """Longest step of a parameter of spread: all are of order one on the standardised scales."""
 _PERHAPS_ZERO = 0.02
@@ -166,7 +166,7 @@ def _polish(climber: _Climber, information: FloatArray) -> FloatArray:
     """Steps with one Hessian as long as they bring the gradient down."""
     step, decrement = _step(information, climber.now.gradient[climber.free])
     for _ in range(_POLISH_STEPS):
-        if decrement < _ROUNDING * abs(climber.now.loglik):
+        if decrement < _ROUNDING:
             break
         trial = climber.moved(step)
         then = climber.look(trial, climber.now.nodes)
