@@ -11,6 +11,7 @@ from alc_stats.estimators.kernels.mels_model import (
     PersonRows,
     Shape,
     blocks_of,
+    floor_of,
     shared,
     standard_nodes,
 )
@@ -28,6 +29,7 @@ class FirmNodes:
 
     standard: FloatArray
     log_weights: FloatArray
+    floor: float
     firm: FloatArray
     firm_log_weights: FloatArray
     person_modes: FloatArray
@@ -61,14 +63,14 @@ class FirmModel:
         G, none = self.units, np.empty(0)
         spreads = np.broadcast_to(np.eye(2), (G, 2, 2)).copy()
         places = (np.zeros(self.rows.persons), np.zeros((G, 2)), spreads)
-        return self.renewed(FirmNodes(none, none, none, none, *places), count)
+        return self.renewed(FirmNodes(none, none, 0.0, none, none, *places), count)
 
     def renewed(self, nodes: FirmNodes, count: int) -> FirmNodes:
         """The same places with another number of nodes."""
         standard, log_weights = standard_nodes(count)
         firm, firm_log_weights = self._product(_FIRM_NODES[count])
         return replace(
-            nodes, standard=standard, log_weights=log_weights, firm=firm,
+            nodes, standard=standard, log_weights=log_weights, floor=floor_of(standard), firm=firm,
             firm_log_weights=firm_log_weights,
         )  # fmt: skip
 
@@ -98,7 +100,7 @@ class FirmModel:
                 at.beta, at.tau, at.alpha, r.scaled, at.L, at.lam, at.sigma, at.rho, at.scale_sd,
                 at.phi, at.firm[0], at.firm[1], at.firm[2], self._firm_places(), self.shape.rows,
                 self.shape.columns,
-                nodes.standard, nodes.log_weights, nodes.firm, nodes.firm_log_weights,
+                nodes.standard, nodes.log_weights, nodes.floor, nodes.firm, nodes.firm_log_weights,
                 person_modes, modes, spreads, relocate, logliks, scores,
             )  # fmt: skip
 

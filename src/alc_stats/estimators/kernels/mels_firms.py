@@ -66,7 +66,7 @@ def turned_persons(count, n, log_d, A_z, c_z, E, L, rho, sw, persons, work):
 
 
 @compiled
-def persons_at(b, om, count, sw, rho, persons, modes, nodes, log_weights, sums, work):
+def persons_at(b, om, count, sw, rho, persons, modes, nodes, log_weights, floor, sums, work):
     """Log-likelihood of a firm's persons given its shift, and its slopes in b and om.
 
     Written are `sums`: derivatives of every person's log-likelihood in its sums without shift, dA,
@@ -92,7 +92,7 @@ def persons_at(b, om, count, sw, rho, persons, modes, nodes, log_weights, sums, 
                 A1[a, k] = f * A[i, a, k]
         scalars[0], scalars[1], scalars[2] = n, own[1] + 2.0 * n * om, E_i
         scalars[3], scalars[4], scalars[5] = f * (own[5] - b * own[6]), f * own[7], sw
-        modes[i], spread = locate(modes[i], scalars, v1, c1, ht1)
+        modes[i], spread = locate(modes[i], floor, scalars, v1, c1, ht1)
         loglik += integrate(
             modes[i], spread, nodes, log_weights, scalars, v1, c1, ht1,
             moments, u, u1, u2, w1, left, uu)  # fmt: skip
@@ -162,7 +162,7 @@ def accumulate(share, count, sums, keep, whole):
 
 @compiled
 def locate_firm(v, spread, loc, lam3, sig3, count, sw, rho, persons, modes, nodes, log_weights,
-                sums, work):  # fmt: skip
+                floor, sums, work):  # fmt: skip
     """Move v (2,) to the mode of (eta, zeta) given the rows; write a root of the spread (2, 2)."""
     gradient, up, H = np.empty(2), np.empty((2, 2)), np.empty((2, 2))
     step = 1e-3
@@ -175,7 +175,7 @@ def locate_firm(v, spread, loc, lam3, sig3, count, sw, rho, persons, modes, node
                 zeta += move if k >= 2 else 0.0
             om = lam3 * eta + sig3 * zeta
             _, slope_b, slope_om = persons_at(
-                loc * eta, om, count, sw, rho, persons, modes, nodes, log_weights, sums,
+                loc * eta, om, count, sw, rho, persons, modes, nodes, log_weights, floor, sums,
                 work)  # fmt: skip
             first = loc * slope_b + lam3 * slope_om - eta
             second = sig3 * slope_om - zeta
@@ -209,7 +209,7 @@ def locate_firm(v, spread, loc, lam3, sig3, count, sw, rho, persons, modes, node
 @compiled
 def firms(low, high, firm_offsets, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled,
           L, lam, sigma, rho, sw, phi, loc, lam3, sig3, firm_places, rows, columns, nodes,
-          log_weights, firm_nodes, firm_log_weights, person_modes, modes, spreads, relocate,
+          log_weights, floor, firm_nodes, firm_log_weights, person_modes, modes, spreads, relocate,
           logliks, scores):  # fmt: skip
     """Log-likelihoods and scores of firms `low` to `high`; Z's last column is the firm's load.
 
@@ -249,7 +249,7 @@ def firms(low, high, firm_offsets, offsets, y, X, W, U, Z, gap, log_unit, beta, 
         if relocate:
             locate_firm(
                 modes[g], spreads[g], loc, lam3, sig3, count, sw, rho, persons, own, nodes,
-                log_weights, sums, work)  # fmt: skip
+                log_weights, floor, sums, work)  # fmt: skip
         S, score = spreads[g], scores[g]
         for k in range(score.shape[0]):
             score[k] = 0.0
@@ -261,7 +261,7 @@ def firms(low, high, firm_offsets, offsets, y, X, W, U, Z, gap, log_unit, beta, 
             zeta = modes[g, 1] + S[1, 0] * x0 + S[1, 1] * x1
             loglik, slope_b, slope_om = persons_at(
                 loc * eta, lam3 * eta + sig3 * zeta, count, sw, rho, persons, own, nodes,
-                log_weights, sums, work)  # fmt: skip
+                log_weights, floor, sums, work)  # fmt: skip
             inside = x0 * x0 + x1 * x1 - eta * eta - zeta * zeta
             value = loglik + firm_log_weights[m] + 0.5 * inside
             if m == 0:

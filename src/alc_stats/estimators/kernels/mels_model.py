@@ -24,6 +24,8 @@ BLOCKS = 16
 """Blocks of persons: enough to keep the threads of any desktop busy, and always the same."""
 GAUSSIAN = 31
 """Nodes up to which Gauss and Hermite's are taken."""
+PRIOR_REACH = 7.0
+"""Standard deviations of the prior that leave 1e-11 outside."""
 SMALLEST_SCALE = 1e-12
 """Scale SD at which correlations with it are no longer formed."""
 
@@ -169,10 +171,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nodes:
-    """Where each person's integral is evaluated: K standard nodes, moved and spread by person."""
+    """Where each person's integral is evaluated: K standard nodes, moved and spread by person.
+
+    No person's are spread by less than `floor`, unless its posterior is narrow.
+    """
 
     standard: FloatArray
     log_weights: FloatArray
+    floor: float
     modes: FloatArray
     spreads: FloatArray
 
@@ -222,6 +228,11 @@ def standard_nodes(count: int) -> tuple[FloatArray, FloatArray]:
     return at[order], log_weights[order]
 
 
+def floor_of(standard: FloatArray) -> float:
+    """Least spread of nodes: an even grid reaches from any mode as far as the prior does."""
+    return PRIOR_REACH / float(np.abs(standard).max()) if len(standard) > GAUSSIAN else 0.0
+
+
 class Likelihood(Protocol):
     """What the search climbs: a log-likelihood that is a sum over independent units."""
 
@@ -262,12 +273,15 @@ class MelsModel:
 
     def first_nodes(self, count: int) -> Nodes:
         """Nodes to be moved to every person's mode at the first evaluation."""
-        return Nodes(*standard_nodes(count), np.zeros(self.units), np.ones(self.units))
+        none = np.empty(0)
+        return self.renewed(
+            Nodes(none, none, 0.0, np.zeros(self.units), np.ones(self.units)), count
+        )
 
     def renewed(self, nodes: Nodes, count: int) -> Nodes:
         """The same places with another number of nodes."""
         standard, log_weights = standard_nodes(count)
-        return replace(nodes, standard=standard, log_weights=log_weights)
+        return replace(nodes, standard=standard, log_weights=log_weights, floor=floor_of(standard))
 
     def evaluate(self, psi: FloatArray, nodes: Nodes, *, relocate: bool) -> Evaluated:
         """Log-likelihood and scores; `relocate` moves the nodes to the modes at `psi` first."""
@@ -282,7 +296,8 @@ class MelsModel:
                 low, high, r.offsets, r.y, r.X, r.W, r.U, r.Z, r.gap, r.log_unit,
                 at.beta, at.tau, at.alpha, r.scaled, at.L, at.lam, at.sigma, at.rho, at.scale_sd,
                 at.phi, self.shape.rows, self.shape.columns,
-                nodes.standard, nodes.log_weights, modes, spreads, relocate, logliks, scores,
+                nodes.standard, nodes.log_weights, nodes.floor, modes, spreads, relocate, logliks,
+                scores,
             )  # fmt: skip
 
         shared(block, blocks_of(r.offsets))

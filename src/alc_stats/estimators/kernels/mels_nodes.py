@@ -23,6 +23,8 @@ import math
 
 from alc_stats.estimators.kernels.compiled import compiled
 
+NARROW = 0.12
+"""SD below which a posterior is that of many rows, and has one mode."""
 LOG_2PI = math.log(2.0 * math.pi)
 SCALARS = 8
 """Places of `turned`: n, log_d, E, rho'c, rho'A rho, sw, and two spare ones for a firm's shift."""
@@ -149,8 +151,13 @@ def at_node(z, scalars, values, c_turned, h_turned):
 
 
 @compiled
-def locate(start, scalars, values, c_turned, h_turned):
-    """Mode of the scale effect given the rows, and the SD of the normal that bends as it does."""
+def locate(start, floor, scalars, values, c_turned, h_turned):
+    """Mode of the scale effect given the rows, and what its nodes are spread by.
+
+    That is the SD of the normal that bends as the posterior does at its mode, but at least `floor`
+    unless the posterior is narrow: that of few rows may have a second mode, or a heavy side, as far
+    as the prior reaches.
+    """
     z = start
     curvature = -1.0
     for _ in range(40):
@@ -160,7 +167,8 @@ def locate(start, scalars, values, c_turned, h_turned):
         z += step
         if abs(step) * math.sqrt(-curvature) < 1e-7:
             break
-    return z, 1.0 / math.sqrt(-curvature)
+    spread = 1.0 / math.sqrt(-curvature)
+    return z, max(spread, floor) if spread > NARROW else spread
 
 
 @compiled

@@ -211,8 +211,8 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
 
 @compiled
 def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, L, lam,
-            sigma, rho, sw, phi, rows, columns, nodes, log_weights, modes, spreads,
-            relocate, logliks, scores):  # fmt: skip
+            sigma, rho, sw, phi, rows, columns, nodes, log_weights, floor, modes,
+            spreads, relocate, logliks, scores):  # fmt: skip
     """Log-likelihoods and scores of persons `low` to `high` of a two-level model.
 
     Writes `logliks` (M,) and `scores` (M, P); with `relocate` also `modes` and `spreads` (M,).
@@ -242,7 +242,7 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
         turn(float(last - first), log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h,
              h_turned, scalars)  # fmt: skip
         if relocate:
-            modes[i], spreads[i] = locate(modes[i], scalars, values, c_turned, h_turned)
+            modes[i], spreads[i] = locate(modes[i], floor, scalars, values, c_turned, h_turned)
         logliks[i] = integrate(
             modes[i], spreads[i], nodes, log_weights, scalars, values, c_turned, h_turned,
             moments, u, u1, u2, w1, left_sum, uu)  # fmt: skip
