@@ -16,6 +16,7 @@ from alc_stats.estimators.lmm_robust import fit_lmm_clustered
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 from alc_stats.estimators.robust import ROBUST
+from alc_stats.estimators.spreads import Spreads
 
 COVARIANCES = ("model", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
 _ROBUST_DF = ("clusters - 1", "satterthwaite", "normal")
@@ -40,14 +41,19 @@ def fit(
     formula: str,
     data: pd.DataFrame,
     *,
-    method: Literal["ML", "REML"] = "REML",
+    scale: str | None = None,
+    between: str | None = None,
+    method: Literal["ML", "REML"] | None = None,
     covariance: Covariance = "model",
     cluster: str | None = None,
     df: str | None = None,
     engine: Literal["auto", "alc_stats", "statsmodels"] = "auto",
     weights: str | None = None,
+    order: str | None = None,
 ) -> Fit:
-    """Fit a linear model, or with random terms a linear mixed model.
+    """Fit a linear model, a mixed model, or a location-scale model.
+
+    Random terms in the formula make it a mixed model, `scale` or `between` a location-scale model.
 
     Parameters
     ----------
@@ -57,8 +63,15 @@ def fit(
         the profiled (restricted) likelihood, nested and crossed terms alike.
     data : DataFrame
         One row an observation. Rows that lack a needed value are dropped and counted.
+    scale : str, optional
+        One-sided formula of the log SD of rows, such as "~ mandate*post + (1 | person)": its random
+        intercept lets persons differ in how much they vary, and go with their location effects
+        ((1 || person) without). Its coefficients are log SDs, `log_sd.mandate` in the result.
+    between : str, optional
+        One-sided formula of the log SD of the random intercept: `between_log_sd.mandate`.
     method : {"REML", "ML"}
-        For mixed models only.
+        For mixed models only; "REML" by default, "ML" with a random scale effect, whose model has
+        no exact restricted likelihood.
     covariance : {"model", "HC0", ..., "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"}
         "HC0" to "HC3" and "cluster" for least squares only. With G clusters, n rows and k
         coefficients: "CR0" is the plain cluster-robust covariance; "CR1" is CR0 times G/(G-1)
@@ -85,6 +98,9 @@ def fit(
         Column of positive prior weights w: Var(e) = sigma^2 / w, as for means of w equal rows
         (lm's and lmer's `weights`). They say how precise a row is, not how often it occurs: the
         residual degrees of freedom count rows. Not for "CR2", nor for statsmodels' mixed models.
+    order : str, optional
+        Column of times, with a random scale effect only: errors are then a first-order
+        autoregression within persons, since serial dependence leaks into the spread.
 
     Returns
     -------
@@ -109,6 +125,17 @@ def fit(
     {'Intercept': 0.714, 'x': 1.314}
     """
     parsed = parse(formula)
+    if scale is not None or between is not None:
+        parts = Spreads.read(scale, between)
+        parts.check(method=method, covariance=covariance, cluster=cluster, df=df, engine=engine,
+                    weights=weights, order=order)  # fmt: skip
+        request = Request(
+            formula=formula, engine="alc_stats", method=parts.method(method),
+            covariance=covariance, cluster=cluster or "", df=df or parts.df(covariance),
+            scale=scale or "", between=between or "", order=order or "",
+        )  # fmt: skip
+        return parts.fit(parsed, data, request)
+    method = method or "REML"
     _check_arguments(parsed, method, covariance, cluster, df, engine)
     if weights is not None:
         _refuse_weights(parsed, covariance, engine)

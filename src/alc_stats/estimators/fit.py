@@ -34,6 +34,10 @@ class Request:
         Where the degrees of freedom come from. "kenward-roger" is about the covariance as well.
     weights : str
         Column of prior weights, Var(e) = sigma^2 / w; empty without.
+    scale, between : str
+        One-sided formulas of the log SD of rows and of the random intercept; empty without.
+    order : str
+        Column of times of autoregressive errors; empty without.
     """
 
     formula: str
@@ -43,6 +47,9 @@ class Request:
     cluster: str = ""
     df: str = "residual"
     weights: str = ""
+    scale: str = ""
+    between: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def certify(
     elif flat:
         status, sentence = "not_identified", f"{_NOT_IDENTIFIED[:-1]} ({'; '.join(flat)})."
     elif boundary:
-        status, sentence = "boundary", _boundary_sentence(boundary)
+        status, sentence = "boundary", boundary_sentence(boundary)
     return Certificate(
         status=status,  # type: ignore[arg-type]
         sentence=sentence,
@@ -92,7 +92,8 @@ def _sizes(theta: FloatArray) -> FloatArray:
     return np.maximum(np.abs(theta), 1e-3 * float(np.abs(theta).max(initial=1e-300)))
 
 
-def _boundary_sentence(boundary: tuple[str, ...]) -> str:
+def boundary_sentence(boundary: tuple[str, ...]) -> str:
+    """What to say of a maximum with these SDs at zero or correlations at one."""
     zero = all(term.startswith("SD") for term in boundary)
     reached = "at zero" if zero else "at a limit (SD 0, correlation -1 or 1)"
     return (

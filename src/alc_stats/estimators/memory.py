@@ -17,6 +17,7 @@ from alc_stats.estimators.formula import Formula
 
 if TYPE_CHECKING:
     from alc_stats.estimators.lmm import LmmState
+    from alc_stats.estimators.location_scale import MelsState
     from alc_stats.estimators.robust import Directions
 
 
@@ -35,6 +36,8 @@ class Memory:
         Of a mixed model fitted by our own engine.
     robust : Directions or None
         Of a cluster-robust covariance that knows the degrees of freedom of any combination.
+    mels : MelsState or None
+        Of a location-scale model with a random scale effect.
     """
 
     formula: Formula
@@ -42,6 +45,7 @@ class Memory:
     design: Design
     state: LmmState | None = None
     robust: Directions | None = None
+    mels: MelsState | None = None
 
 
 def memory_of(fit: Fit) -> Memory:

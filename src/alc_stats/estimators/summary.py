@@ -28,11 +28,13 @@ def summary_text(fit: Fit) -> str:
 
 def _request_lines(fit: Fit) -> list[str]:
     request = fit.request
+    spreads = {"scale": request.scale, "between": request.between}
     covariance = request.covariance
     if request.cluster:
         covariance += f" on {request.cluster}"
     return [
         f"formula     {request.formula}",
+        *(f"{name:<12}{text}" for name, text in spreads.items() if text),
         f"method      {request.method} ({fit.software})",
         f"covariance  {covariance}; degrees of freedom: {request.df}",
     ]

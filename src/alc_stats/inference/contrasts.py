@@ -144,7 +144,7 @@ def joint(fit: Fit, terms: Sequence[str]) -> JointTest:
 
 
 def _unit(fit: Fit, weights: FloatArray) -> str:
-    """ "log SD" for a combination of spreads; a mixture with means has no unit of its own."""
+    """Log SD for a combination of spreads; a mixture with means has no unit of its own."""
     involved = {part for part, weight in zip(fit.components, weights, strict=True) if weight}
     return "" if "mean" in involved else "log SD"
 

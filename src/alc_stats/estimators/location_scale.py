@@ -1,0 +1,410 @@
+"""Mixed-effects location-scale models with a random scale effect, by maximum likelihood.
+
+    y = x'b + z'g_i + e,   log SD(e) = w't + s_i,
+
+with location effects g_i and a scale effect s_i of every person, jointly normal; the SD of the
+random intercept may itself be regressed on columns (`between`). Hedeker, Mermelstein and Demirtas
+(2008) and Hedeker and Nordgren (2013), whose coefficients of spread are log variances, twice ours.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.design import Design, Table, build_design, read_table
+from alc_stats.estimators.fit import Component, Fit, Request, VarianceComponent
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.mels_search import MelsOptimum, search
+from alc_stats.estimators.kernels.mels_start import start
+from alc_stats.estimators.lmm_terms import RandomPart, random_part
+from alc_stats.estimators.mels_certificate import certify_mels, identification_notes
+from alc_stats.estimators.mels_rows import (
+    Grouping,
+    MelsData,
+    between_columns,
+    mels_data,
+    persons_of,
+    spread_columns,
+)
+from alc_stats.estimators.memory import Memory
+from alc_stats.estimators.robust import ROBUST, cluster_columns, clusters_of, factor_of
+from alc_stats.records import BoolArray, FloatArray
+
+_NO_RESIDUAL = 1e-12
+"""A residual SD below this share of the outcome's SD is rounding, not error."""
+_ZERO_SD = 1e-9
+"""A random SD below this share of the residual SD is the rounding of an exact zero."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MelsState:
+    """A fitted location-scale model on its standardised scales.
+
+    Attributes
+    ----------
+    data : MelsData
+    optimum : MelsOptimum
+    random : RandomPart or None
+        The location effects.
+    covariance : array (P, P)
+        Of the parameters, zero where they are held.
+    """
+
+    data: MelsData
+    optimum: MelsOptimum
+    random: RandomPart | None
+    covariance: FloatArray
+
+
+def fit_location_scale(
+    formula: Formula,
+    scale: Formula,
+    between: Formula | None,
+    data: pd.DataFrame,
+    *,
+    request: Request,
+) -> Fit:
+    """Fit a location-scale model with a random scale effect.
+
+    Parameters
+    ----------
+    formula : Formula
+        Its random terms, if any, vary over the grouping of the scale effect.
+    scale : Formula
+        One-sided, with one random term: (1 | g), or (1 || g) for a scale effect that does not go
+        with the location effects.
+    between : Formula, optional
+        One-sided, without random terms: columns of the log SD of the random intercept.
+    data : DataFrame
+    request : Request
+        `covariance` "model" (observed information) or "CR0", "CR1" (sums of scores by cluster);
+        with `order`, a column of times, errors are a first-order autoregression within persons.
+
+    Raises
+    ------
+    FormulaError, FitError
+        As `alc_stats.estimators.fit`.
+    """
+    order = request.order
+    names = [*scale.names, *(between.names if between else ()), *([order] if order else [])]
+    table = read_table(
+        formula,
+        data,
+        [*names, *(cluster_columns(request.cluster, data) if request.cluster else [])],
+    )
+    design = build_design(formula, table)
+    _check_terms(formula, scale, between)
+    random = random_part(formula, table) if formula.random else None
+    persons = persons_of(scale, table, random)
+    stated = mels_data(
+        design,
+        random,
+        persons,
+        spread_columns(scale, table, "scale"),
+        between_columns(between, table) if between is not None else None,
+        correlated=scale.random[0].correlated and random is not None,
+        time=table.frame[order].to_numpy(dtype=float) if order else None,
+    )
+    _check_data(formula, design, stated, order)
+    optimum = _searched(stated)
+    return _record(request, formula, table, design, random, persons, stated, optimum)
+
+
+def _check_terms(formula: Formula, scale: Formula, between: Formula | None) -> None:
+    """Everything that one integral per person cannot hold."""
+    group = scale.random[0].grouping
+    where = f"formula '{formula.text}', scale={scale.text!r}"
+    problems = [
+        Problem(
+            "the scale effect varies over one grouping",
+            where=where,
+            found=", ".join(term.group for term in scale.random),
+            way_out="Keep one of them.",
+        )
+    ] * (len(scale.random) > 1)
+    problems += [
+        Problem(
+            "location effects and the scale effect vary over the same grouping",
+            where=where,
+            found=f"({term.columns} | {term.group}) beside a scale effect of "
+            f"'{scale.random[0].group}'",
+            way_out=f"Write ({term.columns} | {scale.random[0].group}), add the levels of "
+            f"'{term.group}' as fixed effects, or leave the random scale effect out.",
+        )
+        for term in formula.random
+        if set(term.grouping) != set(group)
+    ]
+    if between is not None and not _has_intercept(formula):
+        problems.append(
+            Problem(
+                "between is about the SD of a random intercept, and there is none",
+                where=where,
+                way_out=f"Add (1 | {scale.random[0].group}) to the formula.",
+            )
+        )
+    if problems:
+        raise FitError(*problems)
+
+
+def _has_intercept(formula: Formula) -> bool:
+    return any("0" not in term.columns.replace(" ", "").split("+") for term in formula.random)
+
+
+def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) -> None:
+    sizes = np.diff(stated.model.rows.offsets)
+    where = f"formula '{formula.text}'"
+    problems = []
+    if stated.unit <= _NO_RESIDUAL * float(design.y.std()):
+        problems.append(
+            Problem(
+                "the columns reproduce the outcome exactly, so nothing is left to vary",
+                where=where,
+                way_out="Look for the outcome among the predictors.",
+            )
+        )
+    if sizes.max() < 2:
+        problems.append(
+            Problem(
+                f"no level of '{stated.group}' has two rows, so its scale effect cannot be told",
+                where=where,
+                found=f"{len(sizes)} levels, {sizes.sum()} rows",
+                way_out="Leave the random scale effect out, or let a larger grouping have it.",
+            )
+        )
+    elif _still(design.y, stated):
+        problems.append(
+            Problem(
+                f"the outcome is constant within every level of '{stated.group}'",
+                where=where,
+                way_out="There is no spread within them to model: look at the grouping.",
+            )
+        )
+    gap = stated.model.rows.gap
+    starts = stated.model.rows.offsets[:-1]
+    if order and np.delete(gap, starts).min(initial=1.0) <= 0.0:
+        problems.append(
+            Problem(
+                f"two rows of one level of '{stated.group}' are of the same '{order}'",
+                where="fit(order=...)",
+                way_out="Autoregressive errors need every row at a time of its own.",
+            )
+        )
+    if problems:
+        raise FitError(*problems)
+
+
+def _still(y: FloatArray, stated: MelsData) -> bool:
+    ordered, offsets = y[stated.order], stated.model.rows.offsets[:-1]
+    low, high = np.minimum.reduceat(ordered, offsets), np.maximum.reduceat(ordered, offsets)
+    return bool(np.array_equal(low, high))
+
+
+def _searched(stated: MelsData) -> MelsOptimum:
+    try:
+        return search(stated.model, start(stated.model))
+    except np.linalg.LinAlgError as error:
+        raise FitError(
+            Problem(
+                "the likelihood cannot be worked out where the search led",
+                found=f"{len(stated.order)} rows; {error}",
+                way_out="Simplify the parts of the spread, and look at columns that nearly agree.",
+            )
+        ) from error
+
+
+def _record(
+    request: Request,
+    formula: Formula,
+    table: Table,
+    design: Design,
+    random: RandomPart | None,
+    persons: Grouping,
+    stated: MelsData,
+    optimum: MelsOptimum,
+) -> Fit:
+    """The fit as a record, in the units of the columns."""
+    information = _inverse(optimum.information, optimum.free)
+    covariance, df = _covariance(request, table, stated, optimum, information)
+    estimates, jacobian = _coefficients(stated, optimum.psi)
+    boundary = _boundary(stated, random, optimum)
+    certificate = certify_mels(optimum, stated, boundary=boundary)
+    notes = identification_notes(optimum, stated, information)
+    between = stated.between.columns.names if stated.between else ()
+    return Fit(
+        request=request,
+        names=(*design.names, *stated.scale.names, *between),
+        estimates=estimates,
+        vcov=jacobian @ covariance @ jacobian.T,
+        df=np.full(len(estimates), df),
+        components=_components(design, stated),
+        random=_random(stated, random, optimum),
+        loglik=optimum.evaluated.loglik - len(design.y) * float(np.log(stated.unit)),
+        counts=table.counts({persons.name: len(persons.labels)}),
+        certificate=replace(certificate, notes=notes),
+        coding=design.coding,
+        statistics=design.statistics() | _statistics(stated, optimum),
+        software=_software(),
+        memory=Memory(formula, table, design, mels=MelsState(stated, optimum, random, information)),
+    )
+
+
+def _inverse(information: FloatArray, free: BoolArray) -> FloatArray:
+    """Covariance (P, P) of the parameters, zero for those that are held."""
+    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(float).tiny))
+    inverse = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-12, hermitian=True)
+    found = np.zeros((len(free), len(free)))
+    found[np.ix_(free, free)] = inverse / np.outer(scale, scale)
+    return found
+
+
+def _covariance(
+    request: Request,
+    table: Table,
+    stated: MelsData,
+    optimum: MelsOptimum,
+    information: FloatArray,
+) -> tuple[FloatArray, float]:
+    """Covariance (P, P) of the parameters and the degrees of freedom of their t."""
+    if request.covariance not in ROBUST:
+        return information, float("inf")
+    where = f"formula '{request.formula}'"
+    clusters = clusters_of(
+        table, request.cluster, cluster_columns(request.cluster, table.frame), where
+    )
+    first = stated.model.rows.offsets[:-1]
+    of_person = clusters.level[stated.order][first]
+    whole = clusters.level[stated.order]
+    if np.any(np.repeat(of_person, np.diff(stated.model.rows.offsets)) != whole):
+        raise FitError(
+            Problem(
+                f"a level of '{stated.group}' is in several clusters",
+                where=f"fit(cluster='{request.cluster}')",
+                allowed=f"clusters that hold whole levels of '{stated.group}'",
+                way_out="Cluster at the grouping of the scale effect or above it.",
+            )
+        )
+    sums = np.zeros((clusters.number, len(optimum.psi)))
+    np.add.at(sums, of_person, optimum.evaluated.scores)
+    meat = sums.T @ sums * factor_of(request.covariance, clusters.number)
+    df = float("inf") if request.df == "normal" else clusters.number - 1.0
+    return information @ meat @ information, df
+
+
+def _coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (k,) of the raw columns and their derivatives (k, P) in the parameters."""
+    shape = stated.model.shape
+    at = shape.unpack(psi)
+    p, w = len(at.beta), len(at.tau)
+    u = len(stated.between.columns.names) if stated.between else 0
+    jacobian = np.zeros((p + w + u, shape.length))
+    jacobian[:p, shape.part("beta")] = stated.fixed.scale * stated.fixed.basis.back
+    jacobian[p : p + w, shape.part("tau")] = stated.scale.basis.back
+    constant = np.concatenate([stated.fixed.start, np.zeros(w)])
+    estimates = np.concatenate([constant + jacobian[: p + w] @ psi, np.zeros(u)])
+    if stated.between is not None:
+        estimates[p + w :], jacobian[p + w :] = _between(stated, psi)
+    return estimates, jacobian
+
+
+def _between(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Coefficients of the log SD between persons, and their derivatives."""
+    between, shape = stated.between, stated.model.shape
+    if between is None:
+        raise TypeError("the model has no between part")
+    at, k = shape.unpack(psi), stated.model.rows.scaled
+    back = stated.unit * abs(float(stated.random.back[k, k]))
+    forward = between.basis.forward[:, 1:]
+    centre = between.basis.origin @ forward
+    split = np.zeros((len(between.columns.names), shape.length))
+    split[:, shape.part("alpha")] = forward
+    split[0, shape.part("alpha")] = -centre
+    values = forward @ at.alpha
+    length = float(np.linalg.norm(at.L[k]))
+    with np.errstate(divide="ignore"):
+        values[0] = np.log(back * length) - centre @ at.alpha
+    inside = np.flatnonzero(shape.rows == k)
+    own = at.L[k, shape.columns[inside]]
+    split[0, shape.part("free").start + inside] = own / length**2 if length > 0.0 else np.nan
+    unmixed = np.linalg.inv(between.mixing)
+    return unmixed @ values, unmixed @ split
+
+
+def _components(design: Design, stated: MelsData) -> tuple[Component, ...]:
+    scale: list[Component] = ["log_sd"] * len(stated.scale.names)
+    between: list[Component] = ["between_log_sd"] * (
+        len(stated.between.columns.names) if stated.between else 0
+    )
+    return (*design.components, *scale, *between)
+
+
+def _random(
+    stated: MelsData, random: RandomPart | None, optimum: MelsOptimum
+) -> tuple[VarianceComponent, ...]:
+    """SDs and correlations of location effects and of the scale effect; the residual last.
+
+    The scale effect's term is "log_sd". With `between` the intercept's SD, and always that of the
+    residual, is the geometric mean over the rows.
+    """
+    at, group = stated.model.shape.unpack(optimum.psi), stated.group
+    factor = stated.unit * stated.random.back @ at.L if random is not None else np.zeros((0, 0))
+    names = [name for term in (random.terms if random else ()) for name in term.names]
+    joint = np.column_stack([factor, np.zeros(len(names))])
+    joint = np.vstack([joint, np.append(at.lam if at.lam.size else np.zeros(len(names)), at.sigma)])
+    sds = np.linalg.norm(joint, axis=1)
+    labels = [*names, "log_sd"]
+    found = [VarianceComponent(group, n, float(sd)) for n, sd in zip(labels, sds, strict=True)]
+    for a, b in _correlated_pairs(random, scale=bool(at.lam.size)):
+        defined = sds[a] > 0.0 and sds[b] > 0.0
+        r = float(np.clip(joint[a] @ joint[b] / (sds[a] * sds[b]), -1, 1)) if defined else np.nan
+        found.append(VarianceComponent(group, labels[b], float(sds[a]), labels[a], r))
+    residual = float(np.exp(np.mean(stated.model.rows.W @ at.tau)))
+    return (*found, VarianceComponent("Residual", "", residual))
+
+
+def _correlated_pairs(random: RandomPart | None, *, scale: bool) -> list[tuple[int, int]]:
+    """Pairs (later, earlier) of effects whose correlation is free, the scale effect last."""
+    pairs, q = [], 0
+    for term in random.terms if random is not None else ():
+        size = len(term.names)
+        if term.correlated:
+            pairs += [(q + a, q + b) for a in range(size) for b in range(a)]
+        q += size
+    return pairs + [(q, b) for b in range(q)] * scale
+
+
+def _boundary(stated: MelsData, random: RandomPart | None, optimum: MelsOptimum) -> tuple[str, ...]:
+    """SDs that are zero and correlations that are one, as a reader would name them."""
+    shape, group = stated.model.shape, stated.group
+    at = shape.unpack(optimum.psi)
+    found = []
+    if at.scale_sd == 0.0:
+        found.append(f"SD of log_sd | {group}")
+    elif at.sigma == 0.0:
+        found.append(f"correlation of log_sd with the location effects | {group}")
+    if random is not None:
+        sds = np.linalg.norm(at.L, axis=1)
+        names = [name for term in random.terms for name in term.names]
+        zero = [n for n, sd in zip(names, sds, strict=True) if sd < _ZERO_SD]
+        found += [f"SD of {name} | {group}" for name in zero]
+        pivots = np.diag(at.L) == 0.0
+        if pivots.sum() > len(zero):
+            found.append(f"correlation of {', '.join(names)} | {group}")
+    return tuple(found)
+
+
+def _statistics(stated: MelsData, optimum: MelsOptimum) -> dict[str, float]:
+    at = stated.model.shape.unpack(optimum.psi)
+    nodes = len(optimum.evaluated.nodes.standard)
+    found = {"scale_effect_log_sd": at.scale_sd, "nodes": float(nodes)}
+    return found | ({"autocorrelation": at.phi} if stated.model.shape.sizes[-1] else {})
+
+
+@functools.cache
+def _software() -> str:
+    return f"alc_stats {version('alc_stats')}, adaptive quadrature"

@@ -1,0 +1,305 @@
+"""Rows of a location-scale model: from columns to standardised arrays, and its answers back.
+
+Columns are centred and made orthonormal, the outcome is brought to unit residual variance and the
+rows to their persons, so that units, origins and order cannot reach the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from alc_stats.errors import FitError, FormulaError, Problem
+from alc_stats.estimators.design import Design, Table, coded, codes, require_full_rank
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.lmm_basis import (
+    CHUNK,
+    Basis,
+    Residualised,
+    joint_basis,
+    residualised,
+    separate_basis,
+)
+from alc_stats.estimators.kernels.mels_model import MelsModel, PersonRows, Shape
+from alc_stats.estimators.lmm_terms import RandomPart
+from alc_stats.records import FloatArray, IntArray
+
+_SPANNED = 1e-8
+"""A residual below this share is rounding: the columns span the constant."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpreadColumns:
+    """Columns of a log SD: raw names, and how standardised coefficients become those of them.
+
+    Attributes
+    ----------
+    names : tuple of str
+    values : array (n, k)
+        Raw.
+    basis : Basis
+    spec : object
+        The formula library's memory of the coding.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+    basis: Basis
+    spec: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BetweenColumns:
+    """Columns u of log SD = u'a of the scaled random column, as a constant and the rest.
+
+    Attributes
+    ----------
+    columns : SpreadColumns
+        Raw.
+    mixing : array (k, k)
+        Raw columns = (1, rest) @ mixing.
+    basis : Basis
+        Of (1, rest).
+    """
+
+    columns: SpreadColumns
+    mixing: FloatArray
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MelsData:
+    """A standardised model and what translates its answers.
+
+    Attributes
+    ----------
+    model : MelsModel
+    order : int array (n,)
+        Row of the table that stands at each place of the model.
+    labels : Index (M,)
+        Of the persons.
+    group : str
+        The grouping that persons are, such as "person".
+    fixed : Residualised
+    random : Basis
+        Of the columns of the location effects.
+    scale : SpreadColumns
+    between : BetweenColumns or None
+    """
+
+    model: MelsModel
+    order: IntArray
+    labels: pd.Index
+    group: str
+    fixed: Residualised
+    random: Basis
+    scale: SpreadColumns
+    between: BetweenColumns | None
+
+    @property
+    def unit(self) -> float:
+        """What the outcome was divided by."""
+        return self.fixed.scale
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Persons: name, level of every row (n,), labels (M,)."""
+
+    name: str
+    level: IntArray
+    labels: pd.Index
+
+
+def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
+    """The columns of a one-sided formula.
+
+    Raises
+    ------
+    FormulaError, FitError
+        For no columns, or dependent ones.
+    """
+    values, spec = coded(part.fixed, table.frame, part.text)
+    names = tuple(str(name) for name in values.columns)
+    where = f"{argument}={part.text!r}"
+    if not names:
+        raise FormulaError(
+            Problem("the part has no columns", where=where, way_out='Write "~ 1" for one SD.')
+        )
+    columns = values.to_numpy(dtype=float)
+    require_full_rank(columns, names, where)
+    return SpreadColumns(names, columns, joint_basis(columns), spec)
+
+
+def between_columns(part: Formula, table: Table) -> BetweenColumns:
+    """The columns of `between`, which must span a constant.
+
+    Raises
+    ------
+    FitError
+        If they do not.
+    """
+    columns = spread_columns(part, table, "between")
+    U = columns.values
+    weights = np.linalg.lstsq(U, np.ones(len(U)), rcond=None)[0]
+    if np.abs(U @ weights - 1.0).max() > _SPANNED:
+        raise FitError(
+            Problem(
+                "the log SD between persons needs a level of its own",
+                where=f"between={part.text!r}",
+                found=", ".join(columns.names),
+                way_out="Keep the intercept.",
+            )
+        )
+    rest = np.delete(np.arange(U.shape[1]), int(np.abs(weights).argmax()))
+    split = np.column_stack([np.ones(len(U)), U[:, rest]])
+    mixing = np.asarray(np.linalg.lstsq(split, U, rcond=None)[0], dtype=float)
+    return BetweenColumns(columns, mixing, joint_basis(split))
+
+
+def persons_of(part: Formula, table: Table, random: RandomPart | None) -> Grouping:
+    """The grouping of the random scale effect, which the location effects must share.
+
+    Raises
+    ------
+    FitError
+        If the scale varies over another grouping, or over several, or over a single level.
+    """
+    if random is not None:
+        return Grouping(random.groups[0], random.factors[0].codes, random.labels[0])
+    level, levels = codes(table.frame, part.random[0].grouping)
+    if levels < 2:
+        raise FitError(
+            Problem(
+                "the grouping has a single level",
+                where=f"scale={part.text!r}, ({part.random[0].columns} | {part.random[0].group})",
+                way_out="Leave the random term out.",
+            )
+        )
+    example = np.empty(levels, dtype=np.intp)
+    example[level[::-1]] = np.arange(len(level))[::-1]
+    cells = table.frame[list(part.random[0].grouping)].iloc[example]
+    labels = pd.Index(cells.iloc[:, 0]) if cells.shape[1] == 1 else pd.MultiIndex.from_frame(cells)
+    return Grouping(part.random[0].group, level, labels)
+
+
+def mels_data(
+    design: Design,
+    random: RandomPart | None,
+    persons: Grouping,
+    scale: SpreadColumns,
+    between: BetweenColumns | None,
+    *,
+    correlated: bool,
+    time: FloatArray | None = None,
+) -> MelsData:
+    """Standardise, sort by person (and `time`), and state the model.
+
+    Parameters
+    ----------
+    correlated : bool
+        Whether the scale effect may go with the location effects.
+    time : array (n,), optional
+        When each row was; with it errors are autoregressive within persons.
+    """
+    fixed = residualised(design.y, design.X)
+    basis, scaled = _random_basis(random, between)
+    order = np.lexsort((persons.level,) if time is None else (time, persons.level))
+    Z = random.factors[0].Z if random is not None else np.empty((len(design.y), 0))
+    y, X = _location(design, fixed, order)
+    rows = PersonRows(
+        offsets=np.searchsorted(persons.level[order], np.arange(len(persons.labels) + 1)),
+        y=y,
+        X=X,
+        W=_standardised(scale.basis, scale.values, order),
+        U=_beyond_constant(between, order, len(y)),
+        Z=_standardised(basis, Z, order),
+        gap=np.empty(0) if time is None else _gaps(time[order], persons.level[order]),
+        log_unit=float(np.log(fixed.scale)),
+        scaled=scaled,
+    )
+    shape = _shape(rows, random, correlated=correlated, autoregressive=time is not None)
+    return MelsData(
+        MelsModel(rows, shape), order, persons.labels, persons.name, fixed, basis, scale, between
+    )
+
+
+def _random_basis(random: RandomPart | None, between: BetweenColumns | None) -> tuple[Basis, int]:
+    """A basis for the location effects, and the column that `between` is about.
+
+    Where one column's SD varies, columns are only brought to size: a mixture of them would not
+    have the SD that is modelled.
+    """
+    if random is None:
+        return Basis(np.empty(0), np.empty((0, 0)), np.empty((0, 0)), 0.0), -1
+    Z, terms = random.factors[0].Z, random.terms
+    if between is not None:
+        names = [name for term in terms for name in term.names]
+        return separate_basis(Z), names.index("Intercept")
+    if len(terms) == 1 and terms[0].correlated:
+        return joint_basis(Z), -1
+    return separate_basis(Z), -1
+
+
+def _location(
+    design: Design, fixed: Residualised, order: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Standardised outcome and columns in the order of the persons, a chunk at a time."""
+    n, p = design.X.shape
+    y, X = np.empty(n), np.empty((n, p))
+    for start in range(0, n, CHUNK):
+        rows = order[start : start + CHUNK]
+        columns = np.empty((p + 1, len(rows)))
+        fixed.rows(design.y[rows], design.X[rows], out=columns)
+        X[start : start + CHUNK] = columns[:-1].T
+        y[start : start + CHUNK] = columns[-1]
+    return y, X
+
+
+def _standardised(basis: Basis, values: FloatArray, order: IntArray) -> FloatArray:
+    found = np.empty_like(values, order="C")
+    for start in range(0, len(values), CHUNK):
+        chunk = values[order[start : start + CHUNK]] - basis.origin
+        np.matmul(chunk, basis.forward, out=found[start : start + CHUNK])
+    return found
+
+
+def _beyond_constant(between: BetweenColumns | None, order: IntArray, n: int) -> FloatArray:
+    if between is None:
+        return np.empty((n, 0))
+    U = between.columns.values
+    split = np.asarray(np.linalg.solve(between.mixing.T, U.T).T, dtype=float)
+    return np.ascontiguousarray(_standardised(between.basis, split, order)[:, 1:])
+
+
+def _gaps(time: FloatArray, level: IntArray) -> FloatArray:
+    """Time since the person's row before; 0 for the first."""
+    gap = np.diff(time, prepend=time[:1])
+    gap[np.flatnonzero(np.diff(level, prepend=-1))] = 0.0
+    return gap
+
+
+def _shape(
+    rows: PersonRows, random: RandomPart | None, *, correlated: bool, autoregressive: bool
+) -> Shape:
+    places = _free_entries(random)
+    q = rows.Z.shape[1]
+    sizes = (rows.X.shape[1], rows.W.shape[1], rows.U.shape[1], len(places))
+    return Shape(
+        (*sizes, q if correlated else 0, 1, int(autoregressive)),
+        np.array([a for a, _ in places], dtype=np.intp),
+        np.array([b for _, b in places], dtype=np.intp),
+    )
+
+
+def _free_entries(random: RandomPart | None) -> list[tuple[int, int]]:
+    """Places of L that are free: a triangle for every correlated term, else the diagonal."""
+    places, first = [], 0
+    for block in random.factors[0].blocks if random is not None else ():
+        for b in range(block.size):
+            last = block.size if block.correlated else b + 1
+            places += [(first + a, first + b) for a in range(b, last)]
+        first += block.size
+    return places

@@ -1,0 +1,124 @@
+"""What is asked of the spread of a model, and which engine answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, FormulaError, Problem
+from alc_stats.estimators.fit import Fit, Request
+from alc_stats.estimators.formula import Formula, parse_part
+
+_CLUSTERED = ("model", "CR0", "CR1")
+_REML = (
+    "a random scale effect has no exact restricted likelihood: its location and scale parts do "
+    "not separate"
+)
+_ORDER = "autoregressive errors come with a random scale effect"
+
+
+@dataclass(frozen=True, slots=True)
+class Spreads:
+    """The parts `scale` and `between` of a model."""
+
+    scale: Formula
+    between: Formula | None
+
+    @classmethod
+    def read(cls, scale: str | None, between: str | None) -> Spreads:
+        """Take both apart; without `scale` rows have one SD.
+
+        Raises
+        ------
+        FormulaError
+            For what cannot be read, or random terms in `between`.
+        """
+        parts = cls(
+            parse_part(scale if scale is not None else "~ 1", "scale"),
+            parse_part(between, "between") if between is not None else None,
+        )
+        if parts.between is not None and parts.between.random:
+            raise FormulaError(
+                Problem(
+                    "the log SD between persons has no random terms",
+                    where=f"between={between!r}",
+                    way_out="Leave the brackets with bars out.",
+                )
+            )
+        return parts
+
+    @property
+    def random(self) -> bool:
+        """Whether persons have a scale effect of their own."""
+        return bool(self.scale.random)
+
+    def method(self, asked: str | None) -> Literal["ML", "REML"]:
+        """ML with a random scale effect, else REML unless asked for otherwise."""
+        return "ML" if self.random or asked == "ML" else "REML"
+
+    def df(self, covariance: str) -> str:
+        """Where degrees of freedom come from unless asked for otherwise."""
+        return "normal" if covariance == "model" else "clusters - 1"
+
+    def check(
+        self,
+        *,
+        method: str | None,
+        covariance: str,
+        cluster: str | None,
+        df: str | None,
+        engine: str,
+        weights: str | None,
+        order: str | None,
+    ) -> None:
+        """Raise a DeclarationError that lists everything that does not go together."""
+        covariances = _CLUSTERED if self.random else ("model",)
+        dfs = ("normal",) if covariance == "model" else ("clusters - 1", "normal")
+        problems = [
+            _problem("method", method, (None, "ML"), _REML)
+            if self.random
+            else _problem("method", method, (None, "ML", "REML")),
+            _problem("covariance", covariance, covariances),
+            _problem("df", df, (None, *dfs)),
+            _problem("engine", engine, ("auto", "alc_stats")),
+            _problem("weights", weights, (None,)),
+            None if self.random else _problem("order", order, (None,), _ORDER),
+        ]
+        if (cluster is not None) != (covariance in ("CR0", "CR1")):
+            problems.append(
+                Problem(
+                    "cluster and covariance do not go together",
+                    where="fit(cluster=...)",
+                    found=f"covariance '{covariance}', cluster {cluster!r}",
+                    way_out="Name a cluster column exactly with covariance 'CR0' or 'CR1'.",
+                )
+            )
+        found = [problem for problem in problems if problem is not None]
+        if found:
+            raise DeclarationError(*found)
+
+    def fit(self, formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
+        """By quadrature with a random scale effect, else by the profiled likelihood."""
+        if self.random:
+            from alc_stats.estimators.location_scale import fit_location_scale
+
+            return fit_location_scale(formula, self.scale, self.between, data, request=request)
+        from alc_stats.estimators.fixed_scale import fit_fixed_scale
+
+        return fit_fixed_scale(formula, self.scale, self.between, data, request=request)
+
+
+def _problem(
+    argument: str, value: str | None, allowed: tuple[str | None, ...], why: str = ""
+) -> Problem | None:
+    """What is wrong with an argument of a location-scale model; None if nothing is."""
+    if value in allowed:
+        return None
+    return Problem(
+        f"a model with this scale part takes no {argument} '{value}'" + (f": {why}" if why else ""),
+        where=f"fit({argument}=...)",
+        allowed=", ".join(str(one) for one in allowed if one is not None) or "nothing",
+        way_out=f"Leave {argument} out.",
+    )
