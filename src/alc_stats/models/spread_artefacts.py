@@ -198,11 +198,13 @@ def ends_of_scale(values: Values, bounds: tuple[float, float] | None, *, outcome
     if bounds is None:
         return Evidence("bounds", "threat", _UNBOUNDED)
     lower, upper = bounds
-    margin = NEAR_BOUND * (upper - lower)
+    ends = _ends(values, bounds)
+    margin = NEAR_BOUND * (ends[1] - ends[0])
     columns = [pd.Series(v, name=outcome) for v in values.values()]
     exact = [bounds_share(c, lower=lower, upper=upper) for c in columns]
-    near_floor = max(float(np.mean(v <= lower + margin)) for v in values.values())
-    near_ceiling = max(float(np.mean(v >= upper - margin)) for v in values.values())
+    floor, ceiling = (b if math.isfinite(b) else math.nan for b in bounds)  # nan is near nothing
+    near_floor = max(float(np.mean(v <= floor + margin)) for v in values.values())
+    near_ceiling = max(float(np.mean(v >= ceiling - margin)) for v in values.values())
     heap = max(_heap(v) for v in values.values())
     numbers = {
         "floor_share": Number(max(s.floor for s in exact), "share"),
@@ -211,11 +213,21 @@ def ends_of_scale(values: Values, bounds: tuple[float, float] | None, *, outcome
         "near_ceiling_share": Number(near_ceiling, "share"),
         "margin": Number(NEAR_BOUND, "share"),
         "heap_share": Number(heap, "share"),
-        "range_used": Number(_range_used(values, bounds), "share"),
+        "range_used": Number(_range_used(values, ends), "share"),
     }
     threat = max(near_floor, near_ceiling, heap) >= SHARE_AT_BOUND
     phrase = Phrase(_ENDS + (_HELD_IN if threat else ""), numbers)
     return Evidence("bounds", "threat" if threat else "clear", phrase)
+
+
+def _ends(values: Values, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The bounds, or the end of the data where there is none."""
+    everyone = np.concatenate(list(values.values()))
+    lower, upper = bounds
+    return (
+        lower if math.isfinite(lower) else float(everyone.min()),
+        upper if math.isfinite(upper) else float(everyone.max()),
+    )
 
 
 def _heap(values: FloatArray) -> float:
@@ -362,10 +374,11 @@ def _from_the_ends(spreads: Spreads, values: Values) -> float:
     """
     everyone = np.concatenate(list(values.values()))
     means = spreads.levels
-    return max(
-        abs(math.log(abs(means[0] - end) / abs(means[1] - end)))
+    apart = [
+        (abs(means[0] - end), abs(means[1] - end))
         for end in (float(everyone.min()), float(everyone.max()))
-    )
+    ]
+    return max(abs(math.log(a / b)) if a > 0.0 and b > 0.0 else math.inf for a, b in apart)
 
 
 def _coupling_numbers(found: Coupling, shift: float, level: float) -> dict[str, Number]:

@@ -19,12 +19,6 @@ from alc_stats.records import FloatArray
 
 Family = Literal["gaussian", "censored"]
 
-FEWEST_ROWS = 3
-"""Median rows a person from which on a random scale effect is asked for; with fewer its variance
-is hardly told from the tails, and the clustered standard errors stand in for it."""
-FEWEST_SCALE_UNITS = 10
-"""Units from which on their log SDs may have a variance of their own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Modelled:
@@ -36,8 +30,9 @@ class Modelled:
         "between_log_sd" and "log_sd", as far as the model has them.
     failure : str
         Empty for a fit with a usable certificate.
-    formula, random_scale
-        What was fitted.
+    formula : str
+        Of the location.
+    random_scale : bool
     """
 
     estimates: dict[str, Estimate]
@@ -55,9 +50,9 @@ def location_scale(data: SpreadData, target: Target, *, family: Family = "gaussi
     """Fit location and log SD together, standard errors clustered by what was assigned.
 
     The mean has treatment (and time, and their product) and the cells; outcomes are compared
-    within firm and wave. With several rows a person, persons have random effects of location, of
-    log SD (where rows suffice), and a log SD of location of their own under treatment; with one,
-    the firm has.
+    within firm and wave. With several rows a person, persons have random effects of location and
+    of log SD, and a log SD of location of their own under treatment; with one row each, firms have
+    random effects of location and of log SD.
 
     Parameters
     ----------
@@ -67,21 +62,23 @@ def location_scale(data: SpreadData, target: Target, *, family: Family = "gaussi
         "censored" takes values at the bounds for values at or beyond them.
     """
     rows, location, scale, between = _parts(data, target, family)
-    asked: dict[str, Any] = {"scale": scale, "method": "ML", "covariance": "CR1"}
+    random_scale = "|" in scale
+    asked: dict[str, Any] = {"scale": scale, "method": "ML"}
+    if random_scale:  # without, every row is a unit of its own
+        asked |= {"covariance": "CR1", "cluster": "cluster"}
     if between:
         asked["between"] = between
     if family == "censored":
         asked |= {"family": family, "bounds": data.columns.bounds}
-    random_scale = "|" in scale
     try:
-        fitted = fit(location, rows, cluster="cluster", **asked)
+        fitted = fit(location, rows, **asked)
         clusters = int(rows["cluster"].nunique())
         estimates = {
             component: _capped(contrast(fitted, f"{component}.{data.effect}"), clusters)
             for component in ("between_log_sd", "log_sd")
             if f"{component}.{data.effect}" in fitted.labels
         }
-    except AlcError as error:
+    except (AlcError, TypeError) as error:  # TODO censored
         return Modelled({}, str(error), location, random_scale)
     return Modelled(estimates, "", location, random_scale, fitted)
 
@@ -104,8 +101,7 @@ def _parts(
     cells = [c for c in data.cells if y == "outcome" and rows[c].nunique() > 1]
     random = "" if target == "observed" and data.kind == "persons" else f"(1 | {group})"
     terms = [data.design, *level, *cells, *([random] if random else [])]
-    scaled = bool(random) and _scale_varies(rows, group)
-    scale = f"~ {data.design}" + (f" + {random}" if scaled else "")
+    scale = f"~ {data.design}" + (f" + {random}" if random else "")
     return rows, f"{y} ~ {' + '.join(terms)}", scale, _between(data, target)
 
 
@@ -131,11 +127,6 @@ def _level(table: pd.DataFrame, group: pd.Series) -> FloatArray:
     own = table.groupby(group)["outcome"].transform("mean")
     arm = table.groupby(["treated", "post"])["outcome"].transform("mean")
     return np.asarray(own - arm, dtype=float)
-
-
-def _scale_varies(rows: pd.DataFrame, group: str) -> bool:
-    sizes = rows[group].value_counts()
-    return len(sizes) >= FEWEST_SCALE_UNITS and float(sizes.median()) >= FEWEST_ROWS
 
 
 def finite_bounds(data: SpreadData) -> bool:

@@ -234,7 +234,7 @@ def beta_precision(data: SpreadData) -> float | str:
             ).fit(disp=0)
     except (ValueError, np.linalg.LinAlgError) as error:
         return f"The beta regression failed: {error}"
-    if not done.converged:
+    if not done.mle_retvals["converged"]:
         return "The beta regression did not converge."
     return float(-0.5 * np.asarray(done.params)[-1])
 

@@ -48,7 +48,9 @@ def group_spreads(data: SpreadData) -> pd.DataFrame:
     """Log SD of members in every unit (arm, for persons) and period, with mean and sizes.
 
     Columns place (the unit or arm), treated, post, n, log_sd, variance (of the log SD), mean, noise
-    (sampling variance of the mean), third (third central moment) and flat (no spread at all).
+    (sampling variance of the mean), third (third central moment), log_cv and cv_variance (log of
+    SD over mean, with its sampling variance; Nakagawa et al. 2015, eq. 11 and 12 for a normal
+    outcome) and flat (no spread at all).
     """
     table = members(data)
     table["place"] = table["treated"] if data.kind == "persons" else table["unit"]
@@ -64,6 +66,8 @@ def group_spreads(data: SpreadData) -> pd.DataFrame:
         out["variance"] = 0.5 / (n - 1.0)
         out["log_sd"] = 0.5 * np.log(out["square"].to_numpy(float)) + out["variance"]
         out["noise"] = out["square"] / n
+        out["log_cv"] = out["log_sd"] - np.log(out["mean"].to_numpy(float))
+        out["cv_variance"] = out["variance"] + out["noise"] / out["mean"] ** 2
         # residuals are larger by sqrt(n / (n - 1)); n^2 / ((n - 1)(n - 2)) removes the bias
         out["third"] = out["cube"] * np.sqrt(n * (n - 1.0)) / (n - 2.0)
     return out
@@ -94,6 +98,8 @@ def differences(data: SpreadData) -> pd.DataFrame:
             "effective": 1.0 / (1.0 / a["n"].to_numpy() + 1.0 / b["n"].to_numpy()),
             "log_sd": (b["log_sd"] - a["log_sd"]).to_numpy(),
             "variance": (b["variance"] + a["variance"]).to_numpy(),
+            "log_cv": (b["log_cv"] - a["log_cv"]).to_numpy(),
+            "cv_variance": (b["cv_variance"] + a["cv_variance"]).to_numpy(),
             "mean": (b["mean"] - a["mean"]).to_numpy(),
             "level": b["mean"].to_numpy(),
             "noise": (b["noise"] + a["noise"]).to_numpy(),
