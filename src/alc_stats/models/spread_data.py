@@ -359,7 +359,7 @@ def _centred(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
         values = values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
     member = rows["person"] if kind != "within" else pd.Series(np.arange(len(rows)), rows.index)
     m = member.groupby(rows["group"]).transform("nunique").to_numpy(float)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         inflated = values * np.sqrt(m / (m - 1.0))
     return rows.assign(centred=np.where(m > 1.0, inflated, np.nan))
 

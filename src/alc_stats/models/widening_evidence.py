@@ -140,17 +140,19 @@ def permuted(found: Comparison, estimate: Estimate, criterion: Criterion) -> Evi
         "naive_p": Number(found.distances.naive_p, "p"),
         "distance_p": Number(found.distance_permutation.p, "p"),
     }
-    template = _PERMUTED.replace("{units}", found.unit_name)
+    exchanged = _WITHIN if found.target == "within" else f"whole {found.unit_name} between arms"
+    template = _PERMUTED.replace("{exchanged}", exchanged)
     outcome: Outcome = "clear" if holds or not side else "threat"
     return Evidence(
         "permutation", outcome, Phrase(template + ("" if outcome == "clear" else _NOT_BY_IT), numbers)
     )
 
 
+_WITHIN = "the arms within persons"
 _PERMUTED = (
-    "Exchanging whole {units} between arms gives p {permutation_p} ({assignments} assignments). "
-    "Brown and Forsythe's test gives p {naive_p} if every value is taken as independent and "
-    "{distance_p} if {units} are exchanged."
+    "Exchanging {exchanged} gives p {permutation_p} ({assignments} assignments). Brown and "
+    "Forsythe's test gives p {naive_p} if every value is taken as independent and {distance_p} by "
+    "this exchange."
 )
 _NOT_BY_IT = " The interval excludes zero, but the permutation does not."
 

@@ -132,7 +132,7 @@ def _units(found: Comparison, decides: bool, level: float) -> Line:
 
 def _permuted(test: Permutation) -> Phrase:
     numbers = {"p": Number(test.p, "p"), "count": Number(test.assignments, "count")}
-    return Phrase("Permutation of whole units: p {p} ({count} assignments).", numbers)
+    return Phrase("By permutation p {p} ({count} assignments).", numbers)
 
 
 _FEW = "few firms, and standard errors that take people of one firm as independent"

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import FitError, TableError
 from alc_stats.estimators import Fit
 from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
 from alc_stats.models.finding import Claim, Finding, decided, find
@@ -49,7 +49,8 @@ def _claim(h: HypothesisDeclared) -> Claim:
 
 
 def _criterion(h: HypothesisDeclared) -> Criterion:
-    return Criterion(h.rule, h.smallest_effect or float("nan"), h.direction, h.alpha)
+    band = h.widening.equivalence if h.widening is not None else None
+    return Criterion(h.rule, h.smallest_effect or float("nan"), h.direction, h.alpha, band)
 
 
 def _single(
@@ -60,7 +61,7 @@ def _single(
 ) -> Finding:
     try:
         return _widening(h, tables) if h.widening is not None else _contrast(h, fits, failures)
-    except FitError as error:
+    except (FitError, TableError) as error:
         return _untested(h, str(error))
 
 
@@ -81,12 +82,18 @@ def _widening(h: HypothesisDeclared, tables: Mapping[str, pd.DataFrame]) -> Find
         tables[w.table],
         _claim(h),
         outcome=w.outcome,
-        arm=w.arm,
-        treated=w.treated,
-        control=w.control,
-        cluster=w.cluster,
-        criterion=_criterion(h),
+        treatment=w.treatment,
+        treated=w.treated or None,
+        control=w.control or None,
+        person=w.person or None,
+        post=w.post or None,
+        firm=w.firm or None,
+        wave=w.wave or None,
+        cell=w.cell,
+        schema=w.schema,
+        items=w.items,
         bounds=w.bounds,
+        criterion=_criterion(h),
     )
 
 

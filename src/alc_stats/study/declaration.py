@@ -13,6 +13,7 @@ from typing import Literal
 from alc_stats.data.sources import Source
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.widening import EQUIVALENCE_BAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +103,32 @@ class ContrastDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WideningDeclared:
-    """Which spread is compared: of `outcome` between two arms, cluster by cluster."""
+    """Which spread is compared; the keys are the arguments of `alc_stats.widening`.
+
+    `equivalence` is the band, log SD, within which a difference counts as none. The smallest
+    effect is the hypothesis's own.
+    """
 
     table: str
     outcome: str
-    arm: str
-    treated: str
-    control: str
-    cluster: str
+    treatment: str
+    treated: str = ""
+    control: str = ""
+    person: str = ""
+    post: str = ""
+    firm: str = ""
+    wave: str = ""
+    cell: tuple[str, ...] = ()
+    schema: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
+    equivalence: float = EQUIVALENCE_BAND
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is named."""
+        single = (self.outcome, self.treatment, self.person, self.post, self.firm, self.wave)
+        return tuple(c for c in (*single, *self.cell, *self.schema, *self.items) if c)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
