@@ -15,7 +15,7 @@ from alc_stats.models import spread_shape as shape
 from alc_stats.models import spread_sources as sources
 from alc_stats.models.spread_artefacts import Spreads, Values
 from alc_stats.models.spread_data import SpreadData
-from alc_stats.models.spread_models import Modelled, finite_bounds, location_scale
+from alc_stats.models.spread_models import Modelled, at_bound, finite_bounds, location_scale
 from alc_stats.models.unit_spreads import Target, differences, spreads, target_of, unit_sums
 
 FEW_UNITS = 40
@@ -106,6 +106,7 @@ def compare(data: SpreadData, *, seed: int, draws: int, permutations: int) -> Co
         If an arm has too few units whose spread can be measured.
     """
     target = target_of(data)
+    model = location_scale(data, target)
     streams = iter(np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
     sums = unit_sums(data, target)
     distances = shape.brown_forsythe_distances(data)
@@ -113,8 +114,8 @@ def compare(data: SpreadData, *, seed: int, draws: int, permutations: int) -> Co
     return Comparison(
         data=data,
         target=target,
-        model=location_scale(data, target),
-        bounded=location_scale(data, target, family="censored") if finite_bounds(data) else None,
+        model=model,
+        bounded=_bounded(data, target, model) if finite_bounds(data) else None,
         precision=shape.beta_precision(data),
         units=unit_contrast(sums, name=_NAMES[target].format(data.columns.outcome)),
         permutation=permutation_test(sums, generator=next(streams), draws=permutations),
@@ -134,6 +135,11 @@ def compare(data: SpreadData, *, seed: int, draws: int, permutations: int) -> Co
         stayer_share=math.nan if stayer_rows is None else float(stayer_rows.mean()),
         reliabilities=sources.reliabilities(data) if data.columns.items else None,
     )
+
+
+def _bounded(data: SpreadData, target: Target, model: Modelled) -> Modelled:
+    """The censored model; the model itself where no value lies at a bound, and nothing is."""
+    return location_scale(data, target, family="censored") if at_bound(data) else model
 
 
 _NAMES = {

@@ -133,3 +133,9 @@ def finite_bounds(data: SpreadData) -> bool:
     """Whether the outcome has a bound at all."""
     bounds = data.columns.bounds
     return bounds is not None and any(math.isfinite(b) for b in bounds)
+
+
+def at_bound(data: SpreadData) -> bool:
+    """Whether any value lies at a bound."""
+    low, high = data.columns.bounds or (-math.inf, math.inf)
+    return bool(((data.rows["outcome"] <= low) | (data.rows["outcome"] >= high)).any())

@@ -28,6 +28,8 @@ SMALLEST_WIDENING = 0.5 * math.log(1.25)
 EQUIVALENCE_BAND = 0.5 * math.log(1.10)
 """Default band of no difference, log SD: variance ratios up to 1.10."""
 SEED = 20261127
+DRAWS = 399
+PERMUTATIONS = 999
 
 
 def widening(
@@ -48,8 +50,8 @@ def widening(
     control: str | None = None,
     criterion: Criterion | None = None,
     seed: int = SEED,
-    draws: int = 399,
-    permutations: int = 999,
+    draws: int = DRAWS,
+    permutations: int = PERMUTATIONS,
 ) -> Finding:
     """Whether `outcome` spreads apart under `treatment` among people with the same access.
 
@@ -133,15 +135,31 @@ def widening(
     >>> found.decision.verdict
     'inconclusive'
     """
-    criterion = criterion or Criterion("superiority", SMALLEST_WIDENING, band=EQUIVALENCE_BAND)
-    check_criterion(criterion)
-    _check_draws(draws, permutations)
     columns = Columns(
         outcome=outcome, treatment=treatment, person=person, post=post, firm=firm,
         cell=tuple(cell), wave=wave, schema=tuple(schema), items=tuple(items), bounds=bounds,
         treated=treated, control=control,
     )  # fmt: skip
     claim = claim or Claim("widening", "widening", f"{outcome} spreads apart under {treatment}.")
+    criterion = criterion or Criterion("superiority", SMALLEST_WIDENING, band=EQUIVALENCE_BAND)
+    return judge(
+        data, columns, claim, criterion, seed=seed, draws=draws, permutations=permutations
+    )
+
+
+def judge(
+    data: pd.DataFrame,
+    columns: Columns,
+    claim: Claim,
+    criterion: Criterion,
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    permutations: int = PERMUTATIONS,
+) -> Finding:
+    """`widening` with its columns as one record."""
+    check_criterion(criterion)
+    _check_draws(draws, permutations)
     try:
         found = compare(spread_data(data, columns), seed=seed, draws=draws, permutations=permutations)
     except FitError as error:

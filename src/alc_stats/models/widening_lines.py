@@ -11,7 +11,7 @@ from alc_stats.inference.unit_contrast import Permutation, unit_contrast
 from alc_stats.models import spread_artefacts as artefacts
 from alc_stats.models.finding import Line
 from alc_stats.models.spread_comparison import Comparison
-from alc_stats.models.spread_models import Modelled
+from alc_stats.models.spread_models import Modelled, at_bound
 from alc_stats.models.spread_sources import Explained, reliability_effect
 from alc_stats.models.widening_evidence import LOG_SD, said
 from alc_stats.records import Number, Phrase
@@ -99,7 +99,8 @@ def _bounded(found: Comparison, level: float) -> Iterator[Line]:
         yield _failed(method, _BOUND, found.bounded.failure)
     else:
         how = f"t, {found.unit_name} - 1" if found.bounded.random_scale else "z"
-        yield replace(line(own, method, _BOUND, how, level=level), note=_note(found.bounded))
+        note = _note(found.bounded) if at_bound(found.data) else _NOTHING_CENSORED
+        yield replace(line(own, method, _BOUND, how, level=level), note=note)
     method = "Beta regression, precision part"
     if isinstance(found.precision, str):
         yield _failed(method, _BOUND, found.precision)
@@ -107,6 +108,7 @@ def _bounded(found: Comparison, level: float) -> Iterator[Line]:
         yield Line(method, _BOUND, _SIGN_ONLY, found.precision, reference="sign only")
 
 
+_NOTHING_CENSORED = Phrase("No value lies at a bound, so that it is the model above.")
 _BOUND = "a floor or ceiling that makes or hides spread"
 _SIGN_ONLY = Phrase("Minus half the effect on log precision; its sign counts, not its size.")
 

@@ -273,6 +273,9 @@ _NEEDS = {
     "recovery": ("truths",),
     "trajectory": ("table", "values", "by", "over"),
     "distribution": ("table", "values", "by"),
+    "mean_variance": ("hypothesis",),
+    "fan": ("hypothesis",),
+    "caterpillar": ("hypothesis",),
 }
 
 
@@ -289,6 +292,8 @@ def _exhibit(study: Study, columns: Columns, exhibit: ExhibitDeclared) -> Iterat
                 f"a {exhibit.kind} needs the key '{key}'",
                 where=f"{study.study.id}/study.toml, {where}",
             )
+    spreads = [h.id for h in study.hypotheses if h.widening is not None]
+    yield from _unknown(study, where, "widening", [exhibit.hypothesis], spreads)
     quotable = [c.id for c in study.contrasts]
     yield from _unknown(
         study, where, "contrast", (*exhibit.contrasts, *(exhibit.truths or {})), quotable

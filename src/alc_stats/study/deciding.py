@@ -16,7 +16,7 @@ from alc_stats.errors import FitError, TableError
 from alc_stats.estimators import Fit
 from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
 from alc_stats.models.finding import Claim, Finding, decided, find
-from alc_stats.models.widening import widening
+from alc_stats.models.widening import judge
 from alc_stats.records import Phrase
 from alc_stats.study.declaration import HypothesisDeclared, Study
 
@@ -78,23 +78,7 @@ def _widening(h: HypothesisDeclared, tables: Mapping[str, pd.DataFrame]) -> Find
     w = h.widening
     if w is None:
         raise TypeError(f"hypothesis {h.id} declares no widening")
-    return widening(
-        tables[w.table],
-        _claim(h),
-        outcome=w.outcome,
-        treatment=w.treatment,
-        treated=w.treated or None,
-        control=w.control or None,
-        person=w.person or None,
-        post=w.post or None,
-        firm=w.firm or None,
-        wave=w.wave or None,
-        cell=w.cell,
-        schema=w.schema,
-        items=w.items,
-        bounds=w.bounds,
-        criterion=_criterion(h),
-    )
+    return judge(tables[w.table], w.arguments(), _claim(h), _criterion(h))
 
 
 def _untested(h: HypothesisDeclared, why: str) -> Finding:

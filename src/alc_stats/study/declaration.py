@@ -13,7 +13,9 @@ from typing import Literal
 from alc_stats.data.sources import Source
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.spread_data import Columns
 from alc_stats.models.widening import EQUIVALENCE_BAND
+from alc_stats.study.result import ExhibitKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,23 @@ class WideningDeclared:
         single = (self.outcome, self.treatment, self.person, self.post, self.firm, self.wave)
         return tuple(c for c in (*single, *self.cell, *self.schema, *self.items) if c)
 
+    def arguments(self) -> Columns:
+        """Which column plays which part, as the guard reads it."""
+        return Columns(
+            outcome=self.outcome,
+            treatment=self.treatment,
+            treated=self.treated or None,
+            control=self.control or None,
+            person=self.person or None,
+            post=self.post or None,
+            firm=self.firm or None,
+            wave=self.wave or None,
+            cell=self.cell,
+            schema=self.schema,
+            items=self.items,
+            bounds=self.bounds,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HypothesisDeclared:
@@ -155,7 +174,7 @@ class ExhibitDeclared:
     """One figure. Which of the optional keys it needs depends on `kind`; see `_NEEDS`."""
 
     id: str
-    kind: Literal["forest", "trajectory", "distribution", "recovery"]
+    kind: ExhibitKind
     title: str
     caption: str
     alt: str
@@ -172,6 +191,7 @@ class ExhibitDeclared:
     bounds: tuple[float, float] | None = None
     bins: int = 20
     truths: Mapping[str, str] | None = None
+    hypothesis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
