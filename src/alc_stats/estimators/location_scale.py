@@ -20,21 +20,22 @@ from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Component, Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.mels_firm_model import FirmModel
+from alc_stats.estimators.kernels.mels_model import Parts
 from alc_stats.estimators.kernels.mels_search import MelsOptimum, search
 from alc_stats.estimators.kernels.mels_start import start
 from alc_stats.estimators.lmm_terms import RandomPart, random_part
 from alc_stats.estimators.mels_certificate import certify_mels, identification_notes
+from alc_stats.estimators.mels_levels import Levels, levels_of
 from alc_stats.estimators.mels_rows import (
-    Grouping,
     MelsData,
     between_columns,
     mels_data,
-    persons_of,
     spread_columns,
 )
 from alc_stats.estimators.memory import Memory
 from alc_stats.estimators.robust import ROBUST, cluster_columns, clusters_of, factor_of
-from alc_stats.records import BoolArray, FloatArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
@@ -50,15 +51,12 @@ class MelsState:
     ----------
     data : MelsData
     optimum : MelsOptimum
-    random : RandomPart or None
-        The location effects.
     covariance : array (P, P)
         Of the parameters, zero where they are held.
     """
 
     data: MelsData
     optimum: MelsOptimum
-    random: RandomPart | None
     covariance: FloatArray
 
 
@@ -99,61 +97,29 @@ def fit_location_scale(
         [*names, *(cluster_columns(request.cluster, data) if request.cluster else [])],
     )
     design = build_design(formula, table)
-    _check_terms(formula, scale, between)
     random = random_part(formula, table) if formula.random else None
-    persons = persons_of(scale, table, random)
+    levels = levels_of(formula, scale, table, random)
+    _check_between(levels, formula, between)
     stated = mels_data(
         design,
-        random,
-        persons,
+        levels,
         spread_columns(scale, table, "scale"),
         between_columns(between, table) if between is not None else None,
-        correlated=scale.random[0].correlated and random is not None,
         time=table.frame[order].to_numpy(dtype=float) if order else None,
     )
     _check_data(formula, design, stated, order)
-    optimum = _searched(stated)
-    return _record(request, formula, table, design, random, persons, stated, optimum)
+    return _record(request, formula, table, design, stated, _searched(stated))
 
 
-def _check_terms(formula: Formula, scale: Formula, between: Formula | None) -> None:
-    """Everything that one integral per person cannot hold."""
-    group = scale.random[0].grouping
-    where = f"formula '{formula.text}', scale={scale.text!r}"
-    problems = [
-        Problem(
-            "the scale effect varies over one grouping",
-            where=where,
-            found=", ".join(term.group for term in scale.random),
-            way_out="Keep one of them.",
-        )
-    ] * (len(scale.random) > 1)
-    problems += [
-        Problem(
-            "location effects and the scale effect vary over the same grouping",
-            where=where,
-            found=f"({term.columns} | {term.group}) beside a scale effect of "
-            f"'{scale.random[0].group}'",
-            way_out=f"Write ({term.columns} | {scale.random[0].group}), add the levels of "
-            f"'{term.group}' as fixed effects, or leave the random scale effect out.",
-        )
-        for term in formula.random
-        if set(term.grouping) != set(group)
-    ]
-    if between is not None and not _has_intercept(formula):
-        problems.append(
+def _check_between(levels: Levels, formula: Formula, between: Formula | None) -> None:
+    if between is not None and "Intercept" not in levels.columns:
+        raise FitError(
             Problem(
                 "between is about the SD of a random intercept, and there is none",
-                where=where,
-                way_out=f"Add (1 | {scale.random[0].group}) to the formula.",
+                where=f"formula '{formula.text}', between={between.text!r}",
+                way_out=f"Add (1 | {levels.person.name}) to the formula.",
             )
         )
-    if problems:
-        raise FitError(*problems)
-
-
-def _has_intercept(formula: Formula) -> bool:
-    return any("0" not in term.columns.replace(" ", "").split("+") for term in formula.random)
 
 
 def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) -> None:
@@ -207,7 +173,7 @@ def _still(y: FloatArray, stated: MelsData) -> bool:
 
 def _searched(stated: MelsData) -> MelsOptimum:
     try:
-        return search(stated.model, start(stated.model))
+        return search(stated.model, start(stated.model.rows, stated.model.shape))
     except np.linalg.LinAlgError as error:
         raise FitError(
             Problem(
@@ -223,8 +189,6 @@ def _record(
     formula: Formula,
     table: Table,
     design: Design,
-    random: RandomPart | None,
-    persons: Grouping,
     stated: MelsData,
     optimum: MelsOptimum,
 ) -> Fit:
@@ -232,7 +196,7 @@ def _record(
     information = _inverse(optimum.information, optimum.free)
     covariance, df = _covariance(request, table, stated, optimum, information)
     estimates, jacobian = _coefficients(stated, optimum.psi)
-    boundary = _boundary(stated, random, optimum)
+    boundary = _boundary(stated, optimum)
     certificate = certify_mels(optimum, stated, boundary=boundary)
     notes = identification_notes(optimum, stated, information)
     between = stated.between.columns.names if stated.between else ()
@@ -243,14 +207,14 @@ def _record(
         vcov=jacobian @ covariance @ jacobian.T,
         df=np.full(len(estimates), df),
         components=_components(design, stated),
-        random=_random(stated, random, optimum),
+        random=_random(stated, optimum),
         loglik=optimum.evaluated.loglik - len(design.y) * float(np.log(stated.unit)),
-        counts=table.counts({persons.name: len(persons.labels)}),
+        counts=table.counts(_counts(stated.levels)),
         certificate=replace(certificate, notes=notes),
         coding=design.coding,
         statistics=design.statistics() | _statistics(stated, optimum),
         software=_software(),
-        memory=Memory(formula, table, design, mels=MelsState(stated, optimum, random, information)),
+        memory=Memory(formula, table, design, mels=MelsState(stated, optimum, information)),
     )
 
 
@@ -277,23 +241,32 @@ def _covariance(
     clusters = clusters_of(
         table, request.cluster, cluster_columns(request.cluster, table.frame), where
     )
-    first = stated.model.rows.offsets[:-1]
-    of_person = clusters.level[stated.order][first]
+    edges = _unit_edges(stated)
+    unit = (stated.levels.firm or stated.levels.person).name
     whole = clusters.level[stated.order]
-    if np.any(np.repeat(of_person, np.diff(stated.model.rows.offsets)) != whole):
+    of_unit = whole[edges[:-1]]
+    if np.any(np.repeat(of_unit, np.diff(edges)) != whole):
         raise FitError(
             Problem(
-                f"a level of '{stated.group}' is in several clusters",
+                f"a level of '{unit}' is in several clusters",
                 where=f"fit(cluster='{request.cluster}')",
-                allowed=f"clusters that hold whole levels of '{stated.group}'",
-                way_out="Cluster at the grouping of the scale effect or above it.",
+                allowed=f"clusters that hold whole levels of '{unit}'",
+                way_out=f"Cluster at '{unit}' or above it.",
             )
         )
     sums = np.zeros((clusters.number, len(optimum.psi)))
-    np.add.at(sums, of_person, optimum.evaluated.scores)
+    np.add.at(sums, of_unit, optimum.evaluated.scores)
     meat = sums.T @ sums * factor_of(request.covariance, clusters.number)
     df = float("inf") if request.df == "normal" else clusters.number - 1.0
     return information @ meat @ information, df
+
+
+def _unit_edges(stated: MelsData) -> IntArray:
+    """Where the rows of every independent unit begin, and the end."""
+    offsets = stated.model.rows.offsets
+    if isinstance(stated.model, FirmModel):
+        return np.asarray(offsets[stated.model.firm_offsets])
+    return offsets
 
 
 def _coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -343,28 +316,57 @@ def _components(design: Design, stated: MelsData) -> tuple[Component, ...]:
     return (*design.components, *scale, *between)
 
 
-def _random(
-    stated: MelsData, random: RandomPart | None, optimum: MelsOptimum
-) -> tuple[VarianceComponent, ...]:
-    """SDs and correlations of location effects and of the scale effect; the residual last.
+def _counts(levels: Levels) -> dict[str, int]:
+    return {g.name: len(g.labels) for g in (levels.firm, levels.person) if g is not None}
+
+
+def _random(stated: MelsData, optimum: MelsOptimum) -> tuple[VarianceComponent, ...]:
+    """SDs and correlations of location and scale effects, firms first; the residual last.
 
     The scale effect's term is "log_sd". With `between` the intercept's SD, and always that of the
     residual, is the geometric mean over the rows.
     """
-    at, group = stated.model.shape.unpack(optimum.psi), stated.group
-    factor = stated.unit * stated.random.back @ at.L if random is not None else np.zeros((0, 0))
-    names = [name for term in (random.terms if random else ()) for name in term.names]
-    joint = np.column_stack([factor, np.zeros(len(names))])
-    joint = np.vstack([joint, np.append(at.lam if at.lam.size else np.zeros(len(names)), at.sigma)])
-    sds = np.linalg.norm(joint, axis=1)
-    labels = [*names, "log_sd"]
-    found = [VarianceComponent(group, n, float(sd)) for n, sd in zip(labels, sds, strict=True)]
-    for a, b in _correlated_pairs(random, scale=bool(at.lam.size)):
-        defined = sds[a] > 0.0 and sds[b] > 0.0
-        r = float(np.clip(joint[a] @ joint[b] / (sds[a] * sds[b]), -1, 1)) if defined else np.nan
-        found.append(VarianceComponent(group, labels[b], float(sds[a]), labels[a], r))
+    at, levels = stated.model.shape.unpack(optimum.psi), stated.levels
     residual = float(np.exp(np.mean(stated.model.rows.W @ at.tau)))
-    return (*found, VarianceComponent("Residual", "", residual))
+    return (
+        *_firm_components(stated.unit, at, levels),
+        *_person_components(stated, at, levels),
+        VarianceComponent("Residual", "", residual),
+    )
+
+
+def _person_components(stated: MelsData, at: Parts, levels: Levels) -> list[VarianceComponent]:
+    """Of the location effects of persons, and of their scale effect."""
+    names, random = list(levels.columns), levels.random
+    factor = stated.unit * stated.random.back @ at.L if names else np.zeros((0, 0))
+    joint = np.column_stack([factor, np.zeros(len(names))])
+    if levels.person_scale:
+        lam = at.lam if at.lam.size else np.zeros(len(names))
+        joint, names = np.vstack([joint, np.append(lam, at.sigma)]), [*names, "log_sd"]
+    pairs = _correlated_pairs(random, scale=bool(at.lam.size))
+    return _components_of(levels.person.name, names, joint, pairs)
+
+
+def _firm_components(unit: float, at: Parts, levels: Levels) -> list[VarianceComponent]:
+    location, lam, sigma = at.firm
+    rows = {"Intercept": (unit * location, 0.0)} if levels.firm_location else {}
+    rows |= {"log_sd": (lam, sigma)} if levels.firm_scale else {}
+    pairs = [(1, 0)] if levels.firm_scale and levels.firm_correlated else []
+    name = levels.firm.name if levels.firm is not None else ""
+    return _components_of(name, list(rows), np.array(list(rows.values())), pairs) if rows else []
+
+
+def _components_of(
+    group: str, names: list[str], factor: FloatArray, pairs: list[tuple[int, int]]
+) -> list[VarianceComponent]:
+    """SDs, and correlations of the pairs (later, earlier), of effects with covariance F F'."""
+    sds = np.linalg.norm(factor, axis=1)
+    found = [VarianceComponent(group, n, float(sd)) for n, sd in zip(names, sds, strict=True)]
+    for a, b in pairs:
+        defined = sds[a] > 0.0 and sds[b] > 0.0
+        r = float(np.clip(factor[a] @ factor[b] / (sds[a] * sds[b]), -1, 1)) if defined else np.nan
+        found.append(VarianceComponent(group, names[b], float(sds[a]), names[a], r))
+    return found
 
 
 def _correlated_pairs(random: RandomPart | None, *, scale: bool) -> list[tuple[int, int]]:
@@ -378,31 +380,41 @@ def _correlated_pairs(random: RandomPart | None, *, scale: bool) -> list[tuple[i
     return pairs + [(q, b) for b in range(q)] * scale
 
 
-def _boundary(stated: MelsData, random: RandomPart | None, optimum: MelsOptimum) -> tuple[str, ...]:
+def _boundary(stated: MelsData, optimum: MelsOptimum) -> tuple[str, ...]:
     """SDs that are zero and correlations that are one, as a reader would name them."""
-    shape, group = stated.model.shape, stated.group
-    at = shape.unpack(optimum.psi)
-    found = []
-    if at.scale_sd == 0.0:
+    at, levels = stated.model.shape.unpack(optimum.psi), stated.levels
+    group, found = levels.person.name, []
+    if levels.person_scale and at.scale_sd == 0.0:
         found.append(f"SD of log_sd | {group}")
-    elif at.sigma == 0.0:
+    elif levels.person_scale and at.sigma == 0.0:
         found.append(f"correlation of log_sd with the location effects | {group}")
-    if random is not None:
+    if levels.columns:
         sds = np.linalg.norm(at.L, axis=1)
-        names = [name for term in random.terms for name in term.names]
-        zero = [n for n, sd in zip(names, sds, strict=True) if sd < _ZERO_SD]
+        zero = [n for n, sd in zip(levels.columns, sds, strict=True) if sd < _ZERO_SD]
         found += [f"SD of {name} | {group}" for name in zero]
-        pivots = np.diag(at.L) == 0.0
-        if pivots.sum() > len(zero):
-            found.append(f"correlation of {', '.join(names)} | {group}")
-    return tuple(found)
+        if (np.diag(at.L) == 0.0).sum() > len(zero):
+            found.append(f"correlation of {', '.join(levels.columns)} | {group}")
+    return (*found, *_firm_boundary(levels, at))
+
+
+def _firm_boundary(levels: Levels, at: Parts) -> list[str]:
+    if levels.firm is None:
+        return []
+    location, lam, sigma = at.firm
+    found = []
+    if levels.firm_location and location == 0.0:
+        found.append(f"SD of Intercept | {levels.firm.name}")
+    if levels.firm_scale and sigma == 0.0:
+        what = "SD of log_sd" if lam == 0.0 else "correlation of Intercept, log_sd"
+        found.append(f"{what} | {levels.firm.name}")
+    return found
 
 
 def _statistics(stated: MelsData, optimum: MelsOptimum) -> dict[str, float]:
     at = stated.model.shape.unpack(optimum.psi)
     nodes = len(optimum.evaluated.nodes.standard)
     found = {"scale_effect_log_sd": at.scale_sd, "nodes": float(nodes)}
-    return found | ({"autocorrelation": at.phi} if stated.model.shape.sizes[-1] else {})
+    return found | ({"autocorrelation": at.phi} if stated.model.shape.sizes[6] else {})
 
 
 @functools.cache

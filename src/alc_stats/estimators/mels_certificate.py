@@ -80,7 +80,8 @@ def parameter_names(stated: MelsData) -> list[str]:
     """Names of the search's parameters, by part and number: they are mixtures of columns."""
     shape = stated.model.shape
     parts = ("mean", "log_sd", "between_log_sd", "random effects", "scale effect with location",
-             "SD of log_sd", "autocorrelation")  # fmt: skip
+             "SD of log_sd", "autocorrelation", "SD of firms", "scale effect of firms",
+             "SD of log_sd of firms")  # fmt: skip
     return [
         f"{part} {k + 1}" if size > 1 else part
         for part, size in zip(parts, shape.sizes, strict=True)

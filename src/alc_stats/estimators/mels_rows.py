@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.errors import FitError, FormulaError, Problem
-from alc_stats.estimators.design import Design, Table, coded, codes, require_full_rank
+from alc_stats.estimators.design import Design, Table, coded, require_full_rank
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_basis import (
     CHUNK,
@@ -22,8 +22,10 @@ from alc_stats.estimators.kernels.lmm_basis import (
     residualised,
     separate_basis,
 )
+from alc_stats.estimators.kernels.mels_firm_model import FirmModel
 from alc_stats.estimators.kernels.mels_model import MelsModel, PersonRows, Shape
 from alc_stats.estimators.lmm_terms import RandomPart
+from alc_stats.estimators.mels_levels import Levels
 from alc_stats.records import FloatArray, IntArray
 
 _SPANNED = 1e-8
@@ -75,13 +77,12 @@ class MelsData:
 
     Attributes
     ----------
-    model : MelsModel
+    model : MelsModel or FirmModel
+    levels : Levels
     order : int array (n,)
         Row of the table that stands at each place of the model.
     labels : Index (M,)
-        Of the persons.
-    group : str
-        The grouping that persons are, such as "person".
+        Of the persons, in the order of the model.
     fixed : Residualised
     random : Basis
         Of the columns of the location effects.
@@ -89,28 +90,24 @@ class MelsData:
     between : BetweenColumns or None
     """
 
-    model: MelsModel
+    model: MelsModel | FirmModel
+    levels: Levels
     order: IntArray
     labels: pd.Index
-    group: str
     fixed: Residualised
     random: Basis
     scale: SpreadColumns
     between: BetweenColumns | None
 
     @property
+    def group(self) -> str:
+        """The grouping that persons are, such as "person"."""
+        return self.levels.person.name
+
+    @property
     def unit(self) -> float:
         """What the outcome was divided by."""
         return self.fixed.scale
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Persons: name, level of every row (n,), labels (M,)."""
-
-    name: str
-    level: IntArray
-    labels: pd.Index
 
 
 def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
@@ -159,85 +156,69 @@ def between_columns(part: Formula, table: Table) -> BetweenColumns:
     return BetweenColumns(columns, mixing, joint_basis(split))
 
 
-def persons_of(part: Formula, table: Table, random: RandomPart | None) -> Grouping:
-    """The grouping of the random scale effect, which the location effects must share.
-
-    Raises
-    ------
-    FitError
-        If the scale varies over another grouping, or over several, or over a single level.
-    """
-    if random is not None:
-        return Grouping(random.groups[0], random.factors[0].codes, random.labels[0])
-    level, levels = codes(table.frame, part.random[0].grouping)
-    if levels < 2:
-        raise FitError(
-            Problem(
-                "the grouping has a single level",
-                where=f"scale={part.text!r}, ({part.random[0].columns} | {part.random[0].group})",
-                way_out="Leave the random term out.",
-            )
-        )
-    example = np.empty(levels, dtype=np.intp)
-    example[level[::-1]] = np.arange(len(level))[::-1]
-    cells = table.frame[list(part.random[0].grouping)].iloc[example]
-    labels = pd.Index(cells.iloc[:, 0]) if cells.shape[1] == 1 else pd.MultiIndex.from_frame(cells)
-    return Grouping(part.random[0].group, level, labels)
-
-
 def mels_data(
     design: Design,
-    random: RandomPart | None,
-    persons: Grouping,
+    levels: Levels,
     scale: SpreadColumns,
     between: BetweenColumns | None,
     *,
-    correlated: bool,
     time: FloatArray | None = None,
 ) -> MelsData:
-    """Standardise, sort by person (and `time`), and state the model.
+    """Standardise, sort by firm and person (and `time`), and state the model.
 
     Parameters
     ----------
-    correlated : bool
-        Whether the scale effect may go with the location effects.
     time : array (n,), optional
         When each row was; with it errors are autoregressive within persons.
     """
     fixed = residualised(design.y, design.X)
-    basis, scaled = _random_basis(random, between)
-    order = np.lexsort((persons.level,) if time is None else (time, persons.level))
-    Z = random.factors[0].Z if random is not None else np.empty((len(design.y), 0))
+    basis, scaled = _random_basis(levels, between)
+    person, firm = levels.person.level, levels.firm
+    keys = [person] if time is None else [time, person]
+    order = np.lexsort((*keys, firm.level) if firm is not None else tuple(keys))
+    starts = np.flatnonzero(np.diff(person[order], prepend=-1))
     y, X = _location(design, fixed, order)
     rows = PersonRows(
-        offsets=np.searchsorted(persons.level[order], np.arange(len(persons.labels) + 1)),
+        offsets=np.append(starts, len(order)),
         y=y,
         X=X,
         W=_standardised(scale.basis, scale.values, order),
         U=_beyond_constant(between, order, len(y)),
-        Z=_standardised(basis, Z, order),
-        gap=np.empty(0) if time is None else _gaps(time[order], persons.level[order]),
+        Z=_loads(basis, levels, order),
+        gap=np.empty(0) if time is None else _gaps(time[order], person[order]),
         log_unit=float(np.log(fixed.scale)),
         scaled=scaled,
     )
-    shape = _shape(rows, random, correlated=correlated, autoregressive=time is not None)
-    return MelsData(
-        MelsModel(rows, shape), order, persons.labels, persons.name, fixed, basis, scale, between
-    )
+    shape = _shape(rows, levels, autoregressive=time is not None)
+    model: MelsModel | FirmModel = MelsModel(rows, shape)
+    if firm is not None:
+        of_person = firm.level[order[starts]]
+        edges = np.flatnonzero(np.diff(of_person, prepend=-1))
+        model = FirmModel(rows, np.append(edges, len(starts)), shape)
+    labels = levels.person.labels[person[order[starts]]]
+    return MelsData(model, levels, order, labels, fixed, basis, scale, between)
 
 
-def _random_basis(random: RandomPart | None, between: BetweenColumns | None) -> tuple[Basis, int]:
+def _loads(basis: Basis, levels: Levels, order: IntArray) -> FloatArray:
+    """Columns of the persons' location effects, and the firms' load as the last one."""
+    n = len(order)
+    own = levels.random.factors[0].Z if levels.random is not None else np.empty((n, 0))
+    columns = _standardised(basis, own, order)
+    return columns if levels.firm is None else np.column_stack([columns, np.ones(n)])
+
+
+def _random_basis(levels: Levels, between: BetweenColumns | None) -> tuple[Basis, int]:
     """A basis for the location effects, and the column that `between` is about.
 
     Where one column's SD varies, columns are only brought to size: a mixture of them would not
     have the SD that is modelled.
     """
+    random = levels.random
     if random is None:
         return Basis(np.empty(0), np.empty((0, 0)), np.empty((0, 0)), 0.0), -1
     Z, terms = random.factors[0].Z, random.terms
     if between is not None:
-        names = [name for term in terms for name in term.names]
-        return separate_basis(Z), names.index("Intercept")
+        return separate_basis(Z), levels.columns.index("Intercept")
     if len(terms) == 1 and terms[0].correlated:
         return joint_basis(Z), -1
     return separate_basis(Z), -1
@@ -281,14 +262,23 @@ def _gaps(time: FloatArray, level: IntArray) -> FloatArray:
     return gap
 
 
-def _shape(
-    rows: PersonRows, random: RandomPart | None, *, correlated: bool, autoregressive: bool
-) -> Shape:
-    places = _free_entries(random)
-    q = rows.Z.shape[1]
-    sizes = (rows.X.shape[1], rows.W.shape[1], rows.U.shape[1], len(places))
+def _shape(rows: PersonRows, levels: Levels, *, autoregressive: bool) -> Shape:
+    places = _free_entries(levels.random)
+    q = len(levels.columns)
+    sizes = (
+        rows.X.shape[1],
+        rows.W.shape[1],
+        rows.U.shape[1],
+        len(places),
+        q if levels.correlated and levels.person_scale else 0,
+        int(levels.person_scale),
+        int(autoregressive),
+        int(levels.firm_location),
+        int(levels.firm_scale and levels.firm_correlated),
+        int(levels.firm_scale),
+    )
     return Shape(
-        (*sizes, q if correlated else 0, 1, int(autoregressive)),
+        sizes,
         np.array([a for a, _ in places], dtype=np.intp),
         np.array([b for _, b in places], dtype=np.intp),
     )

@@ -3,7 +3,8 @@
 The parameter vector holds, in this order: beta (p,) of the location; tau (w,) of the log SD of
 rows; alpha (u,) of the log SD of the intercept, beyond its constant; the free entries of L, the
 lower triangular factor of the location effects; lam (q,) and sigma, which make the scale effect
-lam'eta + sigma zeta of independent unit effects eta (of the location) and zeta; phi of the errors.
+lam'eta + sigma zeta of independent unit effects eta (of the location) and zeta; phi of the errors;
+and for firms above the persons their location SD, and the two parts of their scale effect likewise.
 Neither a variance of zero nor a correlation of one is a singular point of these.
 """
 
@@ -13,10 +14,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 BLOCKS = 16
 """Blocks of persons: enough to keep the threads of any desktop busy, and always the same."""
@@ -66,7 +68,8 @@ class Shape:
     Attributes
     ----------
     sizes : tuple of int
-        Lengths of beta, tau, alpha, the free entries of L, lam, sigma (1) and phi (0 or 1).
+        Lengths of beta, tau, alpha, the free entries of L, lam, sigma (0 or 1), phi (0 or 1) and
+        the firms' location SD, lam and sigma (0 or 1 each).
     rows, columns : int arrays
         Places of the free entries in L, column by column.
     """
@@ -82,30 +85,72 @@ class Shape:
 
     def part(self, name: str) -> slice:
         """Where the part called `name` stands."""
-        place = _PARTS.index(name)
+        place = PARTS.index(name)
         first = sum(self.sizes[:place])
         return slice(first, first + self.sizes[place])
 
     def unpack(self, psi: FloatArray) -> Parts:
         """The parameter vector by name."""
-        beta, tau, alpha, free, lam, sigma, phi = (psi[self.part(name)] for name in _PARTS)
+        beta, tau, alpha, free, lam = (psi[self.part(name)] for name in PARTS[:5])
+        sigma, phi, *firm = (float(psi[self.part(name)].sum()) for name in PARTS[5:])
         q = int(self.rows.max(initial=-1)) + 1
-        L = np.zeros((q, q))
+        L: FloatArray = np.zeros((q, q))
         L[self.rows, self.columns] = free
-        scale = float(np.sqrt(lam @ lam + sigma[0] ** 2))
+        scale = float(np.sqrt(lam @ lam + sigma**2))
         rho = lam / max(scale, SMALLEST_SCALE) if lam.size else np.zeros(q)
-        phi_now = float(phi[0]) if phi.size else 0.0
-        return Parts(beta, tau, alpha, L, lam, float(sigma[0]), phi_now, scale, rho)
+        return Parts(beta, tau, alpha, L, lam, sigma, phi, scale, rho, tuple(firm))
+
+    @property
+    def sds(self) -> tuple[int, ...]:
+        """Places of the parameters that are SDs, and may be zero."""
+        pivots = self.part("free").start + np.flatnonzero(self.rows == self.columns)
+        alone = [self.part(name) for name in ("sigma", "firm_location", "firm_sigma")]
+        return (*(p.start for p in alone if p.stop > p.start), *(int(place) for place in pivots))
+
+    def held_with(self, place: int) -> BoolArray:
+        """What an SD of zero at `place` leaves without meaning (P,), itself included.
+
+        For a pivot of L its column and its covariance with the scale effect, likewise for firms:
+        without a location effect, both parts of the scale effect are the same.
+        """
+        held = np.zeros(self.length, dtype=bool)
+        held[place] = True
+        entries = self.part("free")
+        if entries.start <= place < entries.stop:
+            column = int(self.columns[place - entries.start])
+            held[entries] = self.columns == column
+            if self.sizes[4]:
+                held[self.part("lam").start + column] = True
+        if place == self.part("firm_location").start and self.sizes[7]:
+            held[self.part("firm_lam")] = True
+        return held
+
+    def upright(self, psi: FloatArray) -> FloatArray:
+        """The same model with no SD below zero."""
+        psi = psi.copy()
+        free = psi[self.part("free")]
+        turned = self.columns[(self.rows == self.columns) & (free < 0.0)]
+        psi[self.part("free")] = free * np.where(np.isin(self.columns, turned), -1.0, 1.0)
+        lam = psi[self.part("lam")]
+        lam[turned[turned < lam.size]] *= -1.0
+        if psi[self.part("firm_location")].sum() < 0.0:
+            psi[self.part("firm_lam")] *= -1.0
+        for name in ("sigma", "firm_location", "firm_sigma"):
+            psi[self.part(name)] = np.abs(psi[self.part(name)])
+        return psi
 
 
-_PARTS = ("beta", "tau", "alpha", "free", "lam", "sigma", "phi")
+PARTS = ("beta", "tau", "alpha", "free", "lam", "sigma", "phi",
+         "firm_location", "firm_lam", "firm_sigma")  # fmt: skip
+"""Names of the parts of the parameter vector, in order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
     """A parameter vector by name; `scale_sd` is the SD of the scale effect, in log SD.
 
-    `rho` (q,) are the correlations of the unit location effects with the scale effect.
+    `rho` (q,) are the correlations of the unit location effects with the scale effect; `firm`
+    are the firms' location SD and the parts of their scale effect, zero without firms.
     """
 
     beta: FloatArray
@@ -117,6 +162,7 @@ class Parts:
     phi: float
     scale_sd: float
     rho: FloatArray
+    firm: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,15 +182,15 @@ class Evaluated:
     Attributes
     ----------
     loglik : float
-    scores : array (M, P)
-        Derivatives of every person's log-likelihood.
-    nodes : Nodes
+    scores : array (units, P)
+        Derivatives of every unit's log-likelihood.
+    nodes : object
         As used.
     """
 
     loglik: float
     scores: FloatArray
-    nodes: Nodes
+    nodes: Any
 
     @property
     def gradient(self) -> FloatArray:
@@ -153,21 +199,41 @@ class Evaluated:
 
     @property
     def outer(self) -> FloatArray:
-        """Sum over persons of the outer product of their scores (P, P)."""
+        """Sum over units of the outer product of their scores (P, P)."""
         return np.asarray(self.scores.T @ self.scores)
 
 
-def first_nodes(count: int, persons: int) -> Nodes:
-    """Nodes of the standard normal, to be moved to every person's mode at the first evaluation."""
-    return renewed(Nodes(np.empty(0), np.empty(0), np.zeros(persons), np.ones(persons)), count)
-
-
-def renewed(nodes: Nodes, count: int) -> Nodes:
-    """The same places with another number of nodes, from the middle outwards."""
+def standard_nodes(count: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Hermite nodes of the standard normal and their log weights, the middle one first."""
     at, weights = np.polynomial.hermite_e.hermegauss(count)
     order = np.argsort(np.abs(at), kind="stable")
-    log_weights = np.log(weights[order] / np.sqrt(2.0 * np.pi))
-    return replace(nodes, standard=at[order], log_weights=log_weights)
+    return at[order], np.log(weights[order] / np.sqrt(2.0 * np.pi))
+
+
+class Likelihood(Protocol):
+    """What the search climbs: a log-likelihood that is a sum over independent units."""
+
+    @property
+    def shape(self) -> Shape:
+        """Of the parameters."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """Independent units: persons, or firms."""
+        ...
+
+    def first_nodes(self, count: int) -> Any:
+        """Nodes of the integrals, to be moved to their places at the first evaluation."""
+        ...
+
+    def renewed(self, nodes: Any, count: int) -> Any:
+        """The same places with another number of nodes."""
+        ...
+
+    def evaluate(self, psi: FloatArray, nodes: Any, *, relocate: bool) -> Evaluated:
+        """Log-likelihood and scores; `relocate` moves the nodes to the modes at `psi` first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,6 +243,20 @@ class MelsModel:
     rows: PersonRows
     shape: Shape
 
+    @property
+    def units(self) -> int:
+        """Independent units: persons."""
+        return self.rows.persons
+
+    def first_nodes(self, count: int) -> Nodes:
+        """Nodes to be moved to every person's mode at the first evaluation."""
+        return Nodes(*standard_nodes(count), np.zeros(self.units), np.ones(self.units))
+
+    def renewed(self, nodes: Nodes, count: int) -> Nodes:
+        """The same places with another number of nodes."""
+        standard, log_weights = standard_nodes(count)
+        return replace(nodes, standard=standard, log_weights=log_weights)
+
     def evaluate(self, psi: FloatArray, nodes: Nodes, *, relocate: bool) -> Evaluated:
         """Log-likelihood and scores; `relocate` moves the nodes to the modes at `psi` first."""
         from alc_stats.estimators.kernels.mels_persons import persons
@@ -184,18 +264,16 @@ class MelsModel:
         r, at = self.rows, self.shape.unpack(psi)
         modes, spreads = nodes.modes.copy(), nodes.spreads.copy()
         logliks, scores = np.empty(r.persons), np.empty((r.persons, self.shape.length))
-        q = r.Z.shape[1]
-        L = at.L if q else np.zeros((0, 0))
 
         def block(low: int, high: int) -> None:
             persons(
                 low, high, r.offsets, r.y, r.X, r.W, r.U, r.Z, r.gap, r.log_unit,
-                at.beta, at.tau, at.alpha, r.scaled, L, at.lam, at.sigma, at.rho, at.scale_sd,
-                at.phi, bool(self.shape.sizes[-1]), self.shape.rows, self.shape.columns,
+                at.beta, at.tau, at.alpha, r.scaled, at.L, at.lam, at.sigma, at.rho, at.scale_sd,
+                at.phi, self.shape.rows, self.shape.columns,
                 nodes.standard, nodes.log_weights, modes, spreads, relocate, logliks, scores,
             )  # fmt: skip
 
-        _shared(block, blocks_of(r.offsets))
+        shared(block, blocks_of(r.offsets))
         return Evaluated(float(logliks.sum()), scores, replace(nodes, modes=modes, spreads=spreads))
 
 
@@ -206,7 +284,7 @@ def blocks_of(offsets: IntArray) -> list[tuple[int, int]]:
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
+def shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
     """Run `block` over all blocks, on as many threads as there are cores."""
     workers = min(os.cpu_count() or 1, len(blocks))
     if workers == 1:

@@ -12,7 +12,14 @@ import math
 import numpy as np
 from numba import njit
 
-from alc_stats.estimators.kernels.mels_nodes import integrate, locate
+from alc_stats.estimators.kernels.mels_nodes import (
+    SCALARS,
+    integrate,
+    locate,
+    root,
+    slopes,
+    turn,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -120,9 +127,9 @@ def effect_sums(A_z, c_z, L, A, c):
 
 
 @njit(cache=True, nogil=True)
-def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
+def score_of_rows(first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
                   e, s, e_bar, s_bar, inverse_sd, score):  # fmt: skip
-    """Add a person's derivatives in beta, tau, alpha (and phi, last) to `score`.
+    """Add a person's derivatives in beta, tau, alpha (and phi, at place `phi_at`) to `score`.
 
     dA (q, q), dc (q,) and dE are those of the log-likelihood in the sums over the columns of Z.
     """
@@ -141,8 +148,8 @@ def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
         for j in range(1, n):
             g = gap[first + j]
             carried = phi**g
-            slope -= 2.0 * log_d_bar * carried * g * phi ** (g - 1.0) / (1.0 - carried * carried)
-        score[score.shape[0] - 1] += slope
+            slope += carried * g * phi ** (g - 1.0) / (1.0 - carried * carried)
+        score[phi_at] += slope
     for j in range(n):
         row = first + j
         along = e_bar[j] * e[j]
@@ -151,7 +158,7 @@ def score_of_rows(first, last, X, W, U, gap, scaled, phi, log_d_bar, dA, dc, dE,
         down = e_bar[j] * inverse_sd[j]
         for k in range(p):
             score[k] -= X[row, k] * down
-        up = 2.0 * log_d_bar - along
+        up = -1.0 - along
         for k in range(w):
             score[p + k] += W[row, k] * up
         if scaled >= 0:
@@ -202,7 +209,7 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
 
 @njit(cache=True, nogil=True)
 def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, L, lam,
-            sigma, rho, sw, phi, with_phi, rows, columns, nodes, log_weights, modes, spreads,
+            sigma, rho, sw, phi, rows, columns, nodes, log_weights, modes, spreads,
             relocate, logliks, scores):  # fmt: skip
     """Log-likelihoods and scores of persons `low` to `high` of a two-level model.
 
@@ -216,27 +223,34 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
     s, s_bar = np.empty((longest, q)), np.empty((longest, q))
     A_z, A, dA = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
     c_z, c, dc, drho = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
-    T, G, C, V = np.empty((q, q)), np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
-    theta, r = np.empty(q), np.empty(q)
+    R, B, Q = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
+    F, uu = np.empty((q, q)), np.empty((q, q))
+    values, c_turned, h, h_turned = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
+    u, u1, u2, w1 = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
+    left_sum, moments, scalars = np.empty((2, q)), np.empty(6), np.empty(SCALARS)
+    root(rho, R)
     at = X.shape[1] + W.shape[1] + U.shape[1]
+    phi_at = at + rows.shape[0] + lam.shape[0] + 1
     for i in range(low, high):
         first, last = offsets[i], offsets[i + 1]
         log_d, E = read_rows(
             first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
             e, s, inverse_sd, A_z, c_z)  # fmt: skip
         effect_sums(A_z, c_z, L, A, c)
-        n = float(last - first)
+        turn(float(last - first), log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h,
+             h_turned, scalars)  # fmt: skip
         if relocate:
-            modes[i], spreads[i] = locate(
-                modes[i], n, log_d, A, c, E, rho, sw, T, G, C, theta, r, V)  # fmt: skip
-        logliks[i], dE, dsw = integrate(
-            modes[i], spreads[i], nodes, log_weights, n, log_d, A, c, E, rho, sw,
-            T, G, C, theta, r, V, dA, dc, drho)  # fmt: skip
+            modes[i], spreads[i] = locate(modes[i], scalars, values, c_turned, h_turned)
+        logliks[i] = integrate(
+            modes[i], spreads[i], nodes, log_weights, scalars, values, c_turned, h_turned,
+            moments, u, u1, u2, w1, left_sum, uu)  # fmt: skip
+        dE, dsw = slopes(
+            A, c, rho, F, h, h_turned, moments, u1, u2, w1, left_sum, uu, dA, dc, drho)  # fmt: skip
         score = scores[i]
         score[:] = 0.0
         effect_scores(
             A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at,
             score)  # fmt: skip
         score_of_rows(
-            first, last, X, W, U, gap, scaled, phi if with_phi else 0.0, -0.5, dA, dc, dE,
+            first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
             e, s, e_bar, s_bar, inverse_sd, score)  # fmt: skip

@@ -8,18 +8,12 @@ rounding. Then nodes are added until more of them change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from alc_stats.estimators.kernels.mels_model import (
-    Evaluated,
-    MelsModel,
-    Nodes,
-    first_nodes,
-    renewed,
-)
+from alc_stats.estimators.kernels.mels_model import Evaluated, Likelihood
 from alc_stats.records import BoolArray, FloatArray
 
 _FIRST_NODES = 7
@@ -96,11 +90,11 @@ class MelsOptimum:
 class _Climber:
     """A model, where the search is, and how often it looked."""
 
-    def __init__(self, model: MelsModel, psi: FloatArray, nodes: Nodes, free: BoolArray) -> None:
+    def __init__(self, model: Likelihood, psi: FloatArray, nodes: Any, free: BoolArray) -> None:
         self.model, self.free, self.steps = model, free, 0
         self.psi, self.now = psi, self.look(psi, nodes)
 
-    def look(self, psi: FloatArray, nodes: Nodes, *, relocate: bool = True) -> Evaluated:
+    def look(self, psi: FloatArray, nodes: Any, *, relocate: bool = True) -> Evaluated:
         self.steps += 1
         with np.errstate(all="ignore"):
             return self.model.evaluate(psi, nodes, relocate=relocate)
@@ -118,15 +112,17 @@ class _Climber:
         return np.asarray(self.psi + share * spread)
 
 
-def search(model: MelsModel, start: FloatArray) -> MelsOptimum:
+def search(model: Likelihood, start: FloatArray) -> MelsOptimum:
     """Maximise the log-likelihood; the answer says how sure it is, not only where it ended."""
-    nodes = first_nodes(_FIRST_NODES, model.rows.persons)
-    climber = _Climber(model, start, nodes, np.ones(len(start), dtype=bool))
+    climber = _Climber(
+        model, start, model.first_nodes(_FIRST_NODES), np.ones(len(start), dtype=bool)
+    )
     _score(climber)
-    climber.go(climber.psi, climber.look(climber.psi, renewed(climber.now.nodes, NODES[0])))
+    climber.go(climber.psi, climber.look(climber.psi, model.renewed(climber.now.nodes, NODES[0])))
     information = _newton(climber)
-    for place in _zeros(climber):
-        information = _try_zero(climber, place, information)
+    for place in model.shape.sds:
+        if abs(climber.psi[place]) < _PERHAPS_ZERO:
+            information = _try_zero(climber, place, information)
     information, node_error = _add_nodes(climber, information)
     return _answer(climber, information, node_error)
 
@@ -134,7 +130,7 @@ def search(model: MelsModel, start: FloatArray) -> MelsOptimum:
 def _score(climber: _Climber) -> None:
     """Damped scoring steps until one promises little."""
     damping = 1e-2
-    near = _ENOUGH if climber.model.rows.persons >= _MANY else _NEAR
+    near = _ENOUGH if climber.model.units >= _MANY else _NEAR
     for _ in range(_SCORING_STEPS):
         gradient = climber.now.gradient[climber.free]
         outer = climber.now.outer[np.ix_(climber.free, climber.free)]
@@ -203,7 +199,7 @@ def _information(climber: _Climber) -> FloatArray:
     nodes = climber.now.nodes
     places = np.flatnonzero(climber.free)
     found = np.empty((len(places), len(places)))
-    many = climber.model.rows.persons >= _MANY
+    many = climber.model.units >= _MANY
     size = _ONE_SIDED if many else _DIFFERENCE
     below = climber.look(climber.psi, nodes, relocate=False).gradient if many else None
     for row, place in enumerate(places):
@@ -238,20 +234,10 @@ def scaled_vectors(information: FloatArray) -> tuple[FloatArray, FloatArray, Flo
     return scale, values, vectors
 
 
-def _zeros(climber: _Climber) -> Iterator[int]:
-    """Places of SDs that are small enough to be tried at zero: sigma, and pivots of L."""
-    shape = climber.model.shape
-    sigma = shape.part("sigma").start
-    pivots = shape.part("free").start + np.flatnonzero(shape.rows == shape.columns)
-    for place in (sigma, *pivots.tolist()):
-        if abs(climber.psi[place]) < _PERHAPS_ZERO:
-            yield place
-
-
 def _try_zero(climber: _Climber, place: int, information: FloatArray) -> FloatArray:
     """Hold an SD at zero, with what it alone makes identifiable, unless that costs likelihood."""
     psi, now, free = climber.psi, climber.now, climber.free
-    held = _held_with(climber, place)
+    held = climber.model.shape.held_with(place)
     climber.free = free & ~held
     trial = np.where(held, 0.0, psi)
     climber.go(trial, climber.look(trial, now.nodes))
@@ -263,26 +249,14 @@ def _try_zero(climber: _Climber, place: int, information: FloatArray) -> FloatAr
     return information
 
 
-def _held_with(climber: _Climber, place: int) -> BoolArray:
-    """The parameter, and for a pivot of L its column and its covariance with the scale effect."""
-    shape = climber.model.shape
-    held = np.zeros(shape.length, dtype=bool)
-    held[place] = True
-    entries = shape.part("free")
-    if entries.start <= place < entries.stop:
-        column = shape.columns[place - entries.start]
-        held[entries] = shape.columns == column
-        if shape.sizes[4]:
-            held[shape.part("lam").start + column] = True
-    return held
-
-
 def _add_nodes(climber: _Climber, information: FloatArray) -> tuple[FloatArray, float]:
     """More nodes until they change nothing, the maximum following."""
     change = np.inf
     for count in NODES[1:]:
         before = climber.now.loglik
-        climber.go(climber.psi, climber.look(climber.psi, renewed(climber.now.nodes, count)))
+        climber.go(
+            climber.psi, climber.look(climber.psi, climber.model.renewed(climber.now.nodes, count))
+        )
         change = abs(climber.now.loglik - before)
         if change < _SAME * max(1.0, abs(before) / 1e4):
             break
@@ -293,7 +267,7 @@ def _add_nodes(climber: _Climber, information: FloatArray) -> tuple[FloatArray, 
 def _answer(climber: _Climber, information: FloatArray, node_error: float) -> MelsOptimum:
     gradient = climber.now.gradient[climber.free]
     return MelsOptimum(
-        psi=upright(climber.model, climber.psi),
+        psi=climber.model.shape.upright(climber.psi),
         free=climber.free,
         evaluated=climber.now,
         information=information,
@@ -305,29 +279,11 @@ def _answer(climber: _Climber, information: FloatArray, node_error: float) -> Me
     )
 
 
-def upright(model: MelsModel, psi: FloatArray) -> FloatArray:
-    """The same model with sigma and the diagonal of L not negative."""
-    shape, psi = model.shape, psi.copy()
-    free = psi[shape.part("free")]
-    diagonal = shape.rows == shape.columns
-    turned = shape.columns[diagonal & (free < 0.0)]
-    signs = np.where(np.isin(shape.columns, turned), -1.0, 1.0)
-    psi[shape.part("free")] = free * signs
-    lam = psi[shape.part("lam")]
-    lam[turned[turned < lam.size]] *= -1.0
-    psi[shape.part("sigma")] = np.abs(psi[shape.part("sigma")])
-    return psi
-
-
 def _pull(climber: _Climber) -> float:
     """Least curvature of minus the log-likelihood in SDs held at zero, where its slope is zero."""
-    shape = climber.model.shape
-    held = np.flatnonzero(~climber.free)
-    sds = {shape.part("sigma").start}
-    sds |= set((shape.part("free").start + np.flatnonzero(shape.rows == shape.columns)).tolist())
     found = np.inf
-    for place in held:
-        if int(place) not in sds:
+    for place in climber.model.shape.sds:
+        if climber.free[place]:
             continue
         step = np.zeros(len(climber.psi))
         step[place] = _DIFFERENCE

@@ -5,21 +5,23 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from alc_stats.estimators.kernels.mels_model import MelsModel
+from alc_stats.estimators.kernels.mels_model import PersonRows, Shape
 from alc_stats.records import FloatArray
 
 _LEAST_SHARE = 0.05
 """Least share of the variance that either level starts with."""
 _SLOPE = 0.5
 """SD of a slope at the start, as a share of the SD within persons."""
+_AUTOCORRELATION = 0.2
+_FIRM = 0.5
+"""SDs of firms at the start, as a share of those of persons."""
 _SCALE_SDS = (0.1, 0.8)
 """Bounds of the scale effect's SD at the start, in log SD."""
 
 
-def start(model: MelsModel) -> FloatArray:
+def start(rows: PersonRows, shape: Shape) -> FloatArray:
     """Parameters (P,): least squares for the location, moments for the spreads."""
-    shape, rows = model.shape, model.rows
-    within, between, log_sd_spread = _moments(model)
+    within, between, log_sd_spread = _moments(rows)
     psi = np.zeros(shape.length)
     constant = np.linalg.lstsq(rows.W, np.ones(len(rows.W)), rcond=None)[0]
     psi[shape.part("tau")] = (0.5 * np.log(within) + rows.log_unit) * constant
@@ -27,14 +29,15 @@ def start(model: MelsModel) -> FloatArray:
     sds = np.where(shape.rows == 0, np.sqrt(between), _SLOPE * np.sqrt(within))
     psi[shape.part("free")] = np.where(diagonal, sds, 0.0)
     psi[shape.part("sigma")] = log_sd_spread
-    if shape.sizes[-1]:
-        psi[shape.part("phi")] = 0.2
+    psi[shape.part("phi")] = _AUTOCORRELATION
+    psi[shape.part("firm_location")] = _FIRM * np.sqrt(between)
+    psi[shape.part("firm_sigma")] = _FIRM * log_sd_spread
     return psi
 
 
-def _moments(model: MelsModel) -> tuple[float, float, float]:
+def _moments(rows: PersonRows) -> tuple[float, float, float]:
     """Variance within and between persons, and the SD of persons' log SDs beyond chance."""
-    y, offsets = model.rows.y, model.rows.offsets
+    y, offsets = rows.y, rows.offsets
     sizes = np.diff(offsets)
     sums = np.add.reduceat(y, offsets[:-1])
     squares = np.maximum(np.add.reduceat(y * y, offsets[:-1]) - sums**2 / sizes, 0.0)
