@@ -60,8 +60,8 @@ class Arm:
     few, flat : int
         Clusters left out for fewer than `FEWEST_MEMBERS` values, or for values all equal.
     members : array (clusters,), optional
-        Values in each. `sizes` by default; where changes are compared, `sizes` are the sizes that
-        give the changes' sampling variances.
+        Values in each. `sizes` by default; where differences within clusters are compared, `sizes`
+        are the sizes that give their sampling variances.
     """
 
     log_sds: FloatArray
@@ -80,6 +80,23 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Differences in differences where there is a time before.
+
+    Attributes
+    ----------
+    log_sd, mean : float
+        Change of treated minus change of control clusters.
+    variance : float
+        Of `log_sd`, over clusters.
+    """
+
+    log_sd: float
+    mean: float
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spreads:
     """The two arms that are compared; one, if clusters are compared with themselves.
 
@@ -89,12 +106,16 @@ class Spreads:
     control : Arm or None
         None where `treated` holds differences within clusters.
     level : float, optional
-        Mean of the treated clusters, where `treated` holds changes or differences.
+        Mean of the treated clusters (after), where `treated` holds averages or differences.
+    change : Change, optional
+        What is compared where there is a time before; the arms hold averages over both times then,
+        which tell how spread goes with level.
     """
 
     treated: Arm
     control: Arm | None
     level: float | None = None
+    change: Change | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -104,12 +125,14 @@ class Spreads:
     @property
     def shift(self) -> float:
         """Mean of the treated minus mean of the control clusters' means."""
-        return _apart([float(a.means.mean()) for a in self.arms])
+        own = _apart([float(a.means.mean()) for a in self.arms])
+        return own if self.change is None else self.change.mean
 
     @property
     def difference(self) -> float:
         """Mean log SD of treated minus control clusters."""
-        return _apart([float(a.log_sds.mean()) for a in self.arms])
+        own = _apart([float(a.log_sds.mean()) for a in self.arms])
+        return own if self.change is None else self.change.log_sd
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -313,7 +336,9 @@ def coupling(spreads: Spreads) -> Coupling | None:
     slope = (float(x @ y) / within - part * joint) / true
     rest = float(np.sum((y - slope * x) ** 2)) / free
     variance = (seen * rest + part**2 * (joint - slope * noise) ** 2) / (within * true**2)
-    apart = rest * sum(1.0 / a.sizes.size for a in arms) + spreads.shift**2 * variance
+    own = rest * sum(1.0 / a.sizes.size for a in arms)
+    apart = own if spreads.change is None else spreads.change.variance
+    apart += spreads.shift**2 * variance
     at_equal_means = spreads.difference - slope * spreads.shift
     return Coupling(
         Estimate("slope", slope, math.sqrt(variance), free),

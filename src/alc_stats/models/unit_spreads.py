@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.inference.unit_contrast import UnitSums
-from alc_stats.models.spread_artefacts import FEWEST_MEMBERS, Arm, Spreads
+from alc_stats.models.spread_artefacts import FEWEST_MEMBERS, Arm, Change, Spreads
 from alc_stats.models.spread_data import SpreadData
 from alc_stats.records import BoolArray, FloatArray
 
@@ -104,13 +104,43 @@ def differences(data: SpreadData) -> pd.DataFrame:
             "level": b["mean"].to_numpy(),
             "noise": (b["noise"] + a["noise"]).to_numpy(),
             "third": 0.5 * (b["third"] + a["third"]).to_numpy(),
+            "average": 0.5 * (b["log_sd"] + a["log_sd"]).to_numpy(),
+            "average_mean": 0.5 * (b["mean"] + a["mean"]).to_numpy(),
         }
+    )
+
+
+def _averages(data: SpreadData, table: pd.DataFrame) -> pd.DataFrame:
+    """Units' log SDs and means over both times, with their sampling errors.
+
+    What a person adds to a unit's mean and log SD (its influence on them) is summed over both
+    times, since it is the same person. `third` is what gives the sampling covariance of the two in
+    `spread_artefacts`.
+    """
+    rows = members(data)
+    rows["place"] = rows["treated"] if data.kind == "persons" else rows["unit"]
+    cells = [rows["place"], rows["post"]]
+    square = rows["residual"] ** 2
+    n = rows.groupby(cells, observed=True)["residual"].transform("size")
+    rows["of_mean"] = rows["residual"] / (2.0 * n)
+    variance = square.groupby(cells, observed=True).transform("mean")
+    rows["of_log_sd"] = (square / variance - 1.0) / (4.0 * n)
+    people = rows.groupby(["place", "person"], observed=True)[["of_mean", "of_log_sd"]].sum()
+    products = pd.DataFrame(
+        {"noise": people["of_mean"] ** 2, "joint": people["of_mean"] * people["of_log_sd"]}
+    )
+    sums = products.groupby(level="place").sum().loc[table["place"]]
+    size, noise = table["n"].to_numpy(float), sums["noise"].to_numpy(float)
+    third = 2.0 * sums["joint"].to_numpy(float) * size**2 * noise
+    return table.assign(
+        log_sd=table["average"], mean=table["average_mean"], noise=noise, third=third, effective=size
     )
 
 
 def spreads(data: SpreadData) -> Spreads:
     """The arms as the artefact checks see them."""
-    table, whole = differences(data), group_spreads(data)
+    apart, whole = differences(data), group_spreads(data)
+    table = _averages(data, apart) if data.did else apart
     few, flat = whole["n"] < FEWEST_MEMBERS, whole["flat"] & (whole["n"] >= FEWEST_MEMBERS)
     arms = []
     for side in (1.0, 0.0):
@@ -130,7 +160,18 @@ def spreads(data: SpreadData) -> Spreads:
         )
     paired = data.kind == "within"
     level = float(table.loc[table["treated"] == 1.0, "level"].mean())
-    return Spreads(arms[0], None if paired else arms[1], level=level)
+    change = _change(apart) if data.did else None
+    return Spreads(arms[0], None if paired else arms[1], level=level, change=change)
+
+
+def _change(table: pd.DataFrame) -> Change:
+    """The difference in differences of log SDs and of means."""
+    arms = [table.loc[table["treated"] == side] for side in (1.0, 0.0)]
+    log_sd, mean = (
+        float(arms[0][c].mean() - arms[1][c].mean()) for c in ("log_sd", "mean")
+    )
+    variance = sum(float(arm["log_sd"].var(ddof=1)) / len(arm) for arm in arms if len(arm) > 1)
+    return Change(log_sd, mean, variance)
 
 
 # -- what each unit brings -------------------------------------------------------------------------
@@ -238,10 +279,12 @@ def _person_products(data: SpreadData, value: FloatArray) -> pd.DataFrame:
     by = rows.groupby(["unit", "person", "treated", "post"], observed=True, sort=True)
     sums = by.agg(n=("value", "size"), s=("value", "sum"), q=("square", "sum")).reset_index()
     parts = {
-        p: sums.loc[sums["post"] == p].set_index(["unit", "person", "treated"])[["n", "s", "q"]]
-        for p in (0.0, 1.0)
+        p: sums.loc[sums["post"] == p]
+        .set_index(["unit", "person", "treated"])[["n", "s", "q"]]
+        .add_suffix(str(p))
+        for p in (0, 1)
     }
-    wide = parts[0.0].join(parts[1.0], how="outer", lsuffix="0", rsuffix="1").fillna(0.0)
+    wide = parts[0].join(parts[1], how="outer").fillna(0.0)
     products = {}
     for p in ("0", "1"):
         n, s, q = (wide[f"{name}{p}"] for name in ("n", "s", "q"))
