@@ -283,7 +283,7 @@ def page(facts: dict, replications: int, found: list[dict]) -> str:
 def table(found: list[dict]) -> list[str]:
     """One row a scenario."""
     head = ["scenario", "guard", "model alone", "naive test", "estimate", "truth", "coverage",
-            "equivalent", "contradicted", "no certificate", "threats (share of replications)"]  # fmt: skip
+            "equivalent", "contradicted", "no certificate", "threats"]  # fmt: skip
     rows = [head, ["---"] * len(head)]
     for f in found:
         n = f["replications"]

@@ -137,7 +137,7 @@ def test_changes_of_log_sds_are_differences_in_differences() -> None:
     spread = data.groupby(["firm", "post"])["score"].agg(
         lambda x: np.log(np.std(x, ddof=1)) + 1 / (2 * (len(x) - 1))
     )
-    change = spread.unstack()[1] - spread.unstack()[0]
+    change = spread.xs(1, level="post") - spread.xs(0, level="post")
     expected = change[:4].mean() - change[4:].mean()
     found = units.log_sd_sums(read(data, post="post", firm="firm")).value()
     assert found == pytest.approx(expected, rel=EXACT_ARITHMETIC)
@@ -150,7 +150,7 @@ def test_persons_in_both_arms_are_compared_with_themselves_by_the_paired_t() -> 
     made = read(data, person="person")
     assert (made.kind, units.target_of(made)) == ("within", "within")
     spread = data.groupby(["person", "mandate"])["score"].agg(lambda x: np.log(x.std()) + 0.1)
-    t = stats.ttest_rel(spread.unstack()[1], spread.unstack()[0])
+    t = stats.ttest_rel(spread.xs(1, level="mandate"), spread.xs(0, level="mandate"))
     found = unit_contrast(units.unit_sums(made, "within"), name="")
     np.testing.assert_allclose([found.statistic, found.df], [t.statistic, t.df], rtol=1e-10)
 
@@ -164,7 +164,7 @@ def test_cells_are_taken_out_of_the_outcome() -> None:
     assert not np.allclose(plain.rows["centred"], read(data, post="post", **FULL).rows["centred"])
 
 
-# -- metafor ------------------------------------------------------------------------------------------
+# -- metafor -------------------------------------------------------------------------------------
 
 
 def firms_of_metafor() -> SpreadData:
@@ -188,7 +188,9 @@ def test_log_sd_and_log_cv_of_firms_are_metafors() -> None:
 def test_meta_regression_is_metafors(which: str) -> None:
     y, v = (np.array(METAFOR["cvln" if which == "lncv" else "sdln"][k]) for k in ("y", "v"))
     treated = np.array([firm["treated"] for firm in METAFOR["firms"]], dtype=float)
-    found = meta_regression(y, v / (10 if which == "tenth" else 1), np.column_stack([np.ones(10), treated]))
+    found = meta_regression(
+        y, v / (10 if which == "tenth" else 1), np.column_stack([np.ones(10), treated])
+    )
     expected = METAFOR[which]
     np.testing.assert_allclose(found.estimates, expected["estimates"], rtol=META_SEARCH)
     np.testing.assert_allclose(np.sqrt(np.diag(found.vcov)), expected["se"], rtol=META_SEARCH)
@@ -197,7 +199,7 @@ def test_meta_regression_is_metafors(which: str) -> None:
     assert found.coefficient(1, name="").p_value == pytest.approx(expected["p"][1], rel=META_SEARCH)
 
 
-# -- permutations and shapes --------------------------------------------------------------------------
+# -- permutations and shapes ---------------------------------------------------------------------
 
 
 def test_permutation_of_all_assignments_is_scipys() -> None:

@@ -13,13 +13,13 @@ from scipy import stats
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.estimators import Estimate
 from alc_stats.inference import Criterion
+from alc_stats.inference.unit_contrast import unit_contrast
 from alc_stats.models import Claim, Evidence, Finding, widening
 from alc_stats.models import spread_comparison as comparison
 from alc_stats.models.spread_artefacts import mean_variance, unequal_sizes
 from alc_stats.models.spread_data import Columns, spread_data
 from alc_stats.models.spread_models import Modelled, location_scale
 from alc_stats.models.unit_spreads import log_sd_sums, spreads
-from alc_stats.inference.unit_contrast import unit_contrast
 from alc_stats.records import dump, load
 
 CLAIM = Claim("H6", "widening", "Outcomes spread wider under treatment.")
@@ -71,7 +71,7 @@ def evidence(finding: Finding, artefact: str) -> Evidence:
     return next(e for e in finding.evidence if e.artefact == artefact)
 
 
-# -- verdicts -----------------------------------------------------------------------------------------
+# -- verdicts ------------------------------------------------------------------------------------
 
 
 def test_a_real_widening_between_persons_is_supported() -> None:
@@ -110,7 +110,7 @@ def test_equal_spreads_are_equivalent_only_inside_the_band() -> None:
     wide = Criterion("superiority", SMALLEST, band=SMALLEST)
     assert narrow.estimate is not None
     low, high = narrow.estimate.interval(0.90)
-    inside = -0.0477 < low and high < 0.0477
+    inside = low > -0.0477 and high < 0.0477
     assert narrow.decision.verdict == ("equivalent" if inside else "inconclusive")
     assert judged(data, criterion=wide, **FULL).decision.verdict == "equivalent"
 
@@ -216,7 +216,9 @@ def test_heavy_tails_in_firms_of_unequal_sizes_are_a_threat() -> None:
     rng = np.random.default_rng(21)
     sizes = np.repeat([40, 4], 12)
     firm = np.repeat(np.arange(24), sizes)
-    data = pd.DataFrame({"firm": firm, "mandate": (firm < 12) * 1, "score": rng.standard_t(3, firm.size)})
+    data = pd.DataFrame(
+        {"firm": firm, "mandate": (firm < 12) * 1, "score": rng.standard_t(3, firm.size)}
+    )
     made = spread_data(data, Columns(outcome="score", treatment="mandate", firm="firm"))
     assert unequal_sizes(spreads(made), SMALLEST).outcome == "threat"
 
@@ -227,7 +229,7 @@ def test_six_firms_are_never_enough() -> None:
     assert evidence(finding, "permutation").finding.numbers["assignments"].value == 20
 
 
-# -- which estimate decides, and what a failed fit does -----------------------------------------------
+# -- which estimate decides, and what a failed fit does ------------------------------------------
 
 
 def decided_by(
@@ -276,7 +278,7 @@ def test_a_permutation_that_disagrees_takes_support_away(monkeypatch: pytest.Mon
     assert finding.decision.verdict == "inconclusive"
 
 
-# -- the table ----------------------------------------------------------------------------------------
+# -- the table -----------------------------------------------------------------------------------
 
 
 def test_every_method_has_its_line_and_says_what_it_guards_against() -> None:
@@ -344,7 +346,7 @@ def test_missing_outcomes_are_left_out() -> None:
     assert judged(hole, **FULL) == judged(data.drop(data.index[::7]), **FULL)
 
 
-# -- what cannot be answered --------------------------------------------------------------------------
+# -- what cannot be answered ---------------------------------------------------------------------
 
 
 def refused(data: pd.DataFrame, because: str, **how: Any) -> None:

@@ -82,7 +82,7 @@ def meta_regression(y: FloatArray, variance: FloatArray, x: FloatArray) -> MetaR
     bread = np.linalg.inv(x.T @ (weight[:, None] * x))
     beta = bread @ (x.T @ (weight * y))
     scale = float(np.sum(weight * (y - x @ beta) ** 2)) / (n - k)
-    return MetaRegression(beta, scale * bread, n - k, tau2)
+    return MetaRegression(beta, np.asarray(scale * bread, dtype=float), n - k, tau2)
 
 
 def _reml(y: FloatArray, variance: FloatArray, x: FloatArray) -> float:

@@ -24,7 +24,7 @@ def rif_variance(values: FloatArray) -> FloatArray:
 
 
 def rif_quantile(values: FloatArray, share: float) -> FloatArray:
-    """q + (share - 1{y <= q}) / f(q), the density by a Gaussian kernel (Silverman's bandwidth).
+    """Q + (share - 1{y <= q}) / f(q), the density by a Gaussian kernel (Silverman's bandwidth).
 
     Parameters
     ----------

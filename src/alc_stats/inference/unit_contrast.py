@@ -66,20 +66,21 @@ class UnitSums:
 
     def value(self) -> float:
         """The contrast; nan where an arm's ratio has no logarithm."""
-        return float(self._contrast(*self._arm_sums(self._weights_of_arms()))[0])
+        return float(self.contrast(*self.arm_sums(self.arm_weights()))[0])
 
     def resampled(self, generator: np.random.Generator, draws: int) -> FloatArray:
         """The contrast in `draws` samples of units, with replacement within arms."""
         counts = _resampled_counts(self, generator, draws)
-        return self._contrast(*self._arm_sums(counts))
+        return self.contrast(*self.arm_sums(counts))
 
-    def _weights_of_arms(self) -> tuple[FloatArray, FloatArray]:
+    def arm_weights(self) -> tuple[FloatArray, FloatArray]:
+        """Which units are treated, and which are not, as rows (1, units) of ones and zeros."""
         if self.paired:
             ones = np.ones((1, len(self.numerators)))
             return ones, ones
         return self.treated[None].astype(float), (~self.treated)[None].astype(float)
 
-    def _arm_sums(self, counts: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, ...]:
+    def arm_sums(self, counts: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, ...]:
         """Sums (draws, channels) under treatment, then control: numerators and denominators."""
         if self.paired:
             under = [(self.numerators[:, a], self.denominators[:, a]) for a in (1, 0)]
@@ -87,7 +88,10 @@ class UnitSums:
             under = [(self.numerators, self.denominators)] * 2
         return tuple(c @ part for c, pair in zip(counts, under, strict=True) for part in pair)
 
-    def _contrast(self, nt: FloatArray, dt: FloatArray, nc: FloatArray, dc: FloatArray) -> FloatArray:
+    def contrast(
+        self, nt: FloatArray, dt: FloatArray, nc: FloatArray, dc: FloatArray
+    ) -> FloatArray:
+        """The contrast (draws,) from sums (draws, channels) as `arm_sums` gives them."""
         with np.errstate(divide="ignore", invalid="ignore"):
             treated, control = nt / dt, nc / dc
             if self.log:
@@ -140,8 +144,8 @@ def unit_contrast(sums: UnitSums, *, name: str, unit: str = "log SD") -> Estimat
 def _leave_one_out(sums: UnitSums) -> FloatArray:
     n = len(sums.numerators)
     kept = 1.0 - np.eye(n)
-    treated, control = sums._weights_of_arms()
-    return sums._contrast(*sums._arm_sums((kept * treated, kept * control)))
+    treated, control = sums.arm_weights()
+    return sums.contrast(*sums.arm_sums((kept * treated, kept * control)))
 
 
 def _jackknife(without: FloatArray) -> tuple[float, int]:
@@ -223,9 +227,9 @@ def _contrasts(sums: UnitSums, labels: BoolArray) -> FloatArray:
     """The contrast under each assignment (assignments, units); True is treated or as it was."""
     a, b = labels.astype(float), (~labels).astype(float)
     if not sums.paired:
-        return sums._contrast(*sums._arm_sums((a, b)))
+        return sums.contrast(*sums.arm_sums((a, b)))
     treated, control = (
         [a @ part[:, i] + b @ part[:, 1 - i] for part in (sums.numerators, sums.denominators)]
         for i in (1, 0)
     )
-    return sums._contrast(*treated, *control)
+    return sums.contrast(*treated, *control)

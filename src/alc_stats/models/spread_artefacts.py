@@ -312,8 +312,8 @@ class Coupling:
 def coupling(spreads: Spreads) -> Coupling | None:
     """Analysis of covariance of log SD on arm and mean, corrected for sampling error in the means.
 
-    None where the means do not vary within arms, or clusters are too few. At most half of their variance is taken out as
-    sampling error.
+    None where the means do not vary within arms, or clusters are too few. At most half of their
+    variance is taken out as sampling error.
 
     References
     ----------

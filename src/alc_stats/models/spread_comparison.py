@@ -160,7 +160,7 @@ def _stayers(data: SpreadData, target: Target, rows: np.ndarray) -> Estimate | s
 
 
 def _meta(data: SpreadData, value: str, variance: str) -> Estimate | str:
-    """lnVR or lnCVR: REML, Knapp and Hartung; with one spread an arm, their own sampling error."""
+    """LnVR or lnCVR: REML, Knapp and Hartung; with one spread an arm, their own sampling error."""
     table = differences(data)
     y, v = table[value].to_numpy(float), table[variance].to_numpy(float)
     if not (np.isfinite(y).all() and np.isfinite(v).all()):

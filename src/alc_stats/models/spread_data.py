@@ -1,4 +1,4 @@
-"""The rows behind a comparison of spreads: read, checked, and centred within groups alike in access.
+"""The rows behind a comparison of spreads: read, checked and centred within like access.
 
 Three designs are told apart by the data. "firms": whole firms (classes, teams) were assigned, and
 people spread within firms. "persons": persons were assigned one by one, and spread within arms.
@@ -133,7 +133,9 @@ def spread_data(data: pd.DataFrame, columns: Columns) -> SpreadData:
     return made
 
 
-def _raise(kind: type[DeclarationError | TableError | FitError], problems: Iterator[Problem]) -> None:
+def _raise(
+    kind: type[DeclarationError | TableError | FitError], problems: Iterator[Problem]
+) -> None:
     if found := [*problems]:
         raise kind(*found)
 
@@ -167,7 +169,8 @@ def _read(data: pd.DataFrame, columns: Columns) -> pd.DataFrame:
         schema = numbers(data, columns.schema, where=_WHERE)
         parts |= {f"schema_{i}": schema[c] for i, c in enumerate(columns.schema, 1)}
     if columns.items:
-        parts |= dict(numbers(data, columns.items, where=_WHERE).items())
+        items = numbers(data, columns.items, where=_WHERE)
+        parts |= {c: items[c] for c in columns.items}
     rows = pd.DataFrame(parts)
     return rows.loc[rows["outcome"].notna() & rows["treated"].notna()].reset_index(drop=True)
 
@@ -180,9 +183,7 @@ def _two_valued(column: pd.Series, treated: str | None, control: str | None) -> 
     return column.map({treated: 1.0, control: 0.0}).astype(float)
 
 
-def _arm_problems(
-    arms: pd.Series, treated: str | None, control: str | None
-) -> Iterator[Problem]:
+def _arm_problems(arms: pd.Series, treated: str | None, control: str | None) -> Iterator[Problem]:
     where = f"widening, column '{arms.name}'"
     if treated is None or control is None:
         yield Problem("treated and control are named together", where=where)
@@ -238,7 +239,7 @@ def _broken(rows: pd.DataFrame, columns: Columns) -> Iterator[Problem]:
                 f"{lost} rows with an outcome have no {part}",
                 where=f"column '{name}'",
                 allowed=f"a {part} in every row",
-                way_out="Leave these rows out in the preparation of the data, where it is recorded.",
+                way_out="Leave these rows out when the data are prepared, where it is recorded.",
             )
 
 
@@ -270,7 +271,8 @@ def _kind(rows: pd.DataFrame, columns: Columns) -> Kind:
 
 def _in_several(rows: pd.DataFrame, inner: str, outer: str) -> int:
     """How many levels of `inner` meet several levels of `outer`."""
-    return int((rows.groupby(inner, observed=True)[outer].nunique() > 1).sum())
+    pairs = rows[[inner, outer]].drop_duplicates()
+    return int((pairs[inner].value_counts() > 1).sum())
 
 
 def _movers(count: int, columns: Columns) -> Iterator[Problem]:

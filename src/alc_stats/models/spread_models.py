@@ -89,16 +89,14 @@ def _capped(estimate: Estimate, clusters: int) -> Estimate:
     return replace(estimate, df=df, unit="log SD")
 
 
-def _parts(
-    data: SpreadData, target: Target, family: Family
-) -> tuple[pd.DataFrame, str, str, str]:
+def _parts(data: SpreadData, target: Target, family: Family) -> tuple[pd.DataFrame, str, str, str]:
     """Table, location formula, scale formula and between formula."""
     censored = family == "censored"
     group = "unit" if target == "observed" else "person"
     rows = _table(data, target)
     y = "outcome" if censored or target != "between" else "centred"
     level = ["level"] if censored and data.kind == "firms" else []
-    cells = [c for c in data.cells if y == "outcome" and rows[c].nunique() > 1]
+    cells = [c for c in data.cells if y == "outcome" and len(rows[c].unique()) > 1]
     random = "" if target == "observed" and data.kind == "persons" else f"(1 | {group})"
     terms = [data.design, *level, *cells, *([random] if random else [])]
     scale = f"~ {data.design}" + (f" + {random}" if random else "")

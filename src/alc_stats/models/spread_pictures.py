@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,8 @@ def fan_columns(data: SpreadData) -> Columns:
     names = arm_names(data)
     waves = {w: float(i) for i, w in enumerate(sorted(data.rows["wave"].unique()))}
     rows: list[tuple[Cell, ...]] = []
-    for (treated, wave), part in data.rows.groupby(["treated", "wave"], observed=True):
+    for (arm, wave), part in data.rows.groupby(["treated", "wave"], observed=True):
+        treated = float(str(arm))
         people, y = part["person"].nunique(), part["outcome"].to_numpy(float)
         for share in SHARES:
             seen = min(share, 1.0 - share) * people >= FEWEST_PEOPLE
@@ -109,7 +110,8 @@ def _neighbours(table: pd.DataFrame, *, by: str) -> pd.DataFrame:
 def _grouped_neighbours(table: pd.DataFrame, by: str) -> Iterator[pd.DataFrame]:
     empty = pd.DataFrame(columns=["treated", "mean", "log_sd", "variance", "people"], dtype=float)
     yield empty
-    for treated, arm in table.groupby("treated"):
+    for treated in (0.0, 1.0):
+        arm = table.loc[table["treated"] == treated]
         steps = min(STEPS, len(arm) // FEWEST_PEOPLE)
         if steps == 0:
             continue
@@ -117,8 +119,8 @@ def _grouped_neighbours(table: pd.DataFrame, by: str) -> Iterator[pd.DataFrame]:
         ordered = arm.sort_values(by, kind="stable").assign(place=place, people=1.0)
         means = ordered.groupby("place")[["mean", "log_sd", "variance"]].mean()
         people = ordered.groupby("place")["people"].sum()
-        yield means.assign(treated=float(treated), people=people).reset_index(drop=True)
+        yield means.assign(treated=treated, people=people).reset_index(drop=True)
 
 
-def _columns(names: tuple[str, ...], rows: list[tuple[Cell, ...]]) -> Columns:
+def _columns(names: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> Columns:
     return {name: tuple(row[i] for row in rows) for i, name in enumerate(names)}

@@ -75,7 +75,7 @@ def _design(table: pd.DataFrame, *, did: bool) -> FloatArray:
     return np.column_stack([*columns, post, treated * post] if did else columns)
 
 
-# -- quantiles --------------------------------------------------------------------------------------
+# -- quantiles -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +164,7 @@ def _weighted_width(values: FloatArray, counts: np.ndarray) -> FloatArray:
     return np.asarray(high - low)
 
 
-# -- recentred influence ----------------------------------------------------------------------------
+# -- recentred influence -------------------------------------------------------------------------
 
 
 def rif_regression(data: SpreadData, statistic: str) -> Estimate | str:
@@ -205,7 +205,7 @@ def rif_regression(data: SpreadData, statistic: str) -> Estimate | str:
     return Estimate(name, factor * math.log(level / before), slope * effect.se, effect.df, "log SD")
 
 
-# -- shares of the range ----------------------------------------------------------------------------
+# -- shares of the range -------------------------------------------------------------------------
 
 
 def beta_precision(data: SpreadData) -> float | str:
@@ -229,9 +229,9 @@ def beta_precision(data: SpreadData) -> float | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own check of convergence is read below
-            done = BetaModel(
-                share, np.column_stack([x, level, cells]), exog_precision=x
-            ).fit(disp=0)
+            done = BetaModel(share, np.column_stack([x, level, cells]), exog_precision=x).fit(
+                disp=0
+            )
     except (ValueError, np.linalg.LinAlgError) as error:
         return f"The beta regression failed: {error}"
     if not done.mle_retvals["converged"]:

@@ -16,9 +16,6 @@ from alc_stats.models.spread_data import SpreadData, within_groups
 from alc_stats.models.unit_spreads import (
     Target,
     between_sums,
-
-
-
     square_sums,
     target_of,
 )
@@ -99,7 +96,7 @@ def _without_schemas(data: SpreadData) -> FloatArray:
     out = rows["centred"].to_numpy(float).copy()
     x = within_groups(rows[data.schemas].to_numpy(float), rows["group"])
     known = ~np.isnan(out)
-    for _, index in rows.loc[known].groupby(["treated", "post"]).indices.items():
+    for index in rows.loc[known].groupby(["treated", "post"]).indices.values():
         at = np.flatnonzero(known)[index]
         slope, *_ = np.linalg.lstsq(x[at], out[at], rcond=None)
         fitted = x[at] @ slope
@@ -109,7 +106,7 @@ def _without_schemas(data: SpreadData) -> FloatArray:
     return out
 
 
-# -- people who came or left ------------------------------------------------------------------------
+# -- people who came or left ---------------------------------------------------------------------
 
 
 def stayers(data: SpreadData) -> BoolArray | None:
@@ -130,10 +127,10 @@ def stayers(data: SpreadData) -> BoolArray | None:
 def same_target(data: SpreadData, target: Target) -> bool:
     """Whether fewer rows still speak to the same spread, in both arms."""
     enough = all(data.units(treated=side) >= 2 for side in (True, False))
-    return enough and target_of(data) == target and data.rows["centred"].notna().any()
+    return enough and target_of(data) == target and bool(data.rows["centred"].notna().any())
 
 
-# -- reliability --------------------------------------------------------------------------------------
+# -- reliability ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +159,9 @@ def reliabilities(data: SpreadData) -> tuple[CellReliability, ...] | str:
 def _cell_reliabilities(rows: pd.DataFrame, items: list[str]) -> Iterator[CellReliability]:
     answers = rows[items].to_numpy(float)
     ends = (float(np.nanmin(answers)), float(np.nanmax(answers)))
-    for (treated, post), part in rows.groupby(["treated", "post"]):
+    cells = rows[["treated", "post"]].drop_duplicates().sort_values(["treated", "post"])
+    for treated, post in cells.to_numpy(float):
+        part = rows.loc[(rows["treated"] == treated) & (rows["post"] == post)]
         scale = reliability(part, items, range=ends)
         k, n, alpha = len(items), scale.n, scale.alpha
         spread = math.sqrt(2.0 * k / ((n - 1.0) * (k - 1.0)))
@@ -183,5 +182,3 @@ def reliability_effect(cells: tuple[CellReliability, ...], *, did: bool) -> tupl
         value -= sign * 0.5 * math.log(c.alpha)
         variance += 0.25 * c.log_se**2
     return value, math.sqrt(variance)
-
-

@@ -1,4 +1,4 @@
-"""The spread of every unit (firm, class, person), and what each brings to the comparison of arms."""
+"""The spread of every unit (firm, class, person), and what it brings to the comparison."""
 
 from __future__ import annotations
 
@@ -133,7 +133,11 @@ def _averages(data: SpreadData, table: pd.DataFrame) -> pd.DataFrame:
     size, noise = table["n"].to_numpy(float), sums["noise"].to_numpy(float)
     third = 2.0 * sums["joint"].to_numpy(float) * size**2 * noise
     return table.assign(
-        log_sd=table["average"], mean=table["average_mean"], noise=noise, third=third, effective=size
+        log_sd=table["average"],
+        mean=table["average_mean"],
+        noise=noise,
+        third=third,
+        effective=size,
     )
 
 
@@ -167,14 +171,12 @@ def spreads(data: SpreadData) -> Spreads:
 def _change(table: pd.DataFrame) -> Change:
     """The difference in differences of log SDs and of means."""
     arms = [table.loc[table["treated"] == side] for side in (1.0, 0.0)]
-    log_sd, mean = (
-        float(arms[0][c].mean() - arms[1][c].mean()) for c in ("log_sd", "mean")
-    )
+    log_sd, mean = (float(arms[0][c].mean() - arms[1][c].mean()) for c in ("log_sd", "mean"))
     variance = sum(float(arm["log_sd"].var(ddof=1)) / len(arm) for arm in arms if len(arm) > 1)
     return Change(log_sd, mean, variance)
 
 
-# -- what each unit brings -------------------------------------------------------------------------
+# -- what each unit brings -----------------------------------------------------------------------
 
 
 def unit_sums(data: SpreadData, target: Target) -> UnitSums:
@@ -190,15 +192,14 @@ def log_sd_sums(data: SpreadData) -> UnitSums:
     """Bias-corrected log SDs of units; the contrast is a difference of their means."""
     table = differences(data)
     values = table["log_sd"].to_numpy(float)[:, None]
-    return UnitSums(
-        values, np.ones_like(values), np.ones(1), _flags(table["treated"]), log=False
-    )
+    return UnitSums(values, np.ones_like(values), np.ones(1), _flags(table["treated"]), log=False)
 
 
 def _paired_log_sds(data: SpreadData) -> UnitSums:
     table = measurable(group_spreads(data))
-    wide = table.pivot(index="place", columns="treated", values="log_sd").dropna()
-    values = wide.reindex(columns=[0.0, 1.0]).to_numpy(float)[:, :, None]
+    arms = [table.loc[table["treated"] == a].set_index("place")["log_sd"] for a in (0.0, 1.0)]
+    both = pd.concat(arms, axis=1, join="inner")
+    values = both.to_numpy(float)[:, :, None]
     flags = np.ones(len(values), bool)
     return UnitSums(values, np.ones_like(values), np.ones(1), flags, log=False, paired=True)
 
@@ -246,7 +247,7 @@ def _treated_units(table: pd.DataFrame) -> BoolArray:
 
 
 def _flags(column: pd.Series) -> BoolArray:
-    return column.to_numpy(float) == 1.0
+    return np.asarray(column.to_numpy(float) == 1.0)
 
 
 def between_sums(data: SpreadData, centred: FloatArray | None = None) -> UnitSums:
@@ -267,7 +268,8 @@ def between_sums(data: SpreadData, centred: FloatArray | None = None) -> UnitSum
         np.stack([np.bincount(codes, part[:, j], len(units)) for j in range(part.shape[1])], axis=1)
         for part in (top, bottom)
     ]
-    return UnitSums(*sums, np.array([*channels.values()]), _treated_units(person))
+    weights = np.array([*channels.values()])
+    return UnitSums(sums[0].astype(float), sums[1].astype(float), weights, _treated_units(person))
 
 
 def _person_products(data: SpreadData, value: FloatArray) -> pd.DataFrame:
@@ -285,7 +287,7 @@ def _person_products(data: SpreadData, value: FloatArray) -> pd.DataFrame:
         for p in (0, 1)
     }
     wide = parts[0].join(parts[1], how="outer").fillna(0.0)
-    products = {}
+    products: dict[str, pd.Series] = {}
     for p in ("0", "1"):
         n, s, q = (wide[f"{name}{p}"] for name in ("n", "s", "q"))
         products |= {f"sum_{p}{p}": (s * s - q) / 2.0, f"pairs_{p}{p}": n * (n - 1.0) / 2.0}
@@ -299,8 +301,9 @@ def between_channels(data: SpreadData) -> dict[str, float]:
     Both rows after (11), before (00), or one of each (01): products across periods have the mean
     SD_before * SD_after, the person keeping its place. Empty where none identifies it.
     """
-    counts = data.rows.groupby(["person", "post"], observed=True).size().unstack(fill_value=0)
-    had = {p: counts[p] if p in counts else pd.Series(0, counts.index) for p in (0.0, 1.0)}
+    rows = data.rows[["person", "post"]].assign(before=lambda t: t["post"] == 0.0)
+    by = rows.groupby("person", observed=True)
+    had = {0.0: by["before"].sum(), 1.0: by["before"].size() - by["before"].sum()}
     if not data.did:
         return {"00": 0.5} if _often(had[0.0] >= 2) else {}
     before, after = _often(had[0.0] >= 2), _often(had[1.0] >= 2)

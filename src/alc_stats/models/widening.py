@@ -142,9 +142,7 @@ def widening(
     )  # fmt: skip
     claim = claim or Claim("widening", "widening", f"{outcome} spreads apart under {treatment}.")
     criterion = criterion or Criterion("superiority", SMALLEST_WIDENING, band=EQUIVALENCE_BAND)
-    return judge(
-        data, columns, claim, criterion, seed=seed, draws=draws, permutations=permutations
-    )
+    return judge(data, columns, claim, criterion, seed=seed, draws=draws, permutations=permutations)
 
 
 def judge(
@@ -161,7 +159,9 @@ def judge(
     check_criterion(criterion)
     _check_draws(draws, permutations)
     try:
-        found = compare(spread_data(data, columns), seed=seed, draws=draws, permutations=permutations)
+        found = compare(
+            spread_data(data, columns), seed=seed, draws=draws, permutations=permutations
+        )
     except FitError as error:
         return _untested(claim, criterion, str(error))
     return _judged(claim, found, criterion)
@@ -214,8 +214,11 @@ def _observed(found: Comparison, estimate: Estimate, decides: str) -> Phrase:
         "sd_ratio": Number(math.exp(estimate.value), "ratio"),
         "number_of_units": Number(found.number_of_units, "count"),
     }
-    seen = Phrase(f"The spread {_WHOSE[found.target]} is {word} under treatment, {{sd_ratio}} times "
-                  f"the SD without it ({{number_of_units}} {found.unit_name}).", numbers)  # fmt: skip
+    seen = Phrase(
+        f"The spread {_WHOSE[found.target]} is {word} under treatment, {{sd_ratio}} times the SD "
+        f"without it ({{number_of_units}} {found.unit_name}).",
+        numbers,
+    )
     if decides == "model" or found.model.of(found.target) is None:
         return seen
     few = {"few_units": Number(FEW_UNITS, "count")}

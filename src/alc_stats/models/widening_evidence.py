@@ -99,7 +99,10 @@ def _same_verdict(own: Estimate, estimate: Estimate, criterion: Criterion) -> bo
 def _stopped_at_it(ends: Evidence) -> bool:
     """Whether the scores near a bound are mostly exactly on it."""
     n = {name: number.value for name, number in ends.finding.numbers.items()}
-    pairs = [(n["floor_share"], n["near_floor_share"]), (n["ceiling_share"], n["near_ceiling_share"])]
+    pairs = [
+        (n["floor_share"], n["near_floor_share"]),
+        (n["ceiling_share"], n["near_ceiling_share"]),
+    ]
     near = [(at, close) for at, close in pairs if close >= SHARE_AT_BOUND]
     return bool(near) and all(at >= _AT_BOUND * close for at, close in near)
 
@@ -144,7 +147,9 @@ def permuted(found: Comparison, estimate: Estimate, criterion: Criterion) -> Evi
     template = _PERMUTED.replace("{exchanged}", exchanged)
     outcome: Outcome = "clear" if holds or not side else "threat"
     return Evidence(
-        "permutation", outcome, Phrase(template + ("" if outcome == "clear" else _NOT_BY_IT), numbers)
+        "permutation",
+        outcome,
+        Phrase(template + ("" if outcome == "clear" else _NOT_BY_IT), numbers),
     )
 
 
@@ -217,10 +222,9 @@ def composed(found: Comparison, estimate: Estimate, scale: float, level: float) 
     if isinstance(found.stayers, str):
         return Evidence("composition", "threat", said(found.stayers))
     side = side_of(estimate, level)
-    kept = (
-        side_of(found.stayers, level) == side
-        and side * found.stayers.value >= SHARE_EXPLAINED * abs(estimate.value)
-    )
+    kept = side_of(
+        found.stayers, level
+    ) == side and side * found.stayers.value >= SHARE_EXPLAINED * abs(estimate.value)
     small = abs(found.stayers.value - found.units.value) < SHARE_EXPLAINED * scale
     low, high = found.stayers.interval(level)
     numbers = share | {

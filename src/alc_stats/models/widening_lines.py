@@ -35,8 +35,8 @@ def triangulation(found: Comparison, *, decides: str, level: float) -> tuple[Lin
         Of the intervals.
     """
     return (
-        *_modelled(found, found.model, decides == "model", level),
-        _units(found, decides == "units", level),
+        *_modelled(found, found.model, decides=decides == "model", level=level),
+        _units(found, decides=decides == "units", level=level),
         *_meta(found, level),
         _brown_forsythe(found),
         _quantiles(found),
@@ -62,10 +62,10 @@ def _failed(method: str, guards: str, why: str) -> Line:
     return Line(method, guards, said(why))
 
 
-# -- models -------------------------------------------------------------------------------------------
+# -- models --------------------------------------------------------------------------------------
 
 
-def _modelled(found: Comparison, model: Modelled, decides: bool, level: float) -> Iterator[Line]:
+def _modelled(found: Comparison, model: Modelled, *, decides: bool, level: float) -> Iterator[Line]:
     wanted = "between_log_sd" if found.target == "between" else "log_sd"
     if model.failure:
         yield _failed(_method(found, wanted), _RANDOM_SCALE, model.failure)
@@ -113,10 +113,10 @@ _BOUND = "a floor or ceiling that makes or hides spread"
 _SIGN_ONLY = Phrase("Minus half the effect on log precision; its sign counts, not its size.")
 
 
-# -- units --------------------------------------------------------------------------------------------
+# -- units ---------------------------------------------------------------------------------------
 
 
-def _units(found: Comparison, decides: bool, level: float) -> Line:
+def _units(found: Comparison, *, decides: bool, level: float) -> Line:
     unit = "firm" if found.unit_name == "firms" else "person"
     method = {
         "between": f"Products of a person's rows, {unit} as unit",
@@ -144,7 +144,11 @@ def _meta(found: Comparison, level: float) -> Iterator[Line]:
     how = "t, Knapp-Hartung" if found.data.kind != "persons" else "t, persons - arms"
     for value, method, guards in (
         (found.log_sds, "lnVR, random-effects meta-regression", "a model of rows that is wrong"),
-        (found.log_cvs, "lnCVR, random-effects meta-regression", "spread in proportion to the mean"),
+        (
+            found.log_cvs,
+            "lnCVR, random-effects meta-regression",
+            "spread in proportion to the mean",
+        ),
     ):
         if isinstance(value, str):
             yield _failed(method, guards, value)
@@ -152,7 +156,7 @@ def _meta(found: Comparison, level: float) -> Iterator[Line]:
             yield line(value, method, guards, how, level=level)
 
 
-# -- shape --------------------------------------------------------------------------------------------
+# -- shape ---------------------------------------------------------------------------------------
 
 
 def _brown_forsythe(found: Comparison) -> Line:
@@ -191,7 +195,7 @@ def _influences(found: Comparison, level: float) -> Iterator[Line]:
             yield line(value, method, guards, "t, CR2 Satterthwaite", level=level)
 
 
-# -- sources ------------------------------------------------------------------------------------------
+# -- sources -------------------------------------------------------------------------------------
 
 
 def _explained(found: Comparison) -> Iterator[Line]:
@@ -202,7 +206,9 @@ def _explained(found: Comparison) -> Iterator[Line]:
             "without": Number(got.without, "estimate", LOG_SD),
             "held": Number(got.held, "estimate", LOG_SD),
         }
-        note = Phrase("{without} log SD without schema terms in the mean, {held} with them.", numbers)
+        note = Phrase(
+            "{without} log SD without schema terms in the mean, {held} with them.", numbers
+        )
         yield Line(
             method, guards, note, got.part, got.low, got.high,
             reference=f"bootstrap of {found.unit_name}",
@@ -229,7 +235,7 @@ def _reliability(found: Comparison, level: float) -> Iterator[Line]:
         effect, se = reliability_effect(cells, did=found.data.did)
         least, most = min(c.alpha for c in cells), max(c.alpha for c in cells)
         note = Phrase(
-            "Alpha by arm and time from {least} to {most}; what it alone does to the observed log SD.",
+            "Alpha by arm and time from {least} to {most}: what it alone does to the log SD seen.",
             {"least": Number(least, "ratio"), "most": Number(most, "ratio")},
         )
         if not math.isfinite(effect):
@@ -249,7 +255,10 @@ def _ends(found: Comparison) -> Line:
 
 
 def _equal_means(found: Comparison, level: float) -> Line:
-    method, guards = "At equal unit means (analysis of covariance)", "spread that goes with the level"
+    method, guards = (
+        "At equal unit means (analysis of covariance)",
+        "spread that goes with the level",
+    )
     coupled = artefacts.coupling(found.spreads)
     if coupled is None:
         return _failed(method, guards, "Unit means do not vary within arms, or units are too few.")

@@ -16,7 +16,6 @@ from alc_stats.measures.scales import Scale as Scale
 from alc_stats.models.finding import Finding
 from alc_stats.records import Cell, Number
 
-
 ExhibitKind = Literal[
     "forest", "trajectory", "distribution", "recovery", "mean_variance", "fan", "caterpillar"
 ]
