@@ -58,5 +58,7 @@ def test_persons_in_order_are_averaged_over_at_least_five() -> None:
     columns = pictures.caterpillar_columns(table(20))
     assert min(columns["people"]) >= 5.0  # type: ignore[type-var]
     assert sum(float(k) for k in columns["people"] if k is not None) == 120.0
-    control = [v for g, v in zip(columns["group"], columns["value"], strict=True) if g == "mandate 0"]
+    control = [
+        v for g, v in zip(columns["group"], columns["value"], strict=True) if g == "mandate 0"
+    ]
     assert control == sorted(control)  # type: ignore[type-var]

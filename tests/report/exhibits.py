@@ -146,7 +146,13 @@ def of_a_widening() -> tuple[Exhibit, ...]:
     level = (48.0, 50.0, 52.0, 51.0, 49.0, 53.0, 50.5, 54.0)
     shares = (0.1, 0.25, 0.5, 0.75, 0.9)
     fan = [
-        (arm, float(wave), str(wave), share, None if (wave, share) == (1, 0.9) else 40.0 + 20 * share)
+        (
+            arm,
+            float(wave),
+            str(wave),
+            share,
+            None if (wave, share) == (1, 0.9) else 40.0 + 20 * share,
+        )
         for arm in ("control", "mandate")
         for wave in (0, 1)
         for share in shares

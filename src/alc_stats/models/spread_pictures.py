@@ -39,7 +39,7 @@ def mean_variance_columns(data: SpreadData) -> Columns:
         table = table.loc[~suppress(table["n"].to_list(), k=FEWEST_PEOPLE)]
     else:
         table = _neighbours(_person_spreads(data), by="mean")
-    names = arm_names(data)
+    names, table = arm_names(data), table.sort_values(["treated", "mean"], kind="stable")
     rows = [(names[t], m, s) for t, m, s in table[["treated", "mean", "log_sd"]].to_numpy(float)]
     return _columns(("group", "x", "value"), rows)
 

@@ -50,27 +50,26 @@ def fan(exhibit: Exhibit) -> Figure:
         at, middle, _ = _band(x[rows], share[rows], value[rows], 0.5, 0.5)
         ax.plot(at, middle, **_marked(i), ls=LINES[i % 6], mec="white", lw=1.6)
         canvas.label_ticks(ax, x, canvas.texts(columns["x_label"]))
-        canvas.numbers_on(ax.yaxis, "estimate")
-        ax.set_title(canvas.headed(canvas.words(name)), loc="left", fontsize=9, weight="bold")
-        _despine(ax)
-    figure.supxlabel(canvas.words(exhibit.axes.get("x", "")), fontsize=9)
-    next(iter(axes.values())).set_ylabel(canvas.words(exhibit.axes.get("y", "")))
+        _finish_arm(ax, name)
+    _label(figure, next(iter(axes.values())), exhibit)
     return figure
 
 
 def caterpillar(exhibit: Exhibit) -> Figure:
-    """Log SDs from the smallest to the largest in every arm, with intervals."""
+    """Log SDs from the smallest to the largest, with intervals; a panel an arm."""
     groups, x, value = _points(exhibit)
     low, high = (canvas.floats(exhibit.columns[name]) for name in ("low", "high"))
-    figure, ax = canvas.one_panel(height=3.6)
     names = canvas.unique(groups)
-    for i, name in enumerate(names):
+    figure, axes = canvas.panels([canvas.words(n) for n in names], share_y=True)
+    for i, (name, ax) in enumerate(zip(names, axes.values(), strict=True)):
         rows = canvas.rows(groups, name)
         ax.vlines(x[rows], low[rows], high[rows], color=COLOURS[i % 6], lw=1.0, alpha=0.5)
         ax.plot(x[rows], value[rows], ls="", mec="white", **_marked(i))
-    ax.set_xlim(-0.02, 1.02)
-    _finish(figure, ax, exhibit, names)
-    canvas.numbers_on(ax.xaxis, "share")
+        canvas.reference_line(ax, float(np.median(value[rows])), horizontal=True)
+        ax.set_xlim(-0.02, 1.02)
+        canvas.numbers_on(ax.xaxis, "share")
+        _finish_arm(ax, name)
+    _label(figure, next(iter(axes.values())), exhibit)
     return figure
 
 
@@ -91,6 +90,19 @@ def _band(
     at = np.unique(x)
     ends = [np.array([value[(x == a) & (share == q)][0] for a in at]) for q in (low, high)]
     return at, ends[0], ends[1]
+
+
+def _finish_arm(ax: Axes, name: str) -> None:
+    """What a panel of one arm has."""
+    canvas.numbers_on(ax.yaxis, "estimate")
+    ax.set_title(canvas.headed(canvas.words(name)), loc="left", fontsize=9, weight="bold")
+    _despine(ax)
+
+
+def _label(figure: Figure, first: Axes, exhibit: Exhibit) -> None:
+    """One label under all panels, one beside the first."""
+    figure.supxlabel(canvas.words(exhibit.axes.get("x", "")), fontsize=9)
+    first.set_ylabel(canvas.words(exhibit.axes.get("y", "")))
 
 
 def _finish(figure: Figure, ax: Axes, exhibit: Exhibit, names: Sequence[str]) -> None:
