@@ -113,7 +113,10 @@ def lines() -> tuple[Line, ...]:
             "Beta regression, precision part", "a floor or ceiling", Phrase("Its sign counts."),
             0.031, reference="sign only",
         ),
-        Line("Persons seen throughout only", "people who came or left", Phrase("{share} stayed.", half)),
+        Line(
+            "Persons seen throughout only", "people who came or left",
+            Phrase("{share} stayed.", half),
+        ),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from alc_stats.models.finding import Finding, Line
 from alc_stats.records import Number
 from alc_stats.report import numbers
 
-_WIDTH = 100
+_WIDTH = 96
 
 
 def summary(finding: Finding) -> str:
@@ -28,8 +28,8 @@ def summary(finding: Finding) -> str:
     >>> estimate = Estimate("log SD", 0.3, 0.1, 20.0, "log SD")
     >>> print(summary(find(claim, estimate, criterion=Criterion("superiority", 0.1))))
     H6 supported: Scores spread apart.
-    The 95 % interval 0.091 to 0.509 lies above zero and the estimate 0.300 reaches the smallest effect
-    of interest 0.100.
+    The 95 % interval 0.091 to 0.509 lies above zero and the estimate 0.300 reaches the smallest
+    effect of interest 0.100.
     """
     parts = [
         f"{finding.id} {finding.decision.verdict}: {finding.statement}",
