@@ -172,7 +172,8 @@ def measured(found: Comparison, estimate: Estimate, scale: float, level: float) 
     effect, se = reliability_effect(cells, did=found.data.did)
     side = side_of(estimate, level)
     left = estimate.value - effect
-    total = Estimate("corrected", left, math.hypot(estimate.se, se), estimate.df, LOG_SD)
+    # a sample of people who differ more has the larger SD and the larger alpha: errors add up
+    total = Estimate("corrected", left, estimate.se + se, estimate.df, LOG_SD)
     small = abs(effect) < SHARE_EXPLAINED * scale
     kept = side_of(total, level) == side and side * left >= SHARE_EXPLAINED * abs(estimate.value)
     numbers = {
