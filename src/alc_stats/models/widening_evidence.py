@@ -72,16 +72,19 @@ def bounded(found: Comparison, estimate: Estimate, criterion: Criterion) -> Evid
         return Evidence("bounds", "clear", _NO_BOUND)
     shares = _shares_only(ends.finding)
     own = found.bounded.of(found.target)
+    outcome: Outcome
     if own is None:
         failed = joined(shares, _NO_BOUNDED, said(found.bounded.failure))
         return Evidence("bounds", "threat", failed)
-    signs = _signs_agree(found, own, side_of(estimate, 1.0 - criterion.alpha))
-    if ends.outcome == "threat":
-        holds = signs and _stopped_at_it(ends) and _same_verdict(own, estimate, criterion)
-        template = _ALONE if holds else _NOT_ALONE
+    heaped = ends.outcome == "threat"
+    if heaped and not _stopped_at_it(ends):
+        outcome, template = "threat", _DRAWN_TOGETHER
+    elif not _signs_agree(found, own, side_of(estimate, 1.0 - criterion.alpha)):
+        outcome, template = "threat", _NO_SIGN
+    elif heaped and not _same_verdict(own, estimate, criterion):
+        outcome, template = "threat", _NOT_ALONE
     else:
-        holds, template = signs, _SIGN if signs else _NO_SIGN
-    outcome: Outcome = "clear" if holds else "threat"
+        outcome, template = "clear", _ALONE if heaped else _SIGN
     return Evidence("bounds", outcome, joined(shares, _bounded_phrase(own, criterion, template)))
 
 
@@ -125,12 +128,12 @@ _OF_BOUNDED = (
     "({bounded_low} to {bounded_high})"
 )
 _ALONE = _OF_BOUNDED + ", which reaches the same verdict by itself."
-_NOT_ALONE = _OF_BOUNDED + (
-    ", which does not reach the same verdict by itself, or scores are drawn together before a "
-    "bound, which no model of censoring undoes."
+_NOT_ALONE = _OF_BOUNDED + ", which does not show as much by itself."
+_DRAWN_TOGETHER = _OF_BOUNDED + (
+    "; but scores are drawn together before a bound, which no model of censoring undoes."
 )
 _SIGN = _OF_BOUNDED + "."
-_NO_SIGN = _OF_BOUNDED + ", or the beta regression has another sign: the sign does not hold."
+_NO_SIGN = _OF_BOUNDED + "; in it or in the beta regression the sign does not hold."
 
 
 def permuted(found: Comparison, estimate: Estimate, criterion: Criterion) -> Evidence:
