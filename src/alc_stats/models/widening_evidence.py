@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.models import spread_artefacts as artefacts
