@@ -441,3 +441,51 @@ def test_the_level_of_assignment_must_be_told() -> None:
 def test_too_few_draws_are_refused() -> None:
     with pytest.raises(DeclarationError, match="too few draws"):
         judged(panel(30), draws=10, **FULL)
+
+
+# -- at a bound ----------------------------------------------------------------------------------
+
+
+def censored_says(monkeypatch: pytest.MonkeyPatch, censored: Modelled) -> None:
+    """The open model shows widening, and the censored one says what it is given."""
+    models = {"gaussian": model_says(0.4, 0.05), "censored": censored}
+
+    def stated(*_args: object, family: str = "gaussian") -> Modelled:
+        return models[family]
+
+    monkeypatch.setattr(comparison, "location_scale", stated)
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "outcome"),
+    [
+        (0.4, 0.05, "clear"),
+        (0.1, 0.05, "threat"),  # reaches less than the smallest effect
+        (0.4, 0.30, "threat"),  # right sign, interval over zero
+        (-0.4, 0.05, "threat"),
+    ],
+)
+def test_where_scores_heap_the_censored_model_must_show_as_much_by_itself(
+    monkeypatch: pytest.MonkeyPatch, value: float, se: float, outcome: str
+) -> None:
+    censored_says(monkeypatch, model_says(value, se))
+    data = panel(1, widened=0.35, mean=(85.0, 85.0), sd=13.0)
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == outcome
+
+
+def test_away_from_bounds_only_the_sign_must_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    censored_says(monkeypatch, model_says(0.05, 0.3))
+    data = panel(1, widened=0.35)
+    data.loc[0, "score"] = 100.0  # one value at the bound, so that censoring has something to do
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == "clear"
+
+
+def test_a_bounded_model_that_fails_is_a_threat(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Modelled({}, "It did not converge.", "", random_scale=True)
+    censored_says(monkeypatch, failed)
+    data = panel(1, widened=0.35, mean=(85.0, 85.0), sd=13.0)
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == "threat"
+    assert "It did not converge." in finding.decision.reason.template
