@@ -55,7 +55,7 @@ def cases() -> list[Case]:
             slope,
             "REML",
             partial(random_slope, 10_000, 500),
-            repeats=3,
+            repeats=20,
             statsmodels=True,
             goal=">= 10x lme4",
             columns=6,

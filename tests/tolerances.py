@@ -100,6 +100,9 @@ TEN_DIGITS = 1e-10
 TEN_PRINTED_DIGITS = 5e-9
 """The file prints about ten significant digits of group means up to ten."""
 
+SUM_OF_A_GRID = 1e-6
+"""A likelihood summed over an even grid that cuts the normal at 5.5: its tails are 4e-8."""
+
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
 

@@ -181,6 +181,31 @@ def test_codes_of_nested_groupings_count_their_cells() -> None:
     assert (level.tolist(), levels) == ([0, 1, 2, 2], 3)
 
 
+def test_codes_of_any_kind_are_numbered_as_pandas_numbers_groups() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {
+            "number": rng.choice([2.5, -1.0, 0.0, 7.0], 60),
+            "category": pd.Categorical(rng.choice(list("abc"), 60), categories=list("cab")),
+            "text": rng.choice(["q", "p"], 60),
+        }
+    )
+    for names in (["number"], ["category"], ["category", "number"], ["text", "number", "category"]):
+        level, levels = codes(frame, names)
+        cells = frame.groupby(names, sort=True, observed=True)
+        assert (level.tolist(), levels) == (cells.ngroup().tolist(), cells.ngroups)
+
+
+def test_a_table_read_keeps_its_numbers_when_the_callers_change(small: pd.DataFrame) -> None:
+    parsed = parse("y ~ x")
+    table = read_table(parsed, small)
+    design = build_design(parsed, table)
+    before = small["y"].tolist()
+    small.iloc[:, :2] = -1.0
+    assert design.y.tolist() == before
+    assert table.frame["y"].tolist() == before
+
+
 def test_the_callers_table_is_left_alone(small: pd.DataFrame) -> None:
     before = small.copy(deep=True)
     design_of("y ~ x + g", small)

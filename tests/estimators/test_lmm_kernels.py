@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from alc_stats.estimators.kernels import lmm_coupling
+from alc_stats.estimators.kernels import lmm_coupling, lmm_crossed
 from alc_stats.estimators.kernels.lmm_curvature import differenced_hessian, exact_hessian
 from alc_stats.estimators.kernels.lmm_deviance import covariance_scores
 from alc_stats.estimators.kernels.lmm_model import Block, Factor
@@ -86,7 +86,7 @@ def twin_of(
     return dense_twin.solve(Y, X, random, reml=method == "REML", weights=weights), random
 
 
-@pytest.fixture(params=["table", "pairs"])
+@pytest.fixture(params=["table", "sparse"])
 def coupled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways a crossed design can be held."""
     monkeypatch.setattr(lmm_coupling, "PAIR_COST", 1e9 if request.param == "table" else -1e9)
@@ -124,8 +124,12 @@ def test_the_gradient_is_the_slope_of_the_deviance(name: str, method: str, weigh
     np.testing.assert_allclose(objective.gradient(theta), slopes, atol=CENTRAL_DIFFERENCE)
 
 
+@pytest.mark.usefixtures("coupled")
 @pytest.mark.parametrize("method", ["REML", "ML"])
-@pytest.mark.parametrize("name", ["intercept", "slope", "uncorrelated", "three columns"])
+@pytest.mark.parametrize(
+    "name",
+    ["intercept", "slope", "uncorrelated", "three columns", "crossed", "crossed and nested"],
+)
 def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) -> None:
     made = problem(name, method, "weighted")
     theta = somewhere(made, seed=4)
@@ -135,11 +139,32 @@ def test_the_exact_hessian_is_the_slope_of_the_gradient(name: str, method: str) 
     np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
 
 
-def test_the_exact_hessian_is_for_one_grouping() -> None:
-    made = problem("crossed")
-    theta = somewhere(made)
-    with pytest.raises(TypeError, match="needs a single grouping factor"):
-        exact_hessian(made.objective, theta, *made.objective.at(theta))
+@pytest.mark.usefixtures("coupled")
+def test_the_exact_hessian_of_crossed_factors_holds_where_one_is_zero() -> None:
+    made = problem("crossed", "REML", "weighted")
+    theta = np.where(made.objective.template.factor == 1, 0.0, somewhere(made, seed=4))
+    exact = exact_hessian(made.objective, theta, *made.objective.at(theta))
+    every = np.ones(len(theta), dtype=bool)
+    differenced = differenced_hessian(made.objective, theta, every)
+    np.testing.assert_allclose(exact, differenced, atol=CENTRAL_DIFFERENCE)
+
+
+def test_the_exact_hessian_is_not_for_nested_factors_nor_where_crossed_ones_are_singular() -> None:
+    nested, crossed = problem("nested three deep"), problem("crossed")
+    singular = np.where(crossed.objective.template.column == 0, 0.0, somewhere(crossed))
+    for made, theta in ((nested, somewhere(nested)), (crossed, singular)):
+        with pytest.raises(ValueError, match="no second-order products"):
+            exact_hessian(made.objective, theta, *made.objective.at(theta))
+
+
+def test_a_point_changed_in_place_is_evaluated_anew() -> None:
+    made, again = (prepare(Y, X, factors=DESIGNS["slope"], reml=True) for _ in range(2))
+    theta = np.array([1.0, 0.3, 0.6])
+    first = made.objective.at(theta)[1].deviance
+    theta[1] = -0.2
+    moved = made.objective.at(theta)[1].deviance
+    assert moved != first
+    assert moved == again.objective.at(np.array([1.0, -0.2, 0.6]))[1].deviance
 
 
 @pytest.mark.parametrize("name", ["crossed", "crossed and nested", "nested three deep", "slope"])
@@ -156,6 +181,48 @@ def test_derivatives_in_the_covariance_hold_where_it_is_singular(name: str) -> N
 def _scored(made: Problem, theta: np.ndarray) -> tuple[object, np.ndarray]:
     evaluation, solution = made.objective.at(theta)
     return evaluation, solution.weight
+
+
+@pytest.mark.parametrize("name", ["crossed", "crossed and nested"])
+def test_every_way_to_a_trace_leads_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # from what the data tell of a variance, from Z'V_1^-1 Z, and from that where lam is singular
+    found = []
+    for setting in ({"_TOLD": -1.0}, {"_TOLD": np.inf}, {"_INVERTIBLE": np.inf}):
+        with monkeypatch.context() as patch:
+            for constant, value in setting.items():
+                patch.setattr(lmm_crossed, constant, value)
+            made = problem(name, "REML", "weighted")
+            found.append(made.objective.at(somewhere(made))[0].trace)
+    for way in found[1:]:
+        for trace, first in zip(way, found[0], strict=True):
+            np.testing.assert_allclose(trace, first, rtol=DENSE_TWIN, atol=DENSE_TWIN)
+
+
+@pytest.mark.usefixtures("coupled")
+def test_evaluations_share_a_buffer_and_nothing_else() -> None:
+    made = problem("crossed", "REML", "weighted")
+    objective, statistics = made.objective, made.objective.statistics
+    theta = somewhere(made)
+    lam = objective.template.unpack(theta)
+    first, modes = objective.at(theta)[0], statistics.effects(lam)
+    gradient = objective.gradient(somewhere(made, seed=7))
+    exact_hessian(objective, theta, *objective.at(theta))
+    again = statistics.effects(lam)
+    statistics.release()
+    np.testing.assert_array_equal(objective.gradient(somewhere(made, seed=7)), gradient)
+    for trace, before in zip(objective.at(theta)[0].trace, first.trace, strict=True):
+        np.testing.assert_array_equal(trace, before)
+    for effects, before in zip(again, modes, strict=True):
+        np.testing.assert_array_equal(effects.loads, before.loads)
+        np.testing.assert_array_equal(effects.spread, before.spread)
+
+
+def test_a_factor_out_of_range_gives_no_number_and_no_error() -> None:
+    made = problem("crossed")
+    form = made.objective.template
+    with np.errstate(all="ignore"):
+        evaluation = made.objective.statistics.evaluate(form.unpack(np.full(len(form.row), 1e160)))
+    assert np.isnan(evaluation.log_det)
 
 
 @pytest.mark.usefixtures("coupled")

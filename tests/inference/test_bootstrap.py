@@ -175,15 +175,23 @@ def test_nothing_to_do_is_refused(result: Fit, arguments: dict[str, int], what: 
         parametric_bootstrap(result, seed=1, **arguments)
 
 
-def test_only_mixed_models_without_weights(firms: pd.DataFrame) -> None:
-    from alc_stats.estimators.fit import Request
-    from alc_stats.estimators.formula import parse
-    from alc_stats.estimators.lmm import fit_lmm
-
+def test_only_mixed_models(firms: pd.DataFrame) -> None:
     with pytest.raises(FitError, match="has no random terms of our own engine"):
         parametric_bootstrap(fit("y ~ x", firms), n=2, seed=1)
-    request = Request("y ~ x + (1 | firm)", "alc_stats", "REML", df="normal")
-    data = firms.assign(w=np.linspace(1.0, 2.0, len(firms)))
-    weighted = fit_lmm(parse(request.formula), data, request=request, weights="w").fit
-    with pytest.raises(FitError, match="a fit with prior weights cannot be simulated"):
-        parametric_bootstrap(weighted, n=2, seed=1)
+
+
+def test_a_weighted_fit_is_drawn_and_refitted_with_its_weights(firms: pd.DataFrame) -> None:
+    data = firms.assign(w=np.linspace(0.2, 5.0, len(firms)))
+    weighted = fit("y ~ x + (1 | firm)", data, weights="w")
+    state = mixed_state(weighted)
+    (factor,) = state.random.factors
+    draws = parametric_bootstrap(weighted, n=3, seed=3)
+    for i in range(3):
+        rng = np.random.default_rng(np.random.SeedSequence(3).spawn(3)[i])
+        y = weighted.params["Intercept"] + weighted.params["x"] * data["x"].to_numpy()
+        residual_sd = state.sigma / np.sqrt(data["w"].to_numpy())
+        y = y + residual_sd * rng.standard_normal(len(y))
+        y = y + weighted.random[0].sd * rng.standard_normal(factor.levels)[factor.codes]
+        again = fit("y ~ x + (1 | firm)", data.assign(y=y), weights="w")
+        numbers = [*again.estimates, *(part.sd for part in again.random)]
+        np.testing.assert_allclose(draws.draws[i], numbers, rtol=OTHER_ALGORITHM)

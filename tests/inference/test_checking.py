@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,13 +32,18 @@ def model_of(data: pd.DataFrame) -> Fit:
     return fit("y ~ x + (1 | person)", data, df="residual")
 
 
-def test_true_models_are_rejected_one_time_in_twenty() -> None:
-    # with 39 simulations p <= .05 has probability 2/40 exactly, if the check is calibrated
-    stream, draws = np.random.default_rng(9), 40
+def rejections(models: Iterator[Fit], draws: int) -> dict[str, int]:
+    """How often each check has p <= .05, for 39 simulations a model: probability 2/40 exactly."""
     rejected: dict[str, int] = {}
-    for number in range(draws):
-        for one in check(model_of(people(stream)), simulations=39, seed=number).checks:
+    for number, model in zip(range(draws), models, strict=False):
+        for one in check(model, simulations=39, seed=number).checks:
             rejected[one.kind] = rejected.get(one.kind, 0) + (one.p <= LEVEL)
+    return rejected
+
+
+def test_true_models_are_rejected_one_time_in_twenty() -> None:
+    stream, draws = np.random.default_rng(9), 40
+    rejected = rejections((model_of(people(stream)) for _ in itertools.count()), draws)
     most = stats.binom.ppf(stats.norm.cdf(MONTE_CARLO_SIGMAS), draws, LEVEL)
     assert len(rejected) == 5
     assert all(number <= most for number in rejected.values()), rejected
@@ -170,3 +178,48 @@ def test_too_few_simulations_are_refused(simulations: int) -> None:
         check(model, simulations=simulations, seed=1)
     with pytest.raises(DeclarationError, match="the seed is not a whole number"):
         check(model, simulations=39, seed=-1)
+
+
+def weighted(stream: np.random.Generator, persons: int = 20) -> pd.DataFrame:
+    """Weights up to 64-fold, and residuals of the variances they say."""
+    data = people(stream, persons, 5)
+    data["w"] = np.tile([0.125, 0.25, 1.0, 4.0, 8.0], persons)
+    noise = stream.normal(size=len(data)) / np.sqrt(data["w"])
+    data["y"] = 0.5 * data["x"] + 0.3 * stream.normal(size=persons)[data["person"]] + noise
+    return data
+
+
+def test_weights_are_in_draws_and_scaled_residuals() -> None:
+    stream, draws = np.random.default_rng(12), 20_000
+    data = weighted(stream)
+    model = fit("y ~ x + (1 | person)", data, weights="w")
+    known = fitted(model)
+    by_hand = model.random[0].sd ** 2 + model.statistics["residual_sd"] ** 2 / data["w"]
+    assert known.variance == pytest.approx(by_hand, rel=OTHER_ALGORITHM)
+    z = (data["y"] - model.params["Intercept"] - model.params["x"] * data["x"]) / by_hand**0.5
+    assert scaled_residuals(model) == pytest.approx(stats.norm.cdf(z), rel=OTHER_ALGORITHM)
+    drawn = np.array([known.draw(stream) for _ in range(draws)]) - known.mean
+    error = by_hand * np.sqrt(2.0 / draws)
+    assert np.all(np.abs((drawn**2).mean(axis=0) - by_hand) < 5.0 * error)
+
+
+def test_weighted_least_squares_is_checked_with_its_weights() -> None:
+    data = weighted(np.random.default_rng(13))
+    root = np.sqrt(data["w"].to_numpy())
+    X = np.column_stack([np.ones(len(data)), data["x"]])
+    y = data["y"].to_numpy()
+    b = np.linalg.lstsq(X * root[:, None], y * root, rcond=None)[0]
+    sigma = np.sqrt(np.mean((root * (y - X @ b)) ** 2))
+    by_hand = stats.norm.cdf(root * (y - X @ b) / sigma)
+    found = scaled_residuals(fit("y ~ x", data, weights="w"))
+    assert found == pytest.approx(by_hand, rel=OTHER_ALGORITHM)
+
+
+def test_true_weights_are_rejected_one_time_in_twenty_and_their_neglect_is_found() -> None:
+    stream, draws = np.random.default_rng(14), 40
+    models = (fit("y ~ x + (1 | person)", weighted(stream), weights="w") for _ in itertools.count())
+    rejected = rejections(models, draws)
+    most = stats.binom.ppf(stats.norm.cdf(MONTE_CARLO_SIGMAS), draws, LEVEL)
+    assert all(number <= most for number in rejected.values()), rejected
+    neglected = check(fit("y ~ x + (1 | person)", weighted(stream, 40)), simulations=99, seed=1)
+    assert neglected["uniformity"].p == 0.01

@@ -262,3 +262,21 @@ def test_least_squares_likelihoods(rows: pd.DataFrame) -> None:
     model = fit("y ~ x + z", rows)
     for reml, name in ((False, "one_level_ml"), (True, "one_level_reml")):
         assert fitted(model, reml=reml).loglik == pytest.approx(LOGLIK[name], rel=OTHER_ALGORITHM)
+
+
+def test_weighted_likelihoods_are_those_of_normal_rows(rows: pd.DataFrame) -> None:
+    data = rows.assign(w=np.linspace(0.2, 5.0, len(rows)))
+    model = fit("y ~ x + z", data, weights="w")
+    root = np.sqrt(data["w"].to_numpy())
+    left = data["y"].to_numpy() - model.predict(data).to_numpy()
+    sigma = np.sqrt(np.mean((root * left) ** 2))
+    by_hand = stats.norm.logpdf(left, scale=sigma / root).sum()
+    assert fitted(model).loglik == pytest.approx(by_hand, rel=OTHER_ALGORITHM)
+    assert model.loglik == pytest.approx(by_hand, rel=OTHER_ALGORITHM)
+
+
+def test_other_weights_are_another_likelihood(rows: pd.DataFrame, intercepts: Fit) -> None:
+    data = rows.assign(w=np.linspace(0.2, 5.0, len(rows)))
+    other = fit("y ~ x + z + (1 | person) + (1 | task)", data, weights="w")
+    with pytest.raises(FitError, match="the same rows different weights"):
+        compare(intercepts, other)

@@ -181,3 +181,11 @@ def test_the_null_model_keeps_rows_groupings_and_method(rows: pd.DataFrame) -> N
     same = fit("y ~ 1 + (1 | firm/person) + (1 | task)", gaps.drop(index=3), method="ML")
     assert null.loglik == pytest.approx(same.loglik, rel=OTHER_ALGORITHM)
     assert null.request.method == "ML"
+
+
+def test_rows_of_different_weights_have_no_correlation_in_common(rows: pd.DataFrame) -> None:
+    model = fit(
+        "y ~ x + (1 | person)", rows.assign(w=np.linspace(1.0, 2.0, len(rows))), weights="w"
+    )
+    with pytest.raises(FitError, match="no common residual variance, hence no intraclass corr"):
+        icc(model)

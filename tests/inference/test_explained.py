@@ -127,3 +127,9 @@ def test_least_squares_has_its_own(rows: pd.DataFrame) -> None:
     with pytest.raises(FitError, match="no random terms"):
         r2(fit("y ~ x", rows))
     assert np.isfinite(fit("y ~ x", rows).statistics["r_squared"])
+
+
+def test_rows_of_different_weights_have_no_residual_share(rows: pd.DataFrame) -> None:
+    model = fit("y ~ x + (1 | person)", rows.assign(w=rows["x"] ** 2 + 1.0), weights="w")
+    with pytest.raises(FitError, match="no common residual variance, hence no share explained"):
+        r2(model)

@@ -76,6 +76,24 @@ def test_all_signs_are_the_slow_loop(result: Fit, firms: pd.DataFrame, term: str
     assert found.p == slow_p(firms, NAMES.index(term), 0.0, SIGNS, 0)
 
 
+def test_weights_multiply_rows_by_their_roots(firms: pd.DataFrame) -> None:
+    """Least squares of the rows times the roots of their weights, intercept and all."""
+    data = firms.assign(w=np.linspace(0.2, 5.0, len(firms)))
+    weighted = fit(FORMULA, data, covariance="cluster", cluster="firm", weights="w")
+    found = wild_cluster_bootstrap(weighted, "x", weights="rademacher", seed=1)
+    root = np.sqrt(data["w"].to_numpy())
+    X, y = columns_of(data) * root[:, None], data["y"].to_numpy() * root
+    cluster = pd.factorize(data["firm"], sort=True)[0]
+    others = np.delete(X, 3, axis=1)
+    restricted = others @ np.linalg.lstsq(others, y, rcond=None)[0]
+    t = abs(ratio(y, X, cluster, 3, 0.0))
+    again = [restricted + (y - restricted) * np.array(v)[cluster] for v in SIGNS]
+    extreme = [abs(ratio(one, X, cluster, 3, 0.0)) >= t * (1.0 - 1e-9) for one in again]
+    assert found.p == np.mean(extreme)
+    assert found.value == pytest.approx(weighted.params["x"], rel=OTHER_ALGORITHM)
+    assert found.statistic == pytest.approx(weighted.tvalues["x"], rel=OTHER_ALGORITHM)
+
+
 def test_drawn_webb_weights_are_the_slow_loop(result: Fit, firms: pd.DataFrame) -> None:
     found = wild_cluster_bootstrap(result, "x", n=99, seed=5)
     assert (found.draws, found.enumerated, found.weights) == (99, False, "webb")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import decimal
+import functools
 import numbers
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from alc_stats.errors import FitError, FormulaError, Problem, did_you_mean
 from alc_stats.estimators.fit import Coding, Component, Counts
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.rank import RANK_TOLERANCE, dependent_sets
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _LARGEST = 1e150
 """The square root of the largest float64, 1e154, less room for the sum of 1e8 squares."""
@@ -92,9 +93,13 @@ def read_table(formula: Formula, data: pd.DataFrame, extra: Sequence[str] = ()) 
                 way_out="Leave out the columns that are missing or mend the table.",
             )
         )
-    frame = converted[complete].reset_index(drop=True)
-    labels = data.index if complete.all() else data.index[complete]
-    return Table(frame.apply(_used_levels), len(data), dict(sorted(dropped.items())), labels)
+    whole = bool(complete.all())
+    frame = (converted if whole else converted[complete]).reset_index(drop=True)
+    for name, column in list(frame.items()):
+        if isinstance(column.dtype, pd.CategoricalDtype):  # unused ones would be zero columns
+            frame[name] = column.cat.remove_unused_categories()
+    labels = data.index if whole else data.index[complete]
+    return Table(frame, len(data), dict(sorted(dropped.items())), labels)
 
 
 def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -106,11 +111,16 @@ def read_columns(formula: Formula, data: pd.DataFrame, names: Sequence[str]) -> 
         As `read_table`.
     """
     _require_columns(formula, data, names)
-    converted = pd.DataFrame(
-        {name: _convert(data[name]) for name in names}, index=data.index, copy=False
+    converted = {name: _convert(data[name]) for name in names}
+    _require_finite(
+        {
+            name: np.isinf(column.to_numpy())
+            for name, column in converted.items()
+            if pd.api.types.is_float_dtype(column.dtype)
+        },
+        "is infinite",
     )
-    _refuse_infinite(converted)
-    return converted
+    return pd.DataFrame(converted, index=data.index, copy=False)
 
 
 def check_weights(formula: Formula, data: pd.DataFrame, name: str) -> None:
@@ -145,9 +155,19 @@ def build_design(formula: Formula, table: Table) -> Design:
     FitError
         For a constant outcome, too few rows, or dependent columns (named).
     """
-    outcome, _ = matrix(f"0 + {formula.outcome}", table.frame, formula.text)
-    fixed, spec = coded(formula.fixed, table.frame, formula.text)
-    y = outcome.to_numpy(dtype=float)
+    y, outcome = _outcome(formula, table)
+    X, spec = coded(formula.fixed, table.frame, formula.text)
+    names = tuple(spec.column_names)
+    _require_estimable(formula, y, X, names)
+    return Design(y, X, names, Coding(outcome, _levels(spec)), spec)
+
+
+def _outcome(formula: Formula, table: Table) -> tuple[FloatArray, str]:
+    """The outcome and its name; a numeric column is what it is, the rest is computed."""
+    column = table.frame.get(formula.outcome)
+    if column is not None and pd.api.types.is_float_dtype(column.dtype):
+        return column.to_numpy(), formula.outcome
+    y, spec = coded(f"0 + {formula.outcome}", table.frame, formula.text)
     if y.shape[1] != 1:
         raise FormulaError(
             Problem(
@@ -157,33 +177,42 @@ def build_design(formula: Formula, table: Table) -> Design:
                 way_out="Code it as a number first.",
             )
         )
-    X, names = fixed.to_numpy(dtype=float), tuple(str(name) for name in fixed.columns)
-    _require_estimable(formula, y[:, 0], X, names)
-    return Design(y[:, 0], X, names, Coding(str(outcome.columns[0]), _levels(spec)), spec)
+    return y[:, 0], spec.column_names[0]
 
 
-def matrix(
-    terms: str, frame: pd.DataFrame, text: str
-) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
-    """The columns of `terms`, and the levels of every categorical, its reference first."""
-    values, spec = coded(terms, frame, text)
-    return values, _levels(spec)
-
-
-def coded(terms: str, frame: pd.DataFrame, text: str) -> tuple[pd.DataFrame, Any]:
-    """The columns of `terms`, and the formula library's memory of how they were coded."""
-    from formulaic import model_matrix
+def coded(terms: str, frame: pd.DataFrame, text: str) -> tuple[FloatArray, Any]:
+    """The columns (n, k) of `terms`, and the formula library's memory of how they were coded."""
+    from formulaic import ModelSpec
 
     with _computing(terms, text):
-        columns: Any = model_matrix(terms, frame, context={"sqrt": np.sqrt}, na_action="ignore")
-    return _finite(columns), columns.model_spec
+        spec = ModelSpec(formula=_taken_apart(terms), na_action="ignore", output="numpy")
+        return _columns(spec, frame)
 
 
-def recoded(spec: Any, frame: pd.DataFrame, text: str) -> pd.DataFrame:
-    """The columns of new rows, coded as the rows `spec` remembers were."""
+def recoded(spec: Any, frame: pd.DataFrame, text: str) -> FloatArray:
+    """The columns (n, k) of new rows, coded as the rows `spec` remembers were."""
     with _computing(str(spec.formula), text):
-        columns = spec.get_model_matrix(frame, context={"sqrt": np.sqrt})
-    return _finite(columns)
+        return _columns(spec, frame)[0]
+
+
+@functools.lru_cache(maxsize=256)
+def _taken_apart(terms: str) -> Any:
+    """The formula library's terms: reading them takes longer than evaluating a few columns."""
+    from formulaic import Formula
+
+    return Formula(terms)
+
+
+def _columns(spec: Any, frame: pd.DataFrame) -> tuple[FloatArray, Any]:
+    """Finite columns (n, k), each contiguous, and the memory of how they were coded."""
+    columns = spec.get_model_matrix(frame, context={"sqrt": np.sqrt})
+    values = np.asarray(columns, dtype=float, order="F")
+    names = columns.model_spec.column_names
+    _require_finite(
+        {name: ~np.isfinite(column) for name, column in zip(names, values.T, strict=True)},
+        "is not finite",
+    )
+    return values, columns.model_spec
 
 
 @contextmanager
@@ -204,17 +233,25 @@ def _computing(terms: str, text: str) -> Iterator[None]:
         ) from error
 
 
-def _finite(columns: Any) -> pd.DataFrame:
-    values = pd.DataFrame(columns)
-    _refuse_infinite(values, computed=True)
-    return values
-
-
 def codes(frame: pd.DataFrame, grouping: Sequence[str]) -> tuple[IntArray, int]:
     """Level of every row in the cells of the `grouping` columns, and the number of levels."""
-    cells = frame.groupby(list(grouping), sort=True, observed=True).ngroup()
-    number = np.asarray(cells, dtype=np.int64)
-    return number, int(number.max()) + 1
+    cells, levels = _own_codes(frame[grouping[0]])
+    for name in grouping[1:]:
+        own, size = _own_codes(frame[name])
+        cells, levels = _factorised(cells * size + own)
+    return cells, levels
+
+
+def _own_codes(column: pd.Series) -> tuple[IntArray, int]:
+    """Level of every row in order of the levels, all of which occur, and their number."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(column.cat.codes, dtype=np.int64), len(column.cat.categories)
+    return _factorised(column.to_numpy())
+
+
+def _factorised(values: FloatArray | IntArray) -> tuple[IntArray, int]:
+    level, distinct = pd.factorize(values, sort=True)
+    return np.asarray(level, dtype=np.int64), len(distinct)
 
 
 def _levels(spec: Any) -> dict[str, tuple[str, ...]]:
@@ -292,26 +329,16 @@ def _kinds_found(column: pd.Series, present: pd.Series) -> str:
     return " and ".join(sorted({_kind_of(value) for value in present}))
 
 
-def _used_levels(column: pd.Series) -> pd.Series:
-    """Without the categories no row has: they would be columns of zeros."""
-    return column.cat.remove_unused_categories() if hasattr(column, "cat") else column
-
-
-def _refuse_infinite(frame: pd.DataFrame, *, computed: bool = False) -> None:
-    problems = []
-    for name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
-            continue
-        values = frame[name].to_numpy(dtype=float)
-        bad = int(np.sum(~np.isfinite(values) if computed else np.isinf(values)))
-        if bad:
-            what = "is not finite" if computed else "is infinite"
-            problems.append(
-                Problem(
-                    f"'{name}' {what} in {bad} of {len(frame)} rows",
-                    way_out="Correct the values or make them missing.",
-                )
-            )
+def _require_finite(bad: Mapping[str, BoolArray], what: str) -> None:
+    """Raise a FitError that names every column with `bad` rows (n,)."""
+    problems = [
+        Problem(
+            f"'{name}' {what} in {rows.sum()} of {len(rows)} rows",
+            way_out="Correct the values or make them missing.",
+        )
+        for name, rows in bad.items()
+        if rows.any()
+    ]
     if problems:
         raise FitError(*problems)
 

@@ -18,6 +18,7 @@ the formula library, which evaluates arithmetic.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -105,6 +106,7 @@ class Formula:
     names: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=256)
 def parse(text: str) -> Formula:
     """Take a formula apart.
 

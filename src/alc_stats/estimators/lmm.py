@@ -20,10 +20,12 @@ from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.lmm_crossed import Crossed
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution
 from alc_stats.estimators.kernels.lmm_model import Evaluation
+from alc_stats.estimators.kernels.lmm_optimum import optimise
 from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
-from alc_stats.estimators.kernels.lmm_search import Optimum, search
+from alc_stats.estimators.kernels.lmm_search import Optimum, reached
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.lmm_terms import RandomPart, Term, random_part
 from alc_stats.estimators.memory import Memory
@@ -31,14 +33,12 @@ from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
-FEW_ROWS = 500
-"""Tables up to this size are searched twice: two tops were seen in tables of a few dozen rows."""
-FAR_START = 3.0
-"""Where the second search starts: random SDs three times the residual's."""
-_SAME_TOP = 1e-6
-"""Deviances nearer than this are of one top, reached from two sides."""
-_ARRIVED = 1e-8
-"""A search whose Newton step promises less of a drop in deviance than this has arrived."""
+_BEYOND = 1e6
+"""A random SD this many times the residual's: their variances differ by all digits of float64 but
+four, and a top between them may be one of rounding."""
+_VANISHING = 1e-6
+"""Residual variance, relative to least squares, at which a search without end was on its way to
+none."""
 _ZERO_SD = 1e-9
 """A random SD below this share of the residual SD is the rounding of an exact zero."""
 _REPRODUCED = 1e-13
@@ -65,6 +65,8 @@ class LmmState:
         At the optimum.
     random : RandomPart
     design : Design
+    weights : array (n,) or None
+        Prior weights.
     """
 
     objective: Objective
@@ -74,6 +76,7 @@ class LmmState:
     solution: Solution
     random: RandomPart
     design: Design
+    weights: FloatArray | None = None
 
     @property
     def sigma(self) -> float:
@@ -179,7 +182,10 @@ def fit_lmm(
         loglik=state.loglik,
         counts=table.counts(random.counts()),
         certificate=certify(
-            state.optimum, _parameter_names(state), boundary=boundary, digits=data_digits(design)
+            state.optimum,
+            _parameter_names(state),
+            boundary=boundary,
+            digits=min(data_digits(design), _arithmetic_digits(state)),
         ),
         coding=design.coding,
         statistics=design.statistics() | {"residual_sd": state.sigma},
@@ -199,7 +205,10 @@ def fit_arrays(
     FitError
         If nothing is left to vary, before or after the random effects.
     """
-    problem = prepare(design.y, design.X, factors=random.factors, reml=reml, weights=weights)
+    prepared = functools.partial(
+        prepare, design.y, design.X, factors=random.factors, reml=reml, weights=weights
+    )
+    problem = prepared()
     if problem.scales.fixed.scale <= _NO_RESIDUAL * design.y.std():
         raise FitError(
             Problem(
@@ -208,10 +217,19 @@ def fit_arrays(
             )
         )
     with _singularity_told(len(design.y)):
-        optimum = _best(problem.objective)
+        problem, optimum = optimise(problem, prepared)
         evaluation, solution = problem.objective.at(optimum.theta)
+        problem.objective.statistics.release()
         if not np.isfinite(solution.deviance):
             raise np.linalg.LinAlgError("the deviance is not a number there")
+    _require_residual(optimum, solution)
+    return LmmState(
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design, weights
+    )
+
+
+def _require_residual(optimum: Optimum, solution: Solution) -> None:
+    """Refuse where the likelihood has its maximum, or none, next to no residual variance."""
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
             Problem(
@@ -219,9 +237,17 @@ def fit_arrays(
                 way_out="Look for an outcome that is constant within every level of a grouping.",
             )
         )
-    return LmmState(
-        problem.objective, problem.scales, optimum, evaluation, solution, random, design
-    )
+    largest = float(np.abs(optimum.theta).max(initial=0.0))
+    if solution.sigma2 < _VANISHING and (largest > _BEYOND or not reached(optimum)):
+        raise FitError(
+            Problem(
+                "the likelihood rises to where next to no residual variance is left, and no "
+                "maximum could be certified there",
+                found=f"random effects that leave {solution.sigma2:.1g} of the residual variance",
+                way_out="Use a simpler random part: it has nearly as many effects as there are "
+                "rows.",
+            )
+        )
 
 
 @contextmanager
@@ -242,20 +268,6 @@ def _singularity_told(rows: int) -> Iterator[None]:
                 way_out="Use a simpler random part, and look at columns that nearly agree.",
             )
         ) from error
-
-
-def _best(objective: Objective) -> Optimum:
-    """The optimum; of a small table the better of two searches, since it can have two tops."""
-    found = search(objective)
-    if objective.rows > FEW_ROWS:
-        return found
-    form = objective.template
-    try:
-        other = search(objective, np.where(form.diagonal, FAR_START, 0.0))
-    except np.linalg.LinAlgError:
-        return found
-    better = other.deviance < found.deviance - _SAME_TOP and other.decrement < _ARRIVED
-    return other if better else found
 
 
 def conditional_modes(state: LmmState) -> tuple[ConditionalModes, ...]:
@@ -298,6 +310,22 @@ def data_digits(design: Design) -> float:
     columns = [design.y, *design.X.T]
     shares = [_rounding_share(column) for column in columns]
     return float(min(15.0, -np.log10(max(shares))))
+
+
+def _arithmetic_digits(state: LmmState) -> float:
+    """Decimal digits of the residual variance that crossed elimination leaves.
+
+    The groupings behind the first are absorbed by a difference of large numbers: its rounding
+    grows with their variances, and counts beside what is left of the outcome.
+    """
+    statistics = state.objective.statistics
+    if not isinstance(statistics, Crossed):
+        return 15.0
+    lam = state.objective.template.unpack(state.optimum.theta)
+    absorbed = max(float(np.sum(lam[place] ** 2)) for place in statistics.places[1:])
+    condition = 1.0 + absorbed * float(statistics.outer.diagonal().max())
+    left = state.solution.residual / float(state.evaluation.inner[-1, -1])
+    return float(-np.log10(np.finfo(float).eps * condition / left))
 
 
 def _rounding_share(column: FloatArray) -> float:

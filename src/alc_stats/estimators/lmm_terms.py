@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.errors import FitError, FormulaError, Problem
-from alc_stats.estimators.design import Table, codes, matrix, require_full_rank
+from alc_stats.estimators.design import Table, coded, codes, require_full_rank
 from alc_stats.estimators.formula import Formula, RandomTerm
-from alc_stats.estimators.kernels.lmm_basis import joint_basis, triangle
+from alc_stats.estimators.kernels.lmm_basis import joint_basis
 from alc_stats.estimators.kernels.lmm_model import Block, Factor
 from alc_stats.records import FloatArray, IntArray
 
@@ -129,7 +129,7 @@ def _columns(
         raise FormulaError(
             Problem("a random term has no columns", where=_where(formula, random.group))
         )
-    require_full_rank(triangle(Z), names, _where(formula, random.group))
+    require_full_rank(Z, names, _where(formula, random.group))
     return names, Z
 
 
@@ -142,7 +142,7 @@ def _plain_columns(random: RandomTerm, table: Table) -> tuple[tuple[str, ...], F
     if not numeric or len(set(pieces)) < len(pieces):
         return None
     intercept = [] if "0" in pieces else ["Intercept"]
-    Z = np.ones((len(frame), len(intercept) + len(names)))
+    Z = np.ones((len(frame), len(intercept) + len(names)), order="F")
     for place, name in enumerate(names, start=len(intercept)):
         Z[:, place] = frame[name]
     return (*intercept, *names), Z
@@ -151,16 +151,16 @@ def _plain_columns(random: RandomTerm, table: Table) -> tuple[tuple[str, ...], F
 def _computed_columns(
     random: RandomTerm, formula: Formula, table: Table
 ) -> tuple[tuple[str, ...], FloatArray]:
-    columns, _ = matrix(random.columns, table.frame, formula.text)
-    return tuple(str(name) for name in columns.columns), columns.to_numpy(dtype=float)
+    columns, spec = coded(random.columns, table.frame, formula.text)
+    return tuple(spec.column_names), columns
 
 
 def _grouping(random: RandomTerm, table: Table) -> _Grouping:
     level, levels = codes(table.frame, random.grouping)
     example = np.empty(levels, dtype=np.intp)
     example[level[::-1]] = np.arange(len(level))[::-1]
-    cells = table.frame[list(random.grouping)].iloc[example]
-    labels = pd.Index(cells.iloc[:, 0]) if cells.shape[1] == 1 else pd.MultiIndex.from_frame(cells)
+    cells = [pd.Index(table.frame[name].array[example], name=name) for name in random.grouping]
+    labels = cells[0] if len(cells) == 1 else pd.MultiIndex.from_arrays(cells)
     return _Grouping(random.group, level, levels, labels, [])
 
 

@@ -118,14 +118,13 @@ def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
     FormulaError, FitError
         For no columns, or dependent ones.
     """
-    values, spec = coded(part.fixed, table.frame, part.text)
-    names = tuple(str(name) for name in values.columns)
+    columns, spec = coded(part.fixed, table.frame, part.text)
+    names = tuple(str(name) for name in spec.column_names)
     where = f"{argument}={part.text!r}"
     if not names:
         raise FormulaError(
             Problem("the part has no columns", where=where, way_out='Write "~ 1" for one SD.')
         )
-    columns = values.to_numpy(dtype=float)
     require_full_rank(columns, names, where)
     return SpreadColumns(names, columns, joint_basis(columns), spec)
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table
 from alc_stats.estimators.fit import Fit
 from alc_stats.estimators.formula import Formula
+from alc_stats.records import FloatArray
 
 if TYPE_CHECKING:
     from alc_stats.estimators.lmm import LmmState
@@ -65,6 +68,22 @@ def memory_of(fit: Fit) -> Memory:
             )
         )
     return fit.memory
+
+
+def prior_weights(fit: Fit) -> FloatArray | None:
+    """Prior weights (n,) of the fit's rows; None without.
+
+    Raises
+    ------
+    FitError
+        If the fit does not remember its rows.
+    """
+    memory = memory_of(fit)
+    if memory.state is not None:
+        return memory.state.weights
+    if not fit.request.weights:
+        return None
+    return np.asarray(memory.table.frame[fit.request.weights], dtype=float)
 
 
 def mixed_state(fit: Fit) -> LmmState:

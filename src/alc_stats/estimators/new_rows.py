@@ -112,7 +112,7 @@ def _groupings(random: Sequence[RandomTerm]) -> list[tuple[str, ...]]:
 def _columns(spec: Any, rows: pd.DataFrame, text: str) -> FloatArray:
     if len(rows) == 0:
         return np.zeros((0, len(spec.column_names)))
-    return recoded(spec, rows, text).to_numpy(dtype=float)
+    return recoded(spec, rows, text)
 
 
 def _by_grouping(memory: Memory, Z: Sequence[FloatArray]) -> tuple[FloatArray, ...]:

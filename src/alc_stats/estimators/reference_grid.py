@@ -48,7 +48,7 @@ def grid_columns(memory: Memory, values: Mapping[str, Sequence[Level]]) -> Float
         frame[name] = frame[name].astype(trained)
     if not values:
         frame = pd.DataFrame(index=range(1))
-    return recoded(memory.design.spec, frame, memory.formula.text).to_numpy(dtype=float)
+    return recoded(memory.design.spec, frame, memory.formula.text)
 
 
 def _variable(column: pd.Series, *, coded: bool) -> Variable:

@@ -112,7 +112,7 @@ def satterthwaite(
 
     `gradients` (c, m) are theirs in parameters of covariance (m, m).
     """
-    moved = np.einsum("cm,mk,ck->c", gradients, covariance, gradients, optimize=True)
+    moved = np.einsum("cm,cm->c", gradients @ covariance, gradients)
     unmoved = np.full(len(variances), np.inf)
     return np.asarray(np.divide(2.0 * variances**2, moved, out=unmoved, where=moved > 0.0))
 
@@ -165,7 +165,7 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     hessian[:f, :f] = state.optimum.hessian + np.outer(slope, slope) / degrees
     hessian[:f, f] = hessian[f, :f] = -slope
     hessian[f, f] = degrees
-    if not np.all(np.diag(hessian) > 0.0):  # no optimum: the certificate says so
+    if not np.all(np.diag(state.optimum.hessian) > 0.0):  # no optimum: the certificate says so
         return np.full_like(hessian, np.nan)
     scale = np.sqrt(np.diag(hessian))
     return np.asarray(
@@ -230,8 +230,9 @@ def _per_parameter(state: LmmState, directions: FloatArray) -> FloatArray:
     lam = state.objective.template.unpack(state.optimum.theta)
     slopes = []
     for cross, L in zip(state.evaluation.cross, lam, strict=True):
-        half = np.einsum("abij,cj->abic", cross, directions)
-        slopes.append(2.0 * np.einsum("adic,ci,db->abc", half, directions, L, optimize=True))
+        half = np.einsum("adij,cj->adic", cross, directions)
+        along = np.einsum("adic,ci->cad", half, directions)
+        slopes.append(2.0 * (along @ L).transpose(1, 2, 0))
     return np.asarray(state.objective.template.pack(tuple(slopes)).T)
 
 
@@ -240,8 +241,8 @@ def _products(
 ) -> Products:
     statistics = state.objective.statistics
     p = len(state.solution.beta)
-    if isinstance(statistics, Nested) and len(lam) == 1:
-        root, score = statistics.by_level(lam)
+    if state.evaluation.by_level is not None:
+        root, score = state.evaluation.by_level
         return products_by_level(root, score[:, :p], parameters)
     sizes = [len(L) for L in lam]
     levels = [factor.levels for factor in state.random.factors]

@@ -107,7 +107,10 @@ class Simulator:
 
     def outcome(self, rng: np.random.Generator) -> FloatArray:
         """One outcome (n,): new random effects at every level, new residuals."""
-        y = self.mean + self.state.sigma * rng.standard_normal(len(self.mean))
+        residuals = rng.standard_normal(len(self.mean))
+        if self.state.weights is not None:
+            residuals /= np.sqrt(self.state.weights)
+        y = self.mean + self.state.sigma * residuals
         for factor, loads in zip(self.state.random.factors, self.loadings, strict=True):
             effects = rng.standard_normal((factor.levels, factor.size))
             y += np.einsum("nq,nq->n", loads, effects[factor.codes])
@@ -115,20 +118,7 @@ class Simulator:
 
 
 def simulator(state: LmmState, design: Design) -> Simulator:
-    """Outcomes of a fitted model on its own rows.
-
-    Raises
-    ------
-    FitError
-        For a fit with prior weights, which a state does not keep.
-    """
-    if state.scales.log_weight != 0.0:
-        raise FitError(
-            Problem(
-                "a fit with prior weights cannot be simulated",
-                way_out="Use cluster-robust covariances for it.",
-            )
-        )
+    """Outcomes of a fitted model on its own rows; residuals of variance sigma^2 / w if weighted."""
     loadings = tuple(
         factor.Z @ (state.sigma * state.relative_factor(f))
         for f, factor in enumerate(state.random.factors)
@@ -274,7 +264,12 @@ def _one(job: _Job, seed: np.random.SeedSequence) -> _Outcome:
     y = job.simulator.outcome(np.random.default_rng(seed))
     original = job.simulator.state
     try:
-        state = fit_arrays(replace(job.design, y=y), original.random, reml=original.objective.reml)
+        state = fit_arrays(
+            replace(job.design, y=y),
+            original.random,
+            reml=original.objective.reml,
+            weights=original.weights,
+        )
     except FitError as error:
         return _Outcome((), error.problems[0].what)
     except np.linalg.LinAlgError as error:

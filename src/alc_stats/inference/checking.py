@@ -7,7 +7,7 @@ group share their random effects, and estimates fit their own data better than o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -251,7 +251,7 @@ def _summary(model: Fitted, tail: float) -> _Summary:
         excess=float(outside.sum()),
         outside=len(outside),
         along=_along(np.abs(unsorted), model.explained),
-        within=tuple(_bartlett(residuals, factor) for factor in _factors(model)),
+        within=_within(model, residuals),
         quantiles=np.asarray(np.quantile(scaled, _places(n), method="hazen")),
     )
 
@@ -266,6 +266,15 @@ def _along(size: FloatArray, fitted: FloatArray) -> float:
 
 def _factors(model: Fitted) -> tuple[Factor, ...]:
     return () if model.random is None else model.random.factors
+
+
+def _within(model: Fitted, residuals: FloatArray) -> tuple[tuple[float, float], ...]:
+    """Bartlett's statistic of every grouping, on rows brought to one residual variance."""
+    if model.weights is None:
+        return tuple(_bartlett(residuals, factor) for factor in _factors(model))
+    root = np.sqrt(model.weights)
+    even = [replace(factor, Z=factor.Z * root[:, None]) for factor in _factors(model)]
+    return tuple(_bartlett(residuals * root, factor) for factor in even)
 
 
 def _bartlett(residuals: FloatArray, factor: Factor) -> tuple[float, float]:

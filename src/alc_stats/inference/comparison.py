@@ -245,6 +245,17 @@ def _refuse_other_rows(pair: _Pair) -> None:
                 way_out="Drop the rows that either model lacks, in the same order, and fit both.",
             )
         )
+    if not np.array_equal(_weights(pair.inner), _weights(pair.outer)):
+        raise FitError(
+            Problem(
+                "the models give the same rows different weights",
+                way_out="Fit both with the same weights=...",
+            )
+        )
+
+
+def _weights(model: Fitted) -> FloatArray:
+    return np.ones(len(model.design.y)) if model.weights is None else model.weights
 
 
 def _ordered(pair: _Pair) -> tuple[_Pair, _Nesting]:

@@ -16,7 +16,14 @@ from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm import LmmState
 from alc_stats.estimators.memory import memory_of, mixed_state
 from alc_stats.estimators.small_sample import variance_parameter_covariance
-from alc_stats.inference.draws import Fitted, fitted, progress, require_draws, stream_of
+from alc_stats.inference.draws import (
+    Fitted,
+    fitted,
+    progress,
+    require_draws,
+    require_unweighted,
+    stream_of,
+)
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
 Interval = Literal["exact", "delta", "bootstrap"]
@@ -149,6 +156,7 @@ def icc(fit: Fit, *, level: float = 0.95, bootstrap: int = 0, seed: int | None =
     _require_level(level)
     state = mixed_state(fit)
     _refuse_slopes(fit, state)
+    require_unweighted(fit, "intraclass correlation")
     model = fitted(fit)
     within = _containing(state.random.factors)
     interval, limits = _limits(model, state, within, level, bootstrap, seed)

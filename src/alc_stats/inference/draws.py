@@ -18,7 +18,7 @@ from alc_stats.estimators.fit import Fit
 from alc_stats.estimators.kernels.lmm_basis import triangle
 from alc_stats.estimators.lmm import LmmState, fit_arrays
 from alc_stats.estimators.lmm_terms import RandomPart
-from alc_stats.estimators.memory import memory_of
+from alc_stats.estimators.memory import memory_of, prior_weights
 from alc_stats.records import FloatArray
 
 
@@ -40,6 +40,8 @@ class Fitted:
         Residual standard deviation.
     loglik : float
         Log-likelihood, restricted if `reml`.
+    weights : array (n,) or None
+        Prior weights: residuals have the variance sigma^2 / w.
     """
 
     design: Design
@@ -49,6 +51,7 @@ class Fitted:
     loads: tuple[FloatArray, ...]
     sigma: float
     loglik: float
+    weights: FloatArray | None = None
 
     @property
     def mean(self) -> FloatArray:
@@ -62,16 +65,22 @@ class Fitted:
         return np.asarray((X - X.mean(axis=0)) @ self.coefficients)
 
     @property
+    def residual_sd(self) -> FloatArray:
+        """Standard deviation (n,) of every row's residual."""
+        share = np.ones(len(self.design.y)) if self.weights is None else 1.0 / self.weights
+        return np.asarray(self.sigma * np.sqrt(share))
+
+    @property
     def variance(self) -> FloatArray:
         """Variance of every row (n,), random effects and residual together."""
-        found = np.full(len(self.design.y), self.sigma**2)
+        found = self.residual_sd**2
         for loads in self.loads:
             found += np.einsum("nq,nq->n", loads, loads)
         return found
 
     def draw(self, stream: np.random.Generator) -> FloatArray:
         """One new outcome (n,): new random effects, new residuals."""
-        y = self.mean + self.sigma * stream.standard_normal(len(self.design.y))
+        y = self.mean + self.residual_sd * stream.standard_normal(len(self.design.y))
         if self.random is not None:
             for factor, loads in zip(self.random.factors, self.loads, strict=True):
                 effects = stream.standard_normal((factor.levels, factor.size))
@@ -80,7 +89,8 @@ class Fitted:
 
     def again(self, y: FloatArray) -> Fitted:
         """The same model fitted to another outcome (n,) on the same rows."""
-        return fitted_arrays(replace(self.design, y=y), self.random, reml=self.reml)
+        design = replace(self.design, y=y)
+        return fitted_arrays(design, self.random, reml=self.reml, weights=self.weights)
 
 
 def fitted(fit: Fit, *, reml: bool | None = None) -> Fitted:
@@ -96,20 +106,22 @@ def fitted(fit: Fit, *, reml: bool | None = None) -> Fitted:
     Raises
     ------
     FitError
-        If the fit's rows are gone, or the model has weights.
+        If the fit's rows are gone.
     """
     memory = memory_of(fit)
     if memory.state is None:
-        return fitted_arrays(memory.design, None, reml=bool(reml))
-    _refuse_weights(memory.state, fit)
+        weights = prior_weights(fit)
+        return fitted_arrays(memory.design, None, reml=bool(reml), weights=weights)
     return _of_state(memory.design, memory.state)
 
 
-def fitted_arrays(design: Design, random: RandomPart | None, *, reml: bool) -> Fitted:
+def fitted_arrays(
+    design: Design, random: RandomPart | None, *, reml: bool, weights: FloatArray | None = None
+) -> Fitted:
     """Fit a design: by least squares without random terms, else by our own engine."""
     if random is None:
-        return _least_squares(design, reml=reml)
-    return _of_state(design, fit_arrays(design, random, reml=reml))
+        return _least_squares(design, reml=reml, weights=weights)
+    return _of_state(design, fit_arrays(design, random, reml=reml, weights=weights))
 
 
 def stream_of(seed: int, purpose: str) -> np.random.Generator:
@@ -181,6 +193,7 @@ def _of_state(design: Design, state: LmmState) -> Fitted:
         tuple(_loads(state, f, L) for f, L in enumerate(lam)),
         state.sigma,
         state.loglik,
+        state.weights,
     )
 
 
@@ -192,25 +205,33 @@ def _loads(state: LmmState, f: int, lam: FloatArray) -> FloatArray:
     return np.asarray(state.sigma * columns.T @ lam)
 
 
-def _least_squares(design: Design, *, reml: bool) -> Fitted:
+def _least_squares(design: Design, *, reml: bool, weights: FloatArray | None) -> Fitted:
     """(Restricted) maximum likelihood without random terms: the engine's deviance at lam = 0."""
     n, p = design.X.shape
-    R = triangle(np.column_stack([design.X, design.y]))
+    root = np.ones(n) if weights is None else np.sqrt(weights)
+    R = triangle(np.column_stack([design.X, design.y]) * root[:, None])
     residual = float(R[p, p] ** 2)
     degrees = n - p if reml else n
     deviance = degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
+    deviance -= 2.0 * float(np.log(root).sum())
     if reml:
         deviance += 2.0 * float(np.log(np.abs(np.diag(R)[:p])).sum())
     coefficients: FloatArray = np.asarray(np.linalg.solve(R[:p, :p], R[:p, p]), dtype=float)
     sigma = float(np.sqrt(residual / degrees))
-    return Fitted(design, None, reml, coefficients, (), sigma, -0.5 * float(deviance))
+    return Fitted(design, None, reml, coefficients, (), sigma, -0.5 * float(deviance), weights)
 
 
-def _refuse_weights(state: LmmState, fit: Fit) -> None:
-    if state.scales.log_weight != 0.0:
+def require_unweighted(fit: Fit, what: str) -> None:
+    """Refuse a fit with prior weights where one residual variance is asked for.
+
+    Raises
+    ------
+    FitError
+    """
+    if prior_weights(fit) is not None:
         raise FitError(
             Problem(
-                "the model has weights, whose rows cannot be drawn anew here",
+                f"rows of different weights have no common residual variance, hence no {what}",
                 where=f"fit of '{fit.request.formula}'",
                 way_out="Fit it without weights.",
             )

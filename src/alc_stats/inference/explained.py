@@ -13,7 +13,7 @@ from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm_terms import RandomPart
 from alc_stats.estimators.memory import mixed_state
-from alc_stats.inference.draws import Fitted, fitted
+from alc_stats.inference.draws import Fitted, fitted, require_unweighted
 from alc_stats.records import FloatArray, Number, Phrase
 
 Source = Literal["fixed", "fixed within", "fixed between", "slopes", "means", "residual"]
@@ -117,6 +117,7 @@ def r2(fit: Fit) -> R2:
     """
     require_usable(fit)
     random = mixed_state(fit).random
+    require_unweighted(fit, "share explained")
     model = fitted(fit)
     variances = [
         *_fixed_parts(model, random),

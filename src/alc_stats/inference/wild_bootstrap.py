@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from alc_stats.errors import DeclarationError, FitError, FormulaError, Problem, did_you_mean
+from alc_stats.estimators.design import Design
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.rank import orthonormal
 from alc_stats.estimators.kernels.wild_cluster import (
@@ -22,7 +23,7 @@ from alc_stats.estimators.kernels.wild_cluster import (
     extreme_share,
     joined,
 )
-from alc_stats.estimators.memory import Memory, memory_of
+from alc_stats.estimators.memory import Memory, memory_of, prior_weights
 from alc_stats.estimators.robust import Clusters, cluster_columns, clusters_of
 from alc_stats.records import FloatArray
 
@@ -106,7 +107,7 @@ def wild_cluster_bootstrap(
     Parameters
     ----------
     fit : Fit
-        Least squares, fitted in this session.
+        Least squares, weighted or not, fitted in this session.
     term : str
         A coefficient's name.
     cluster : str, optional
@@ -144,7 +145,7 @@ def wild_cluster_bootstrap(
     memory = _linear_memory(fit)
     where = _position(fit, term)
     clusters = _clusters(fit, memory, cluster)
-    own = _sums(memory, clusters, where)
+    own = _sums(memory.design, prior_weights(fit), clusters, where)
     kind = _kind(weights, clusters.number)
     complete = len(_POINTS[kind]) ** clusters.number <= max(ENUMERATED, n)
     draws = _draws(own, kind, n, seed, complete=complete)
@@ -249,15 +250,20 @@ def _clusters(fit: Fit, memory: Memory, cluster: str | None) -> Clusters:
     return clusters_of(memory.table, name, columns, f"fit of '{fit.request.formula}'")
 
 
-def _sums(memory: Memory, clusters: Clusters, place: int) -> ClusterSums:
+def _sums(
+    design: Design, weights: FloatArray | None, clusters: Clusters, place: int
+) -> ClusterSums:
+    """Of the rows times the roots of their weights, which turns their least squares into ours."""
     from scipy import linalg
 
-    Q, R = orthonormal(memory.design.X)
+    root = np.ones(len(design.y)) if weights is None else np.sqrt(weights)
+    y = root * design.y
+    Q, R = orthonormal(root[:, None] * design.X)
     root_n = np.sqrt(len(Q))
     Q, R = Q / root_n, R * root_n
     pick = linalg.solve_triangular(R, np.eye(len(R)))[place]
-    on_basis = Q.T @ memory.design.y
-    residuals = memory.design.y - Q @ on_basis
+    on_basis = Q.T @ y
+    residuals = y - Q @ on_basis
     return cluster_sums(Q, residuals, clusters.level, pick=pick, estimate=float(pick @ on_basis))
 
 

@@ -7,7 +7,7 @@ fitted: coefficients, covariance factors and covariances.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Basis:
     def rows(self, chunk: FloatArray, *, out: FloatArray) -> None:
         """Write the standardised columns (k, n) of raw rows (n, k) to `out`."""
         np.matmul(self.forward.T, (chunk - self.origin).T, out=out)
+
+    def turned(self, rotation: FloatArray) -> Basis:
+        """The standardised columns rotated (k, k) among themselves."""
+        return replace(self, forward=self.forward @ rotation, back=self.back @ rotation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def joint_basis(columns: FloatArray, root_weight: FloatArray | None = None) -> B
     """Orthonormal basis of all `columns` (n, k): for blocks with a free covariance."""
     origin, constant = _origin(columns)
     return _from_triangle(
-        _triangle([columns - origin], root_weight), len(columns), origin, constant, columns
+        _triangle([columns], root_weight, origin), len(columns), origin, constant, columns
     )
 
 

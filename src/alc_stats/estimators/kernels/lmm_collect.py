@@ -96,17 +96,16 @@ def _orthogonalise(columns: FloatArray, starts: IntArray, q: int) -> FloatArray:
     """
     counts = np.diff(np.append(starts, columns.shape[1]))
     found = np.zeros((q, columns.shape[0], len(starts)))
-    before = np.sqrt(np.add.reduceat(columns[:q] ** 2, starts, axis=1))
+    before = [np.sqrt(np.add.reduceat(column**2, starts)) for column in columns[:q]]
     for a in range(q):
         length = np.sqrt(np.add.reduceat(columns[a] ** 2, starts))
         length[length <= _NOTHING_LEFT * before[a]] = 0.0
         inverse = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0.0)
         columns[a] *= np.repeat(inverse, counts)
-        later = columns[a + 1 :]
-        shares = np.add.reduceat(later * columns[a], starts, axis=1)
-        later -= np.repeat(shares, counts, axis=1) * columns[a]
         found[a, a] = length
-        found[a, a + 1 :] = shares
+        for b in range(a + 1, len(columns)):
+            share = np.add.reduceat(columns[b] * columns[a], starts, out=found[a, b])
+            columns[b] -= np.repeat(share, counts) * columns[a]
     return found
 
 

@@ -10,38 +10,87 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
 from alc_stats.estimators.kernels.lmm_coupling import Coupling, couple
-from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
+from alc_stats.estimators.kernels.lmm_joint import Joint, State, planes
+from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows, SecondOrder
 from alc_stats.estimators.kernels.lmm_stage import cross_products, eliminate, times, transposed
+from alc_stats.estimators.kernels.lmm_symmetric import (
+    Part,
+    block_products,
+    blocks,
+    congruence,
+    invert,
+    mirror,
+    multiply,
+)
 from alc_stats.records import FloatArray, IntArray
 
 LARGEST_REMAINDER = 10_000
 """Random effects beside those of the largest grouping: their matrix is dense (0.8 gigabytes)."""
 _INVERTIBLE = 1e-5
 """Above this least diagonal entry, lam can be divided by."""
+_DIVISIBLE = 1e-4
+"""The same for second derivatives, in which lam is divided by twice."""
+_TOLD = 0.05
+"""Above this share of a variance taken away, the share keeps its digits in a difference."""
 
 
 class _Solved(NamedTuple):
     """Everything of one evaluation the results are read from.
 
-    spread (N): conditional covariance of the outer effects; loads (U): spread @ columns'V_1^-1 W;
-    own_score: Z_1j'V^-1 W; outer_score: Z_r'V^-1 W; kept: root of the eliminated factor; half:
-    S^-1 lam' of the outer effects; outer: Z_r'V_1^-1 Z_r.
+    D (q, q, J): conditional covariance of a level's effects given all others'; root: of the
+    eliminated factor; own_score: Z_1j'V^-1 W; outer_score: Z_r'V^-1 W; loads: conditional
+    covariance of the outer effects @ columns'V_1^-1 W; told: for every other factor the sum over
+    its levels of the share of its effects' variance the data take away, lam^-1 spread lam^-T
+    subtracted from I.
     """
 
     log_det: float
     inner: FloatArray
-    spread: FloatArray
-    loads: FloatArray
+    D: FloatArray
+    root: FloatArray
     own_score: FloatArray
     outer_score: FloatArray
-    root: FloatArray
-    half: FloatArray
-    outer: FloatArray
+    loads: FloatArray
+    told: list[FloatArray]
+
+
+@dataclass(slots=True)
+class _Workspace:
+    """The one buffer of the other factors' columns that all evaluations share.
+
+    After an evaluation at `factors` it holds the conditional covariance of the outer effects,
+    unless `spent`: whoever overwrites it says so.
+    """
+
+    width: int
+    array: FloatArray | None = None
+    factors: tuple[FloatArray, ...] = ()
+    solved: _Solved | None = None
+    evaluation: Evaluation | None = None
+    spent: bool = True
+
+    @property
+    def buffer(self) -> FloatArray:
+        """The array (width, width), made when it is first asked for."""
+        if self.array is None:
+            self.array = np.empty((self.width, self.width))
+        return self.array
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self.array, self.solved, self.evaluation = None, None, None
+        self.factors, self.spent = (), True
+
+    def is_at(self, factors: tuple[FloatArray, ...]) -> bool:
+        """Whether the last evaluation was made at these factors."""
+        return len(factors) == len(self.factors) and all(
+            np.array_equal(new, old) for new, old in zip(factors, self.factors, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,50 +105,51 @@ class Crossed:
         Sum of S_j'S_j.
     coupling : Coupling
         Z_j'Z_r of every level of the first factor.
-    outer : array (columns, columns)
+    outer : CSR array (columns, columns)
         Z_r'Z_r of all other factors' columns, level by level within a factor.
     outer_fixed : array (columns, w)
         Z_r'W.
     places : tuple of int
         The first factor, then the others, among the model's factors.
-    sizes, levels : tuples of int
-        Of the others.
+    parts : tuple of Part
+        Columns of the others.
+    workspace : _Workspace
     """
 
     RK: FloatArray
     within: FloatArray
     coupling: Coupling
-    outer: FloatArray
+    outer: sparse.csr_array
     outer_fixed: FloatArray
     places: tuple[int, ...]
-    sizes: tuple[int, ...]
-    levels: tuple[int, ...]
+    parts: tuple[Part, ...]
+    workspace: _Workspace
 
     def evaluate(self, factors: tuple[FloatArray, ...]) -> Evaluation:
         """See `Statistics.evaluate`."""
+        work = self.workspace
+        if work.is_at(factors) and work.evaluation is not None:
+            return work.evaluation
         lam = [factors[place] for place in self.places]
-        s = self._solve(lam)
-        trace = [self._own_trace(s, lam[0])]
-        cross = [cross_products(s.own_score)]
-        for f, (own, size) in enumerate(zip(self._parts(), self.sizes, strict=True)):
-            trace.append(_outer_trace(s, own, lam[f + 1]))
-            cross.append(cross_products(_planes(s.outer_score[own], size)))
-        return Evaluation(s.log_det, s.inner, self._ordered(trace), self._ordered(cross))
+        s = self._solve(factors)
+        trace = [self._own_trace(s, lam[0]), *self._outer_traces(s, lam)]
+        cross = [cross_products(G) for G in self._scores(s)]
+        work.evaluation = Evaluation(s.log_det, s.inner, self._ordered(trace), self._ordered(cross))
+        return work.evaluation
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """See `Statistics.effects`."""
         lam = [factors[place] for place in self.places]
-        s = self._solve(lam)
-        covariance = lam[0] @ lam[0].T
-        D = _given_others(s.root, covariance)
-        touched = self.coupling.quadratic(s.spread)
-        loads = np.einsum("ab,bwj->awj", covariance, s.own_score)
-        found = [Effects(loads, D + times(times(D, touched), D))]
-        for own, size in zip(self._parts(), self.sizes, strict=True):
-            blocks = s.spread[own, own].reshape(-1, size, len(s.spread[own]) // size, size)
-            spread = np.einsum("jajb->abj", blocks)
-            found.append(Effects(_planes(s.loads[own], size), np.array(spread)))
-        return self._ordered(found)
+        s, spread = self.solved(factors)
+        mirror(spread)
+        touched = self.coupling.quadratic(spread)
+        loads = np.einsum("ab,bwj->awj", lam[0] @ lam[0].T, s.own_score)
+        own = Effects(loads, s.D + times(times(s.D, touched), s.D))
+        others = [
+            Effects(planes(s.loads[part.own], part.size), blocks(spread, part))
+            for part in self.parts
+        ]
+        return self._ordered([own, *others])
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
@@ -113,65 +163,127 @@ class Crossed:
         between = self.coupling.down(np.eye(width))
         ZZ[index, q * J :] = between.swapaxes(1, 2)
         ZZ[q * J :, : q * J] = ZZ[: q * J, q * J :].T
-        ZZ[q * J :, q * J :], ZW[q * J :] = self.outer, self.outer_fixed
-        parts = [np.arange(q * J), *(np.arange(p.start, p.stop) + q * J for p in self._parts())]
+        ZZ[q * J :, q * J :], ZW[q * J :] = self.outer.toarray(), self.outer_fixed
+        rows = np.arange(q * J + width)
+        parts = [rows[: q * J], *(rows[q * J :][part.own] for part in self.parts)]
         order = np.concatenate(self._ordered(parts))
         return Gram(ZZ[order[:, None], order], ZW[order])
 
-    def _solve(self, lam: list[FloatArray]) -> _Solved:
+    def solved(self, factors: tuple[FloatArray, ...]) -> tuple[_Solved, FloatArray]:
+        """The last evaluation and the outer effects' covariance, made again if overwritten."""
+        work = self.workspace
+        if work.spent or work.solved is None or not work.is_at(factors):
+            return self._solve(factors), work.buffer
+        return work.solved, work.buffer
+
+    def has_second_order(self, factors: tuple[FloatArray, ...]) -> bool:
+        """Whether `second_order` can be asked for: other factors' lam regular, or all zero."""
+        others = [factors[place] for place in self.places[1:]]
+        return all(_is_regular(lam, _DIVISIBLE) or not lam.any() for lam in others)
+
+    def second_order(
+        self, factors: tuple[FloatArray, ...], weight: FloatArray, slopes: tuple[FloatArray, ...]
+    ) -> SecondOrder:
+        """See `Statistics.second_order`."""
+        lam = [factors[place] for place in self.places]
+        s, spread = self.solved(factors)
+        state = State(
+            own=times(transposed(s.root), s.root),
+            passing=_passing(s.root, lam[0]),
+            D=s.D,
+            spread=spread,
+            covariances=[L @ L.T for L in lam[1:]],
+        )
+        work = Joint(self.coupling, self.outer, self.parts, state)
+        self.workspace.spent = True
+        found = work.second_order([slopes[place] for place in self.places], self._scores(s), weight)
+        return found.in_order(self.places, [len(slopes[place]) for place in self.places])
+
+    def release(self) -> None:
+        """See `Statistics.release`."""
+        self.workspace.forget()
+
+    def _scores(self, s: _Solved) -> list[FloatArray]:
+        """Z_j'V^-1 W (q, w, J) of every factor, the first one's first."""
+        return [s.own_score, *(planes(s.outer_score[part.own], part.size) for part in self.parts)]
+
+    def _solve(self, factors: tuple[FloatArray, ...]) -> _Solved:
+        lam = [factors[place] for place in self.places]
         stage = eliminate(self.RK, lam[0])
         root, rest = stage.root, stage.rest
         covariance = lam[0] @ lam[0].T
         score = times(transposed(root), rest)
         D = _given_others(root, covariance)
-        outer = self.outer - self.coupling.outer(D)
         loaded = np.einsum("ab,bwj->awj", covariance, score)
         outer_fixed = self.outer_fixed - self.coupling.up(loaded)
-        S = self._right(self._right(outer, lam).T, lam)
-        S[np.diag_indices_from(S)] += 1.0
-        inverse, log_det = _inverse(S)
-        turned = [factor.T for factor in lam]
-        half = self._right(inverse, turned)
-        spread = self._right(half.T, turned)
-        loads = spread @ outer_fixed
+        S = self.workspace.buffer
+        log_det, told = self._invert(S, D, lam)
+        loads = multiply(S, outer_fixed)
         inner = self.within + sum(plane @ plane.T for plane in rest) - outer_fixed.T @ loads
-        reached = self.coupling.down(loads)
-        absorbed = np.einsum("ab,bwj->awj", covariance, reached)
-        reached -= times(transposed(root), times(root, absorbed))
-        return _Solved(
-            stage.log_det + log_det,
-            inner,
-            spread,
-            loads,
-            score - reached,
-            outer_fixed - outer @ loads,
-            root,
-            half,
-            outer,
+        touched = self.coupling.down(loads)
+        outer_score = outer_fixed - self.outer @ loads + self.coupling.up(times(D, touched))
+        own_score = score - times(_passing(root, lam[0]), touched)
+        solved = _Solved(
+            stage.log_det + log_det, inner, D, root, own_score, outer_score, loads, told
         )
+        work = self.workspace
+        work.factors = tuple(np.array(factor) for factor in factors)
+        work.solved, work.evaluation, work.spent = solved, None, False
+        return solved
+
+    def _invert(
+        self, S: FloatArray, D: FloatArray, lam: list[FloatArray]
+    ) -> tuple[float, list[FloatArray]]:
+        """Make S the conditional covariance of the outer effects.
+
+        Returns log |I + lam'Z_r'V_1^-1 Z_r lam|, and what `_Solved` calls told.
+        """
+        self.workspace.spent = True
+        self._outer_given_own(D, out=S)
+        congruence(S, self.parts, lam[1:])
+        S[np.diag_indices_from(S)] += 1.0
+        log_det = invert(S)
+        told = [
+            np.sum(np.eye(part.size)[:, :, None] - blocks(S, part), axis=2) for part in self.parts
+        ]
+        congruence(S, self.parts, [factor.T for factor in lam[1:]])
+        return log_det, told
+
+    def _outer_given_own(self, D: FloatArray, *, out: FloatArray) -> None:
+        """Z_r'V_1^-1 Z_r: the upper triangle."""
+        self.coupling.outer(-D, out=out)
+        row = np.repeat(np.arange(len(out)), np.diff(self.outer.indptr))
+        out[row, self.outer.indices] += self.outer.data
 
     def _own_trace(self, s: _Solved, lam: FloatArray) -> FloatArray:
         """Sum of Z_1j'V^-1 Z_1j."""
-        own = times(transposed(s.root), s.root)
-        passing = np.eye(len(lam))[:, :, None] - np.einsum("abj,bc->acj", own, lam @ lam.T)
-        touched = times(times(passing, self.coupling.quadratic(s.spread)), transposed(passing))
-        return np.asarray((own - touched).sum(axis=2))
+        q = len(lam)
+        own = times(transposed(s.root), s.root).sum(axis=2)
+        passing = _passing(s.root, lam)
+        pairs = [(a, b) for a in range(q) for b in range(a + 1)]
+        weights = [passing[a][:, None] * passing[b] for a, b in pairs]
+        weights = [(weight + transposed(weight)) / 2.0 for weight in weights]
+        absorbed = self.coupling.inner(self.workspace.buffer, weights)
+        for (a, b), share in zip(pairs, absorbed, strict=True):
+            own[a, b] -= share
+            own[b, a] = own[a, b]
+        return np.asarray(own)
 
-    def _parts(self) -> list[slice]:
-        """Columns of every other factor."""
-        ends = np.cumsum([size * J for size, J in zip(self.sizes, self.levels, strict=True)])
-        starts = np.concatenate([[0], ends[:-1]])
-        return [slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
-
-    def _right(self, M: FloatArray, lam: list[FloatArray]) -> FloatArray:
-        """M (., columns) times the block diagonal of lam over all levels of the other factors."""
-        product = np.empty(M.shape)
-        for own, size, factor in zip(self._parts(), self.sizes, lam[1:], strict=True):
-            if size == 1:
-                np.multiply(M[:, own], factor[0, 0], out=product[:, own])
-            else:
-                product[:, own] = (M[:, own].reshape(len(M), -1, size) @ factor).reshape(len(M), -1)
-        return product
+    def _outer_traces(self, s: _Solved, lam: list[FloatArray]) -> list[FloatArray]:
+        """Sum over the levels of every other factor of Z_j'V^-1 Z_j."""
+        found, outer = [], None
+        for part, told, factor in zip(self.parts, s.told, lam[1:], strict=True):
+            if _is_regular(factor, _INVERTIBLE) and _is_told(told, part.levels):
+                half = np.linalg.solve(factor.T, told)
+                found.append(np.linalg.solve(factor.T, half.T))
+                continue
+            if outer is None:
+                outer = np.empty_like(self.workspace.buffer)
+                self._outer_given_own(s.D, out=outer)
+                mirror(outer)
+                mirror(self.workspace.buffer)
+            found.append(_trace(outer, self.workspace.buffer, part, factor))
+        return found
 
     def _ordered(self, results: list) -> tuple:  # type: ignore[type-arg]
         """Results by place, in the order of the model's factors."""
@@ -183,9 +295,8 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
     """Statistics of factors in any relation; the first of `places` is eliminated level by level."""
     first, others = places[0], places[1:]
     factor = rows.factors[first]
-    sizes = tuple(rows.factors[f].size for f in others)
-    levels = tuple(rows.factors[f].levels for f in others)
-    width = sum(size * J for size, J in zip(sizes, levels, strict=True))
+    parts = _parts(rows, others)
+    width = parts[-1].own.stop
     _refuse_wide(width)
     place = by_group(factor.codes, factor.levels)
     root = np.zeros(factor.levels, dtype=np.intp)
@@ -194,7 +305,7 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
     q = factor.size
     index = _column_index(rows, others)
     outer_columns, W = columns[q : q + len(index)], columns[q + len(index) :]
-    planes = tuple(
+    touching = tuple(
         _sparse(
             np.tile(factor.codes, len(index)),
             index.ravel(),
@@ -210,13 +321,22 @@ def collect_crossed(rows: Rows, places: tuple[int, ...]) -> Crossed:
     return Crossed(
         collapsed.RK,
         collapsed.within[:, :, 0],
-        couple(planes),
+        couple(touching),
         _outer_products(index, outer_columns, width),
         outer_fixed,
         places,
-        sizes,
-        levels,
+        parts,
+        _Workspace(width),
     )
+
+
+def _parts(rows: Rows, others: tuple[int, ...]) -> tuple[Part, ...]:
+    """Columns of every factor that is not eliminated."""
+    found, first = [], 0
+    for f in others:
+        found.append(Part(first, rows.factors[f].size, rows.factors[f].levels))
+        first = found[-1].own.stop
+    return tuple(found)
 
 
 def _refuse_wide(width: int) -> None:
@@ -241,16 +361,15 @@ def _column_index(rows: Rows, others: tuple[int, ...]) -> IntArray:
     return np.array(index)
 
 
-def _outer_products(index: IntArray, columns: FloatArray, width: int) -> FloatArray:
-    """Z_r'Z_r as a full matrix."""
-    total = np.zeros((width, width))
-    for a in range(len(index)):
-        for b in range(a + 1):
-            products = _sparse(
-                index[a], index[b], columns[a] * columns[b], (width, width)
-            ).toarray()
-            total += products if a == b else products + products.T
-    return total
+def _outer_products(index: IntArray, columns: FloatArray, width: int) -> sparse.csr_array:
+    """Z_r'Z_r, both triangles."""
+    k = len(index)
+    return _sparse(
+        np.repeat(index, k, axis=0).ravel(),
+        np.tile(index, (k, 1)).ravel(),
+        (columns[:, None] * columns).ravel(),
+        (width, width),
+    )
 
 
 def _sparse(
@@ -268,28 +387,31 @@ def _given_others(root: FloatArray, covariance: FloatArray) -> FloatArray:
     return np.asarray(covariance[:, :, None] - times(transposed(half), half))
 
 
-def _inverse(S: FloatArray) -> tuple[FloatArray, float]:
-    """Inverse and log determinant of a symmetric positive definite matrix, which is overwritten."""
-    lower, _ = linalg.lapack.dpotrf(S.T, lower=1, overwrite_a=1)
-    log_det = 2.0 * float(np.log(np.diag(lower)).sum())
-    inverse, _ = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
-    below = np.tril(inverse)
-    return below + np.tril(below, -1).T, log_det
+def _passing(root: FloatArray, lam: FloatArray) -> FloatArray:
+    """I - Z_j'V_1^-1 Z_j lam lam' (q, q, J), so that Z_j'V_1^-1 Z_r = passing @ Z_j'Z_r."""
+    own = times(transposed(root), root)
+    return np.asarray(np.eye(len(lam))[:, :, None] - np.einsum("abj,bc->acj", own, lam @ lam.T))
 
 
-def _outer_trace(s: _Solved, own: slice, lam: FloatArray) -> FloatArray:
-    """Sum over the levels of one other factor of Z_j'V^-1 Z_j."""
-    q = len(lam)
-    width = s.outer.shape[1]
-    rows = s.outer[own].reshape(-1, q, width)
-    if np.abs(np.diag(lam)).min() > _INVERTIBLE:
-        scaled = np.einsum("jak,jbk->ab", rows, s.half[own].reshape(-1, q, width), optimize=True)
-        return np.asarray(np.linalg.solve(lam.T, scaled.T).T)
-    blocks = s.outer[own, own].reshape(len(rows), q, len(rows), q)
-    absorbed = (s.outer[own] @ s.spread).reshape(-1, q, width)
-    return np.asarray(np.einsum("jajb->ab", blocks) - np.einsum("jak,jbk->ab", absorbed, rows))
+def _is_regular(lam: FloatArray, least: float) -> bool:
+    return float(np.abs(np.diag(lam)).min()) > least
 
 
-def _planes(columns: FloatArray, q: int) -> FloatArray:
-    """(J q, w) as (q, w, J)."""
-    return np.ascontiguousarray(columns.reshape(-1, q, columns.shape[1]).transpose(1, 2, 0))
+def _is_told(told: FloatArray, levels: int) -> bool:
+    """Whether I - lam^-1 spread lam^-T keeps its digits."""
+    finite = np.isfinite(told).all()
+    return bool(finite and np.linalg.eigvalsh(told)[0] > _TOLD * levels)
+
+
+def _trace(outer: FloatArray, spread: FloatArray, part: Part, lam: FloatArray) -> FloatArray:
+    """Sum over a part's levels of [outer - outer spread outer]_jj, of whole matrices."""
+    if _is_regular(lam, _INVERTIBLE):
+        product = block_products(outer, spread, part)
+        return np.asarray(np.linalg.solve(lam @ lam.T, product.T).T)
+    absorbed = spread @ outer[:, part.own]
+    q = part.size
+    found = blocks(outer, part).sum(axis=2)
+    for a in range(q):
+        for b in range(q):
+            found[a, b] -= np.einsum("ij,ij->", outer[:, part.own][:, a::q], absorbed[:, b::q])
+    return np.asarray(found)

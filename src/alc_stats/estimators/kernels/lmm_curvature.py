@@ -1,12 +1,17 @@
-"""The Hessian of the profiled deviance: exact for one grouping factor, else by differences."""
+"""The Hessian of the profiled deviance: exact for one factor or crossed ones, else differenced."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution, covariance_scores
+from alc_stats.estimators.kernels.lmm_deviance import (
+    Objective,
+    Solution,
+    Template,
+    covariance_scores,
+)
 from alc_stats.estimators.kernels.lmm_model import Evaluation
-from alc_stats.estimators.kernels.lmm_nested import Nested
+from alc_stats.estimators.kernels.lmm_nested import second_order_of_levels
 from alc_stats.records import BoolArray, FloatArray
 
 _DIFFERENCE = 6e-6
@@ -15,15 +20,23 @@ _SMALL = 0.1
 """Parameters below this are stepped as if they were this."""
 
 
-def is_exact(objective: Objective) -> bool:
-    """Whether `hessian` costs about one evaluation and no digits."""
-    return isinstance(objective.statistics, Nested) and objective.statistics.single
+def is_exact(objective: Objective, theta: FloatArray) -> bool:
+    """Whether `hessian` costs about one evaluation and no digits there."""
+    return objective.statistics.has_second_order(objective.template.unpack(theta))
 
 
-def hessian(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """Second derivatives (f, f) of the deviance in the free parameters."""
-    if is_exact(objective):
-        evaluation, solution = objective.at(theta)
+def hessian(
+    objective: Objective,
+    theta: FloatArray,
+    free: BoolArray,
+    at: tuple[Evaluation, Solution] | None = None,
+) -> FloatArray:
+    """Second derivatives (f, f) of the deviance in the free parameters.
+
+    `at` is what `objective.at(theta)` returned, where it is at hand.
+    """
+    if is_exact(objective, theta):
+        evaluation, solution = objective.at(theta) if at is None else at
         return exact_hessian(objective, theta, evaluation, solution)[np.ix_(free, free)]
     return differenced_hessian(objective, theta, free)
 
@@ -44,7 +57,7 @@ def differenced_hessian(objective: Objective, theta: FloatArray, free: BoolArray
 def exact_hessian(
     objective: Objective, theta: FloatArray, evaluation: Evaluation, solution: Solution
 ) -> FloatArray:
-    """Second derivatives (k, k) of the deviance for a single grouping factor.
+    """Second derivatives (k, k) of the deviance, where the statistics have second-order products.
 
     With S_k = dSigma / dtheta_k, R_k = W'V^-1 G_k V^-1 W for G_k = Z (I x S_k) Z', and the
     solution's weight B:
@@ -55,19 +68,21 @@ def exact_hessian(
 
     where C is (X'V^-1 X)^-1 among the fixed columns, c = (-beta, 1), d the degrees of freedom.
     """
-    statistics, form = objective.statistics, objective.template
-    if not isinstance(statistics, Nested):
-        raise TypeError("the exact Hessian needs a single grouping factor")
-    (lam,), k = form.unpack(theta), len(theta)
-    q, w = len(lam), len(evaluation.inner)
-    second = statistics.second_order(lam, solution.weight)
-    S = np.zeros((k, q, q))
-    S[np.arange(k), form.row] = lam[:, form.column].T
-    slopes = (S + S.swapaxes(1, 2)).reshape(k, q * q)
-    R = (slopes @ evaluation.cross[0].reshape(q * q, w * w)).reshape(k, w, w)
-    pairs = 2.0 * second.weighted - second.traces
-    H = _symmetric(slopes @ pairs.reshape(q * q, q * q) @ slopes.T)
-    p, degrees, residual = w - 1, solution.degrees, solution.residual
+    form = objective.template
+    lam = form.unpack(theta)
+    if not objective.statistics.has_second_order(lam):
+        raise ValueError("there are no second-order products at this theta")
+    slopes = _slopes(form, lam)
+    second = (
+        objective.statistics.second_order(lam, solution.weight, slopes)
+        if evaluation.by_level is None
+        else second_order_of_levels(*evaluation.by_level, solution.weight, slopes[0])
+    )
+    R = np.concatenate(
+        [np.einsum("kab,abij->kij", S, G) for S, G in zip(slopes, evaluation.cross, strict=True)]
+    )
+    H = _symmetric(2.0 * second.weighted - second.traces)
+    p, degrees, residual = R.shape[1] - 1, solution.degrees, solution.residual
     applied = R @ solution.contrast
     if objective.reml:
         turned = solution.unscaled @ R[:, :p, :p]
@@ -76,9 +91,29 @@ def exact_hessian(
     H -= 2.0 * degrees / residual * fixed @ solution.unscaled @ fixed.T
     drop = applied @ solution.contrast / residual
     H -= degrees * np.outer(drop, drop)
-    score = covariance_scores(evaluation, solution.weight)[0]
-    same = form.column[:, None] == form.column[None]
-    return np.asarray(H + np.where(same, 2.0 * score[np.ix_(form.row, form.row)], 0.0))
+    return np.asarray(H + _bend(form, covariance_scores(evaluation, solution.weight)))
+
+
+def _slopes(form: Template, lam: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:
+    """Derivative of every factor's covariance in its parameters, (k_f, q, q) each."""
+    found = []
+    for f, L in enumerate(lam):
+        own = form.factor == f
+        S = np.zeros((int(own.sum()), *L.shape))
+        S[np.arange(len(S)), form.row[own]] = L[:, form.column[own]].T
+        found.append(S + S.swapaxes(1, 2))
+    return tuple(found)
+
+
+def _bend(form: Template, scores: tuple[FloatArray, ...]) -> FloatArray:
+    """What the covariances' own second derivatives add: two parameters of one column each."""
+    found = np.zeros((len(form.row), len(form.row)))
+    for f, score in enumerate(scores):
+        own = form.factor == f
+        same = np.outer(own, own) & (form.column[:, None] == form.column[None])
+        rows = np.where(own, form.row, 0)
+        found += np.where(same, 2.0 * score[np.ix_(rows, rows)], 0.0)
+    return found
 
 
 def _symmetric(A: FloatArray) -> FloatArray:

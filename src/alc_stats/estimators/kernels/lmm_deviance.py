@@ -6,7 +6,7 @@ replaced by an `Evaluation`. All quantities are on the standardised scale.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _NO_RESIDUAL = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Where the parameters stand in the factors: a block's lower triangle, or its diagonal.
+    """Where the parameters stand in the factors: every block's lower triangle.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Template:
     factor, row, column : int arrays (k,)
         Of every parameter, column by column within its block.
     block : int array (k,)
-        Number of the random term, counted over all factors.
+        Number of the block, counted over all factors.
     blocks : tuple of (factor, first, size)
-        Of every random term.
+        Columns with a free covariance: a random term, or a column of an uncorrelated one.
     """
 
     sizes: tuple[int, ...]
@@ -114,11 +114,24 @@ class Objective:
     template: Template
     rows: int
     reml: bool
+    _latest: dict[bytes, tuple[Evaluation, Solution]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     def at(self, theta: FloatArray) -> tuple[Evaluation, Solution]:
-        """Evaluate and solve for the coefficients."""
-        evaluation = self.statistics.evaluate(self.template.unpack(theta))
-        return evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+        """Evaluate and solve for the coefficients.
+
+        The latest answer is kept: a search, its last step and what is read at the optimum ask for
+        the same point in turn.
+        """
+        place = theta.tobytes()
+        found = self._latest.get(place)
+        if found is None:
+            evaluation = self.statistics.evaluate(self.template.unpack(theta))
+            found = evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+            self._latest.clear()
+            self._latest[place] = found
+        return found
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Deviance and its gradient (k,)."""
@@ -145,10 +158,11 @@ def template(factors: tuple[Factor, ...]) -> Template:
     for f, of_factor in enumerate(factors):
         first = 0
         for block in of_factor.blocks:
-            for b in range(block.size):
-                last = block.size if block.correlated else b + 1
-                places += [(f, first + a, first + b, len(terms)) for a in range(b, last)]
-            terms.append((f, first, block.size))
+            size = block.size if block.correlated else 1
+            for start in range(first, first + block.size, size):
+                end = start + size
+                places += [(f, a, b, len(terms)) for b in range(start, end) for a in range(b, end)]
+                terms.append((f, start, size))
             first += block.size
     factor, row, column, block_of = np.array(places, dtype=np.intp).T
     sizes = tuple(of_factor.size for of_factor in factors)

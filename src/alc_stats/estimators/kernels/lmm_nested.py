@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alc_stats.estimators.kernels.lmm_collect import by_group, triangles
-from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows
+from alc_stats.estimators.kernels.lmm_model import Effects, Evaluation, Gram, Rows, SecondOrder
 from alc_stats.estimators.kernels.lmm_stage import (
     Stage,
     cholesky,
@@ -31,24 +31,6 @@ class _Above(NamedTuple):
 
     spread: FloatArray
     loads: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class SecondOrder:
-    """Second-order products of a single factor, entry by entry of its covariance.
-
-    With K_j = Z_j'V^-1 Z_j, G_j = Z_j'V^-1 W and a weight B (w, w):
-
-    Attributes
-    ----------
-    traces : array (q, q, q, q)
-        Sum over levels of K_j[b, c] K_j[a, d] at [a, b, c, d].
-    weighted : array (q, q, q, q)
-        Sum over levels of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d].
-    """
-
-    traces: FloatArray
-    weighted: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +72,7 @@ class Nested:
         above: _Above | None = None
         for f in reversed(range(len(stages))):
             root, shadow, score = _conditional(stages[f], above)
-            sums = np.einsum("abj,acj->bc", root, root, optimize=True)
+            sums = np.asarray(sum(plane @ plane.T for plane in root))
             if above is not None:
                 sums = sums - np.einsum("abj,cbj->ac", times(shadow, above.spread), shadow)
             trace.append(sums)
@@ -99,7 +81,8 @@ class Nested:
                 joint = _joint(lam[f], (root, shadow, score), above)
                 above = self._expanded(f - 1, joint)
         log_det = float(sum(stage.log_det for stage in stages))
-        return Evaluation(log_det, inner, self._ordered(trace), self._ordered(cross))
+        by_level = (root, score) if self.single else None
+        return Evaluation(log_det, inner, self._ordered(trace), self._ordered(cross), by_level)
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """See `Statistics.effects`."""
@@ -116,26 +99,24 @@ class Nested:
             above = self._expanded(f - 1, joint) if f > 0 else None
         return self._ordered(found)
 
-    def by_level(self, factors: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
-        """For a single factor: root (q, q, J) with Z_j'V^-1 Z_j = root'root, and Z_j'V^-1 W."""
-        root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
-        return root, score
-
     @property
     def single(self) -> bool:
-        """Whether there is one factor only, so that `second_order` may be asked for."""
+        """Whether there is one factor only, so that evaluations hold what its levels say."""
         return len(self.chain) == 1
 
-    def second_order(self, factor: FloatArray, weight: FloatArray) -> SecondOrder:
-        """Second-order products of the only factor at lam (q, q)."""
-        root, score = self.by_level((factor,))
-        q, _, J = score.shape
-        K = times(transposed(root), root).reshape(q * q, J)
-        turned = np.matmul(weight, score)
-        weighted = np.einsum("awj,dwj->adj", score, turned).reshape(q * q, J)
-        traces = (K @ K.T).reshape(q, q, q, q)
-        mixed = (K @ weighted.T).reshape(q, q, q, q)
-        return SecondOrder(traces.transpose(2, 0, 1, 3).copy(), mixed.transpose(2, 0, 1, 3).copy())
+    def has_second_order(self, factors: tuple[FloatArray, ...]) -> bool:
+        """See `Statistics.has_second_order`: for a single factor, wherever it stands."""
+        return len(factors) == 1
+
+    def second_order(
+        self, factors: tuple[FloatArray, ...], weight: FloatArray, slopes: tuple[FloatArray, ...]
+    ) -> SecondOrder:
+        """See `Statistics.second_order`; of the only factor."""
+        root, _, score = _conditional(eliminate(self.RK, factors[0]), None)
+        return second_order_of_levels(root, score, weight, slopes[0])
+
+    def release(self) -> None:
+        """See `Statistics.release`: nothing is shared."""
 
     def gram(self) -> Gram:
         """See `Statistics.gram`."""
@@ -268,3 +249,23 @@ def _triangular(left: FloatArray, q: int, starts: IntArray) -> tuple[FloatArray,
     K = RK[:, q:]
     rest = left[q:, q:] - times(transposed(K), K)
     return RK, np.add.reduceat(rest, starts, axis=2)
+
+
+def second_order_of_levels(
+    root: FloatArray, score: FloatArray, weight: FloatArray, slopes: FloatArray
+) -> SecondOrder:
+    """See `Statistics.second_order`; of a single factor's levels.
+
+    Sums over levels, with K_j = root'root (q, q) and G_j = score (q, w), of K_j[b, c] K_j[a, d]
+    and of K_j[b, c] (G_j B G_j')[a, d] at [a, b, c, d]; B is `weight` (w, w), `slopes` (k, q, q).
+    """
+    q, _, J = score.shape
+    K = times(transposed(root), root).reshape(q * q, J)
+    moved = times(score, transposed(np.matmul(weight, score))).reshape(q * q, J)
+    flat = slopes.reshape(len(slopes), q * q)
+
+    def by_parameter(products: FloatArray) -> FloatArray:
+        table = products.reshape(q, q, q, q).transpose(2, 0, 1, 3)
+        return np.asarray(flat @ table.reshape(q * q, q * q) @ flat.T)
+
+    return SecondOrder(by_parameter(K @ K.T), by_parameter(K @ moved.T))

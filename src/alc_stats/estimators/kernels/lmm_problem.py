@@ -76,6 +76,8 @@ def prepare(
     factors: tuple[Factor, ...],
     reml: bool,
     weights: FloatArray | None = None,
+    turns: tuple[FloatArray, ...] | None = None,
+    first: int | None = None,
 ) -> Problem:
     """Standardise, collect the statistics, and state the objective.
 
@@ -89,13 +91,19 @@ def prepare(
         Whether the restricted likelihood is meant.
     weights : array (n,), optional
         Positive prior weights: Var(e_i) = sigma^2 / w_i.
+    turns : tuple of arrays (q, q), optional
+        Rotations of every factor's standardised columns, block diagonal over its terms.
+    first : int, optional
+        The factor that crossed statistics eliminate first, by default the widest.
     """
     root = None if weights is None else np.sqrt(weights)
     bases = tuple(_factor_basis(factor, root) for factor in factors)
+    if turns is not None:
+        bases = tuple(basis.turned(turn) for basis, turn in zip(bases, turns, strict=True))
     rows = Rows(y, X, root, residualised(y, X, root), factors, bases)
     form = template(factors)
     log_weight = 0.0 if weights is None else float(np.log(weights).sum())
-    objective = Objective(_collect(rows), form, len(y), reml)
+    objective = Objective(_collect(rows, first), form, len(y), reml)
     return Problem(objective, Scales(rows.fixed, bases, log_weight))
 
 
@@ -115,6 +123,8 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
             joint_basis(columns, root) if block.correlated else separate_basis(columns, root)
         )
         first += block.size
+    if len(parts) == 1:
+        return parts[0]
     return Basis(
         np.concatenate([part.origin for part in parts]),
         linalg.block_diag(*[part.forward for part in parts]),
@@ -123,13 +133,17 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
     )
 
 
-def _collect(rows: Rows) -> Statistics:
+def _collect(rows: Rows, first: int | None) -> Statistics:
     """A chain if every factor is nested in the next larger grouping, else crossed statistics."""
     order = tuple(sorted(range(len(rows.factors)), key=lambda f: -rows.factors[f].levels))
     if all(nested_in(rows.factors[a], rows.factors[b]) for a, b in itertools.pairwise(order)):
         return collect_nested(rows, order)
-    widest = tuple(sorted(order, key=lambda f: -rows.factors[f].levels * rows.factors[f].size))
+    widest = tuple(sorted(order, key=lambda f: (f != first, -_width(rows.factors[f]))))
     return collect_crossed(rows, widest)
+
+
+def _width(factor: Factor) -> int:
+    return factor.levels * factor.size
 
 
 def nested_in(inner: Factor, outer: Factor) -> bool:

@@ -13,20 +13,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize
 
-from alc_stats.estimators.kernels.lmm_curvature import exact_hessian, hessian, is_exact
+from alc_stats.estimators.kernels.lmm_curvature import hessian, is_exact
 from alc_stats.estimators.kernels.lmm_deviance import Objective, Template, covariance_scores
 from alc_stats.records import BoolArray, FloatArray
 
 START = 0.6
 """Standard deviation of every standardised random column relative to sigma at the start."""
+_FIXED_POINT_STEPS = 2
+"""Steps of the fixed point before Newton's: each brings the variances several times nearer."""
+_PLAUSIBLE = (0.06, 10.0)
+"""Standard deviations between which the fixed point may start the search."""
 OUTWARD = 1e-8
 """A derivative at zero above minus this share of its largest part does not call for a variance."""
 _PERHAPS_ZERO = 0.05
 """Diagonal entries below this are tried at zero; the derivative decides."""
 _FLAT = 1e-8
 """A curvature below this share of its diagonal cannot be told from the noise of differences."""
-_MOVED = 1e-7
-"""The Hessian is taken again if Newton steps went further than this share of theta."""
+_MOVED = 1e-8
+"""A Hessian taken within this share of theta is that of theta."""
+_SLOW = 1e-3
+"""A decrement that falls by less than this calls for a new Hessian."""
 _CONVEX = 0.05
 """Least scaled curvature a descent counts with."""
 _LONGEST = 0.7
@@ -37,6 +43,10 @@ _ARRIVED = 1e-10
 """Decrement above which another descent is tried."""
 _SMALL = 0.1
 """A parameter this far from zero is taken for this far when only its size matters."""
+_SHALLOW = 1e-6
+"""Least scaled curvature of a place that is surely a minimum."""
+_TOLD = 1e-8
+"""Second derivative a row, in a parameter's relative change, that is more than rounding."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -81,17 +91,48 @@ class Optimum:
 def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
     """Minimise the deviance; the answer says how sure it is, not only where it ended."""
     form = objective.template
-    theta = np.where(form.diagonal, START, 0.0) if start is None else start.copy()
+    theta = _first(objective) if start is None else start.copy()
     every: BoolArray = np.ones(len(theta), dtype=bool)
     for _ in range(_RESTARTS):
-        theta = upright(form, _descend(objective, theta, every))
-        theta, free = _settle(objective, theta)
-        found = _polish(objective, theta, free)
+        ended, H = _descend(objective, theta, every)
+        theta, free = _settle(objective, upright(form, ended))
+        stayed = free.all() and np.array_equal(theta, ended)
+        found = _polish(objective, theta, free, H if stayed else None)
         found = replace(found, pull=pull(objective, found.theta, free))
         if found.pull >= -OUTWARD and found.decrement < _ARRIVED:
             break
         theta = _lifted(form, found.theta, free)
     return found
+
+
+def _first(objective: Objective) -> FloatArray:
+    """Where the search starts; of several groupings after some steps of the fixed point.
+
+    At an optimum the trace of every variance equals its quadratic form, so variances times the
+    ratio of the two come near it (Hartley and Rao's iteration) at one evaluation a step.
+    """
+    form = objective.template
+    theta = np.where(form.diagonal, START, 0.0)
+    if len(form.sizes) == 1:
+        return theta
+    for _ in range(_FIXED_POINT_STEPS):
+        evaluation, solution = objective.at(theta)
+        scores = covariance_scores(evaluation, solution.weight)
+        shares = [
+            1.0 - np.diag(S) / np.diag(T) for S, T in zip(scores, evaluation.trace, strict=True)
+        ]
+        ratio = np.array([shares[f][a] for f, a in zip(form.factor, form.row, strict=True)])
+        moved = theta * np.sqrt(np.clip(ratio, 0.0, None))
+        if not np.all(np.isfinite(moved)):
+            break
+        theta = np.where(form.diagonal, np.clip(moved, *_PLAUSIBLE), 0.0)
+    return theta
+
+
+def reached(optimum: Optimum) -> bool:
+    """Whether a search ended at a minimum that is none of a valley it could not follow."""
+    curved = float(optimum.curvature.min(initial=1.0)) > _SHALLOW
+    return curved and optimum.decrement < _ARRIVED and optimum.pull >= -OUTWARD
 
 
 def upright(form: Template, theta: FloatArray) -> FloatArray:
@@ -125,11 +166,16 @@ def pull(objective: Objective, theta: FloatArray, free: BoolArray) -> float:
     return least
 
 
-def _descend(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
-    """From anywhere to the neighbourhood of a minimum, over the free parameters."""
-    if is_exact(objective):
+def _descend(
+    objective: Objective, theta: FloatArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """From anywhere to the neighbourhood of a minimum, over the free parameters.
+
+    Beside it the last Hessian (f, f) on the way, if there was one and it was convex.
+    """
+    if is_exact(objective, theta):
         return _newton_descent(objective, theta, free)
-    return _quasi_newton_descent(objective, theta, free)
+    return _quasi_newton_descent(objective, theta, free), None
 
 
 def _quasi_newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
@@ -167,17 +213,21 @@ def _first_metric(objective: Objective, theta: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(found, 1e-8 * found.max()))
 
 
-def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) -> FloatArray:
+def _newton_descent(
+    objective: Objective, theta: FloatArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray | None]:
     """Damped Newton with the exact Hessian, its downward curvature walked down."""
-    theta = theta.copy()
+    theta, H = theta.copy(), None
     now = objective.at(theta)
     for _ in range(_DESCENT_STEPS):
         gradient = objective.gradient_of(theta, *now)[free]
-        H = exact_hessian(objective, theta, *now)[np.ix_(free, free)]
         longest = _LONGEST * max(float(np.abs(theta).max()), _PERHAPS_ZERO)
-        step, decrement, convex = _descent_step(H, gradient, longest)
-        if decrement < _NEAR and convex:
-            break
+        if H is not None and _is_near(H, gradient, longest):
+            return theta, H
+        H = hessian(objective, theta, free, now)
+        if _is_near(H, gradient, longest):
+            return theta, H
+        step, _, _ = _descent_step(H, gradient, longest)
         share = 1.0
         while True:
             trial = theta.copy()
@@ -187,9 +237,15 @@ def _newton_descent(objective: Objective, theta: FloatArray, free: BoolArray) ->
                 break
             share /= 4.0
             if share < _ROUNDING:
-                return theta
+                return theta, None
         theta, now = trial, then
-    return theta
+    return theta, None
+
+
+def _is_near(H: FloatArray, gradient: FloatArray, longest: float) -> bool:
+    """Whether the quadratic neighbourhood of a minimum is reached, by this Hessian."""
+    _, decrement, convex = _descent_step(H, gradient, longest)
+    return decrement < _NEAR and convex
 
 
 def _descent_step(
@@ -205,51 +261,44 @@ def _descent_step(
 
 
 def _settle(objective: Objective, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Hold at zero the standard deviations that belong there."""
+    """Hold at zero the directions of random effects in which nothing varies."""
     form = objective.template
     free: BoolArray = np.ones(len(theta), dtype=bool)
-    for k in np.flatnonzero(form.diagonal & (theta < _PERHAPS_ZERO)):
-        trial, still_free = held(form, theta, free, int(k))
-        if still_free.any():
-            trial = _descend(objective, trial, still_free)
-        worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
-        if worse <= 1e-10 * objective.rows and pull(objective, trial, still_free) >= -OUTWARD:
+    for number in range(len(form.blocks)):
+        while (lower := lowered(form, theta, free, number)) is not None:
+            trial, still_free = lower
+            if still_free.any():
+                trial, _ = _descend(objective, trial, still_free)
+            worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
+            stays = pull(objective, trial, still_free) >= -OUTWARD
+            if not (stays and worse <= 1e-10 * objective.rows):
+                break
             theta, free = upright(form, trial), still_free
     return theta, free
 
 
-def held(
-    form: Template, theta: FloatArray, free: BoolArray, k: int
-) -> tuple[FloatArray, BoolArray]:
-    """Parameter k, a diagonal entry, and its column held at zero, the covariance else kept.
+def lowered(
+    form: Template, theta: FloatArray, free: BoolArray, number: int
+) -> tuple[FloatArray, BoolArray] | None:
+    """A block's nearest covariance of one rank less; None unless its least direction is small.
 
-    Rows of lam are re-expressed in an orthonormal basis that gets no new direction from held
-    rows; the column below a zero pivot would only repeat later columns.
+    The factor of a covariance of rank r has r columns, which a rotation makes lower triangular at
+    the top: the last pivots are zero, whichever effects do not vary. A zero pivot before them would
+    leave the columns behind it free to turn.
     """
-    block = form.block == form.block[k]
-    f, first, size = form.blocks[form.block[k]]
-    still = free & ~(block & (form.column == form.column[k]))
+    f, first, size = form.blocks[number]
+    own, block = slice(first, first + size), form.block == number
+    rank = int((free & block & form.diagonal).sum())
     lam = form.unpack(theta)
-    own = slice(first, first + size)
-    pivots = {int(a) - first for a in form.row[still & block & form.diagonal]}
-    lam[f][own, own] = _echelon(lam[f][own, own], pivots)
-    return np.where(still, form.pack(lam), 0.0), still
-
-
-def _echelon(lam: FloatArray, pivots: set[int]) -> FloatArray:
-    """A factor (q, q) with lam lam' kept but for the own parts of rows that are no pivots."""
-    basis: dict[int, FloatArray] = {}
-    found = np.zeros_like(lam)
-    for a in range(len(lam)):
-        left = lam[a].copy()
-        for b, direction in basis.items():
-            found[a, b] = left @ direction
-            left -= found[a, b] * direction
-        length = float(np.linalg.norm(left))
-        if a in pivots and length > 0.0:
-            found[a, a] = length
-            basis[a] = left / length
-    return found
+    U, sizes, _ = np.linalg.svd(lam[f][own, own])
+    if rank == 0 or sizes[rank - 1] >= _PERHAPS_ZERO:
+        return None
+    lam[f][own, own] = 0.0
+    if rank > 1:
+        half = U[:, : rank - 1] * sizes[: rank - 1]
+        lam[f][own, first : first + rank - 1] = np.asarray(np.linalg.qr(half.T, mode="r")).T
+    still = free & ~(block & (form.column >= first + rank - 1))
+    return upright(form, np.where(still, form.pack(lam), 0.0)), still
 
 
 def _lifted(form: Template, theta: FloatArray, free: BoolArray) -> FloatArray:
@@ -257,36 +306,60 @@ def _lifted(form: Template, theta: FloatArray, free: BoolArray) -> FloatArray:
     return np.where(~free & form.diagonal, START / 2.0, theta)
 
 
-def _polish(objective: Objective, theta: FloatArray, free: BoolArray) -> Optimum:
-    """Newton steps on the free parameters until they are rounding."""
-    value, gradient = objective.value_and_gradient(theta)
-    H, anchor = hessian(objective, theta, free), theta
-    step, decrement = _newton_step(H, gradient[free])
+def _polish(
+    objective: Objective, theta: FloatArray, free: BoolArray, H: FloatArray | None
+) -> Optimum:
+    """Newton steps on the free parameters until they are rounding.
+
+    A Hessian from further away serves as long as it brings every step much nearer; the last one is
+    taken where the steps end.
+    """
+    now = objective.at(theta)
+    gradient = objective.gradient_of(theta, *now)[free]
+    anchor = np.full_like(theta, np.inf)
+    if H is None:
+        H, anchor = hessian(objective, theta, free, now), theta
+    step, decrement = _newton_step(H, gradient)
     for _ in range(_POLISH_STEPS):
         if np.abs(step).max(initial=0.0) <= _ROUNDING * np.abs(theta).max():
             break
         moved = theta.copy()
         moved[free] += step
-        new_value, new_gradient = objective.value_and_gradient(moved)
-        new_step, new_decrement = _newton_step(H, new_gradient[free])
-        if not new_decrement < decrement:
-            break
-        theta, value, gradient = moved, new_value, new_gradient
-        step, decrement = new_step, new_decrement
-        if np.linalg.norm(theta - anchor) > _MOVED * np.linalg.norm(theta):
-            H, anchor = hessian(objective, theta, free), theta
-            step, decrement = _newton_step(H, gradient[free])
+        then = objective.at(moved)
+        new_gradient = objective.gradient_of(moved, *then)[free]
+        new_step, new_decrement = _newton_step(H, new_gradient)
+        better = new_decrement < decrement
+        slow = not new_decrement < _SLOW * decrement
+        small = np.linalg.norm(step) <= _MOVED * np.linalg.norm(theta)
+        if better:
+            theta, now, gradient = moved, then, new_gradient
+            step, decrement = new_step, new_decrement
+        if _is_beside(theta, anchor):
+            if slow or small:
+                break
+        elif slow or np.linalg.norm(step) <= _MOVED * np.linalg.norm(theta):
+            H, anchor = hessian(objective, theta, free, now), theta
+            step, decrement = _newton_step(H, gradient)
+    if not _is_beside(theta, anchor):
+        H = hessian(objective, theta, free, now)
+        step, decrement = _newton_step(H, gradient)
+    H = _above_rounding(H, theta[free], objective.rows)
     return Optimum(
         theta=theta,
         free=free,
-        deviance=value,
-        gradient=gradient[free],
+        deviance=now[1].deviance,
+        gradient=gradient,
         hessian=H,
         curvature=_scaled_vectors(H)[1],
         decrement=decrement,
         last_step=step,
         pull=float("inf"),
     )
+
+
+def _is_beside(theta: FloatArray, anchor: FloatArray) -> bool:
+    """Whether a Hessian taken at the anchor is that of theta."""
+    return bool(np.linalg.norm(theta - anchor) <= _MOVED * np.linalg.norm(theta))
 
 
 def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float]:
@@ -296,6 +369,13 @@ def _newton_step(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray,
     usable = np.abs(values) > _FLAT
     ratio = np.divide(along, np.abs(values), out=np.zeros_like(along), where=usable)
     return -(vectors @ ratio) / scale, float(along @ ratio)
+
+
+def _above_rounding(hessian: FloatArray, theta: FloatArray, rows: int) -> FloatArray:
+    """The Hessian with parameters in which the deviance moves by no more than rounding at zero."""
+    size = np.maximum(np.abs(theta), _SMALL)
+    told = np.abs(np.diag(hessian)) * size**2 > _TOLD * rows
+    return np.where(np.outer(told, told), hessian, 0.0)
 
 
 def _scaled_vectors(hessian: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

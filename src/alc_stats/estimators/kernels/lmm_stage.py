@@ -57,7 +57,7 @@ def eliminate(RK: FloatArray, lam: FloatArray) -> Stage:
     pivots: list[FloatArray] = []
     log_det = 0.0
     for a in range(q):
-        column: list[FloatArray | float] = [*np.eye(q)[a].tolist()]
+        column: list[FloatArray | float] = [float(a == b) for b in range(q)]
         column += [_combine(RK[a], lam[:, b], start=max(a, b)) for b in range(q)]
         for b in range(a):
             share = _inner(column, columns[b]) / pivots[b]
@@ -119,13 +119,9 @@ def gram(A: FloatArray, starts: IntArray) -> FloatArray:
 
 def cross_products(G: FloatArray) -> FloatArray:
     """Sum over levels of G_ja G_jb' (q, q, w, w) of G (q, w, J)."""
-    q, w, _ = G.shape
-    found = np.empty((q, q, w, w))
-    for a in range(q):
-        for b in range(a + 1):
-            found[a, b] = G[a] @ G[b].T
-            found[b, a] = found[a, b].T
-    return found
+    q, w, J = G.shape
+    flat = G.reshape(q * w, J)
+    return (flat @ flat.T).reshape(q, w, q, w).swapaxes(1, 2)
 
 
 def cholesky(products: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from alc_stats.estimators.kernels.mels_model import (
 )
 from alc_stats.records import FloatArray, IntArray
 
-_FIRM_NODES = {7: 5, 11: 7, 15: 9, 21: 11, 31: 13, 45: 17, 65: 21, 95: 25}
+_FIRM_NODES = {7: 5, 11: 7, 15: 9, 21: 11, 31: 13, 61: 33, 101: 45, 181: 61}
 """Nodes a dimension for firms, by those for persons: many rows make it smooth."""
 _NEGLIGIBLE = 1e-16
 """Product nodes whose weight is below this are left out."""
@@ -79,8 +79,9 @@ class FirmModel:
         second = standard_nodes(count if sigma else 1)
         at = np.array([(x, y) for x in first[0] for y in second[0]])
         log_weights = np.add.outer(first[1], second[1]).ravel()
-        kept = log_weights > np.log(_NEGLIGIBLE)
-        return at[kept], log_weights[kept]
+        kept = np.flatnonzero(log_weights > np.log(_NEGLIGIBLE))
+        outwards = kept[np.argsort(np.sum(at[kept] ** 2, axis=1), kind="stable")]
+        return at[outwards], log_weights[outwards]
 
     def evaluate(self, psi: FloatArray, nodes: FirmNodes, *, relocate: bool) -> Evaluated:
         """Log-likelihood and scores of the firms; `relocate` moves the nodes to the modes first."""

@@ -22,6 +22,8 @@ from alc_stats.records import BoolArray, FloatArray, IntArray
 
 BLOCKS = 16
 """Blocks of persons: enough to keep the threads of any desktop busy, and always the same."""
+GAUSSIAN = 31
+"""Nodes up to which Gauss and Hermite's are taken."""
 SMALLEST_SCALE = 1e-12
 """Scale SD at which correlations with it are no longer formed."""
 
@@ -204,10 +206,20 @@ class Evaluated:
 
 
 def standard_nodes(count: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Hermite nodes of the standard normal and their log weights, the middle one first."""
-    at, weights = np.polynomial.hermite_e.hermegauss(count)
+    """Nodes of the standard normal and their log weights, the middle one first.
+
+    Gauss and Hermite's, which are few where a posterior is nearly normal; above `GAUSSIAN` of them
+    an even grid, which converges as fast for one that is skewed or has two modes.
+    """
+    if count <= GAUSSIAN:
+        at, weights = np.polynomial.hermite_e.hermegauss(count)
+        log_weights = np.log(weights / np.sqrt(2.0 * np.pi))
+    else:
+        reach = np.sqrt(1.3 * count)
+        at = np.linspace(-reach, reach, count)
+        log_weights = -0.5 * at**2 + np.log((at[1] - at[0]) / np.sqrt(2.0 * np.pi))
     order = np.argsort(np.abs(at), kind="stable")
-    return at[order], np.log(weights[order] / np.sqrt(2.0 * np.pi))
+    return at[order], log_weights[order]
 
 
 class Likelihood(Protocol):

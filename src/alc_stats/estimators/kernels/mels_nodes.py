@@ -21,14 +21,14 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from alc_stats.estimators.kernels.compiled import compiled
 
 LOG_2PI = math.log(2.0 * math.pi)
 SCALARS = 8
 """Places of `turned`: n, log_d, E, rho'c, rho'A rho, sw, and two spare ones for a firm's shift."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def root(rho, R):
     """Write the symmetric root R (q, q) of I - rho rho'."""
     q = rho.shape[0]
@@ -43,7 +43,7 @@ def root(rho, R):
             R[a, b] = (1.0 if a == b else 0.0) - share * rho[a] * rho[b]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def diagonalise(B, Q):
     """Turn the symmetric B (q, q) diagonal by Jacobi rotations and write their product to Q."""
     q = B.shape[0]
@@ -77,7 +77,7 @@ def diagonalise(B, Q):
                 B[b, a] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def turn(n, log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h, h_turned, scalars):
     """Write a person's sums in the coordinates in which R A R is diagonal.
 
@@ -119,7 +119,7 @@ def turn(n, log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h, h_turned, 
     scalars[3], scalars[4], scalars[5] = along, twice, sw
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def at_node(z, scalars, values, c_turned, h_turned):
     """Log-likelihood of a person's rows given z, its slope in z and its curvature."""
     n, log_d, E, along, twice, sw = (
@@ -148,7 +148,7 @@ def at_node(z, scalars, values, c_turned, h_turned):
     return loglik, -0.5 * slope - n * sw, -0.5 * curvature
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def locate(start, scalars, values, c_turned, h_turned):
     """Mode of the scale effect given the rows, and the SD of the normal that bends as it does."""
     z = start
@@ -158,12 +158,12 @@ def locate(start, scalars, values, c_turned, h_turned):
         curvature = min(bend - 1.0, -0.2)
         step = min(max(-(slope - z) / curvature, -1.5), 1.5)
         z += step
-        if abs(step) * math.sqrt(-curvature) < 1e-2:
+        if abs(step) * math.sqrt(-curvature) < 1e-7:
             break
     return z, 1.0 / math.sqrt(-curvature)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def integrate(z, spread, nodes, log_weights, scalars, values, c_turned, h_turned,
               moments, u, u1, u2, w1, left_sum, uu):  # fmt: skip
     """Log of the integral over z, nodes held still, and the posterior moments of the person.
@@ -181,12 +181,12 @@ def integrate(z, spread, nodes, log_weights, scalars, values, c_turned, h_turned
     """
     q = values.shape[0]
     n, E, along, twice, sw = scalars[0], scalars[2], scalars[3], scalars[4], scalars[5]
-    moments[:] = 0.0
-    u1[:] = 0.0
-    u2[:] = 0.0
-    w1[:] = 0.0
-    left_sum[:] = 0.0
-    uu[:] = 0.0
+    for k in range(6):
+        moments[k] = 0.0
+    for a in range(q):
+        u1[a], u2[a], w1[a], left_sum[0, a], left_sum[1, a] = 0.0, 0.0, 0.0, 0.0, 0.0
+        for b in range(q):
+            uu[a, b] = 0.0
     reference, total = 0.0, 0.0
     for k in range(nodes.shape[0]):
         at = z + spread * nodes[k]
@@ -233,19 +233,21 @@ def integrate(z, spread, nodes, log_weights, scalars, values, c_turned, h_turned
             left_sum[1, a] += share * kappa
             for b in range(a + 1):
                 uu[a, b] += pk * u[a] * u[b]
-    moments /= total
-    u1 /= total
-    u2 /= total
-    w1 /= total
-    left_sum /= total
+    for k in range(6):
+        moments[k] /= total
     for a in range(q):
+        u1[a] /= total
+        u2[a] /= total
+        w1[a] /= total
+        left_sum[0, a] /= total
+        left_sum[1, a] /= total
         for b in range(a + 1):
             uu[a, b] /= total
             uu[b, a] = uu[a, b]
     return reference + math.log(total) + math.log(spread) - 0.5 * (n * LOG_2PI + scalars[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def slopes(A, c, rho, F, h, h_turned, moments, u1, u2, w1, left_sum, uu, dA, dc, drho):
     """Derivatives of a person's log-likelihood in A, c and rho; return those in E and sw.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from alc_stats.estimators.kernels.compiled import compiled
 from alc_stats.estimators.kernels.mels_nodes import (
     SCALARS,
     integrate,
@@ -22,7 +22,7 @@ from alc_stats.estimators.kernels.mels_nodes import (
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_rows(first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
               e, s, inverse_sd, A, c):  # fmt: skip
     """Sums of one person's rows in the columns of Z; writes whitened residuals and loads.
@@ -37,8 +37,10 @@ def read_rows(first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scale
         A (q, q) and c (q,) are overwritten.
     """
     q = Z.shape[1]
-    A[:] = 0.0
-    c[:] = 0.0
+    for a in range(q):
+        c[a] = 0.0
+        for b in range(q):
+            A[a, b] = 0.0
     E = 0.0
     log_d = 0.0
     for j in range(last - first):
@@ -79,7 +81,7 @@ def read_rows(first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scale
     return log_d, E
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unwhiten(n, gap, phi, e, s, e_bar, s_bar):
     """Turn derivatives in whitened rows into those in rows over their SD; return that in phi.
 
@@ -109,7 +111,7 @@ def unwhiten(n, gap, phi, e, s, e_bar, s_bar):
     return slope
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def effect_sums(A_z, c_z, L, A, c):
     """Sums in the columns of Z (A_z, c_z) as sums in the unit effects: A = L'A_z L, c = L'c_z."""
     q = L.shape[0]
@@ -126,7 +128,7 @@ def effect_sums(A_z, c_z, L, A, c):
             A[b, a] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def score_of_rows(first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
                   e, s, e_bar, s_bar, inverse_sd, score):  # fmt: skip
     """Add a person's derivatives in beta, tau, alpha (and phi, at place `phi_at`) to `score`.
@@ -167,7 +169,7 @@ def score_of_rows(first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
                 score[p + w + k] += U[row, k] * across
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at, score):
     """Add a person's derivatives in L's free entries, lam and sigma to `score` from place `at`.
 
@@ -207,7 +209,7 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
         dc[a] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, L, lam,
             sigma, rho, sw, phi, rows, columns, nodes, log_weights, modes, spreads,
             relocate, logliks, scores):  # fmt: skip
@@ -247,7 +249,8 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
         dE, dsw = slopes(
             A, c, rho, F, h, h_turned, moments, u1, u2, w1, left_sum, uu, dA, dc, drho)  # fmt: skip
         score = scores[i]
-        score[:] = 0.0
+        for k in range(score.shape[0]):
+            score[k] = 0.0
         effect_scores(
             A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, columns, at,
             score)  # fmt: skip

@@ -17,7 +17,7 @@ from alc_stats.estimators.kernels.mels_model import Evaluated, Likelihood
 from alc_stats.records import BoolArray, FloatArray
 
 _FIRST_NODES = 7
-NODES = (11, 15, 21, 31, 45, 65, 95)
+NODES = (11, 15, 21, 31, 61, 101, 181)
 """Numbers of nodes that are tried in turn; 11 are good to about 1e-5 in the log-likelihood."""
 _SAME = 1e-8
 """Log-likelihoods nearer than this, or than this share of their ten-thousandth, are the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
+from alc_stats.estimators.kernels.lmm_basis import triangle
 from alc_stats.records import FloatArray
 
 RANK_TOLERANCE = 1e-13
@@ -27,17 +28,22 @@ def orthonormal(X: FloatArray) -> tuple[FloatArray, FloatArray]:
 def dependent_sets(X: FloatArray, tolerance: float = RANK_TOLERANCE) -> list[tuple[int, ...]]:
     """Sets of columns of X (n, p) that are linearly dependent; empty for full rank.
 
+    Found in the triangle of X, so that no second table is made.
+
     Each set holds one column that the pivoted QR decomposition could not keep and the kept ones
     it is a combination of. An all-zero column is a set of its own.
     """
-    lengths = np.linalg.norm(X, axis=0)
+    R = triangle(X)
+    lengths = np.linalg.norm(R, axis=0)
     zero: list[tuple[int, ...]] = [(int(j),) for j in np.flatnonzero(lengths == 0.0)]
     columns = np.flatnonzero(lengths > 0.0)
     if columns.size == 0:
         return zero
-    _, R, order = linalg.qr(X[:, columns] / lengths[columns], mode="economic", pivoting=True)
+    _, R, order = linalg.qr(R[:, columns] / lengths[columns], mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(R))
     rank = int(np.sum(diagonal > tolerance * diagonal[0]))
+    if rank == columns.size:
+        return zero
     weights = linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:])
     kept, left_over = columns[order[:rank]], columns[order[rank:]]
     shares = np.abs(weights) > np.sqrt(tolerance)
