@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,23 +55,15 @@ class UnitSums:
             return (len(self.numerators), len(self.numerators))
         return int(self.treated.sum()), int((~self.treated).sum())
 
-    def among(self, units: BoolArray) -> UnitSums:
-        """The chosen units alone."""
-        return replace(
-            self,
-            numerators=self.numerators[units],
-            denominators=self.denominators[units],
-            treated=self.treated[units],
-        )
-
     def value(self) -> float:
         """The contrast; nan where an arm's ratio has no logarithm."""
         return float(self.contrast(*self.arm_sums(self.arm_weights()))[0])
 
     def resampled(self, generator: np.random.Generator, draws: int) -> FloatArray:
         """The contrast in `draws` samples of units, with replacement within arms."""
-        counts = _resampled_counts(self, generator, draws)
-        return self.contrast(*self.arm_sums(counts))
+        counts = resampled_units(self.treated, generator, draws, paired=self.paired)
+        treated, control = self.arm_weights()
+        return self.contrast(*self.arm_sums((counts * treated, counts * control)))
 
     def arm_weights(self) -> tuple[FloatArray, FloatArray]:
         """Which units are treated, and which are not, as rows (1, units) of ones and zeros."""
@@ -101,20 +93,18 @@ class UnitSums:
             return np.asarray((treated - control) @ self.weights)
 
 
-def _resampled_counts(
-    sums: UnitSums, generator: np.random.Generator, draws: int
-) -> tuple[FloatArray, FloatArray]:
-    n = len(sums.numerators)
-    if sums.paired:
-        counts = generator.multinomial(n, np.full(n, 1.0 / n), size=draws).astype(float)
-        return counts, counts
-    both = []
-    for arm in (sums.treated, ~sums.treated):
+def resampled_units(
+    treated: BoolArray, generator: np.random.Generator, draws: int, *, paired: bool = False
+) -> FloatArray:
+    """How often each unit occurs (draws, units) in samples with replacement, arm by arm.
+
+    With `paired` every unit has both arms, and all are drawn together.
+    """
+    counts = np.zeros((draws, len(treated)))
+    for arm in [np.ones(len(treated), bool)] if paired else [treated, ~treated]:
         size = int(arm.sum())
-        counts = np.zeros((draws, n))
         counts[:, arm] = generator.multinomial(size, np.full(size, 1.0 / size), size=draws)
-        both.append(counts)
-    return both[0], both[1]
+    return counts
 
 
 def unit_contrast(sums: UnitSums, *, name: str, unit: str = "log SD") -> Estimate:

@@ -19,7 +19,7 @@ from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
 from alc_stats.inference.recentred_influence import rif_quantile, rif_variance
-from alc_stats.inference.unit_contrast import UnitSums
+from alc_stats.inference.unit_contrast import UnitSums, resampled_units
 from alc_stats.models.spread_data import SpreadData, access_dummies
 from alc_stats.models.unit_spreads import members, power_sums
 from alc_stats.records import FloatArray
@@ -133,15 +133,9 @@ def _resampled_widths(
     generator: np.random.Generator,
     draws: int,
 ) -> FloatArray:
-    codes, units = pd.factorize(table["unit"], sort=True)
-    if data.kind == "within":
-        counts = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=draws)
-    else:
-        treated = table.groupby("unit", observed=True, sort=True)["treated"].first() == 1.0
-        counts = np.zeros((draws, len(units)), int)
-        for arm in (treated.to_numpy(), ~treated.to_numpy()):
-            size = int(arm.sum())
-            counts[:, arm] = generator.multinomial(size, np.full(size, 1 / size), size=draws)
+    codes, _ = pd.factorize(table["unit"], sort=True)
+    treated = table.groupby("unit", observed=True, sort=True)["treated"].first().to_numpy() == 1.0
+    counts = resampled_units(treated, generator, draws, paired=data.kind == "within")
     out = np.zeros(draws)
     for t in (1.0, 0.0):
         for p in (1.0, 0.0) if data.did else (0.0,):
@@ -153,7 +147,7 @@ def _resampled_widths(
     return out
 
 
-def _weighted_width(values: FloatArray, counts: np.ndarray) -> FloatArray:
+def _weighted_width(values: FloatArray, counts: FloatArray) -> FloatArray:
     """Distance of the tails' quantiles of values repeated `counts` (draws, n) times."""
     order = np.argsort(values, kind="stable")
     cumulated = np.cumsum(counts[:, order], axis=1)
