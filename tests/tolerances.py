@@ -60,6 +60,9 @@ MIXEDLM_LOGLIK = 1e-6
 MONTE_CARLO_SIGMAS = 4.0
 """A seeded simulation mean is off by more than four standard errors once in 16,000 seeds."""
 
+NLME_STOPS_EARLY = 5e-5
+"""Where nlme's search stops: its log-likelihood is flat, and VarCorr() prints seven digits."""
+
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
 

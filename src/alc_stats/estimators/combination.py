@@ -63,6 +63,9 @@ def combination_df(fit: Fit, weights: FloatArray) -> FloatArray:
         return satterthwaite_df(state, weights)
     if state is not None and fit.request.df == "kenward-roger":
         return kenward_roger_df(state, weights, kenward_roger_of(state))
+    spread = fit.memory.spread if isinstance(fit.memory, Memory) else None
+    if spread is not None and fit.request.df == "satterthwaite":
+        return spread.satterthwaite_df(weights)
     robust = fit.memory.robust if isinstance(fit.memory, Memory) else None
     if robust is not None and fit.request.df == "satterthwaite":
         # a coefficient that one cluster determines has no degrees of freedom, nor what holds it
@@ -79,9 +82,10 @@ def denominator(fit: Fit, weights: FloatArray) -> Denominator:
     the smallest among the coefficients involved.
     """
     state = _state(fit)
-    if state is not None and fit.request.df == "satterthwaite":
+    spread = fit.memory.spread if isinstance(fit.memory, Memory) else None
+    if (state or spread) is not None and fit.request.df == "satterthwaite":
         directions = np.linalg.eigh(weights @ fit.vcov @ weights.T).eigenvectors
-        return Denominator(_fai_cornelius(satterthwaite_df(state, directions.T @ weights)))
+        return Denominator(_fai_cornelius(combination_df(fit, directions.T @ weights)))
     if state is not None and fit.request.df == "kenward-roger":
         return _kenward_roger(state, weights)
     if len(weights) == 1:
@@ -97,11 +101,13 @@ def _state(fit: Fit) -> LmmState | None:
 
 def _fai_cornelius(own: FloatArray) -> float:
     """Degrees of freedom of the mean of squared t's with `own` (c,) degrees of freedom each."""
+    if np.isinf(own).all():
+        return float("inf")
     if np.ptp(own) < _SAME:
         return float(own.mean())
     if own.min() <= 2.0:
         return 2.0
-    expected = float(np.sum(own / (own - 2.0)))
+    expected = float(np.sum(1.0 / (1.0 - 2.0 / own)))
     return 2.0 * expected / (expected - len(own))
 
 

@@ -159,7 +159,7 @@ def build_design(formula: Formula, table: Table) -> Design:
     X, spec = coded(formula.fixed, table.frame, formula.text)
     names = tuple(spec.column_names)
     _require_estimable(formula, y, X, names)
-    return Design(y, X, names, Coding(outcome, _levels(spec)), spec)
+    return Design(y, X, names, Coding(outcome, categories(spec)), spec)
 
 
 def _outcome(formula: Formula, table: Table) -> tuple[FloatArray, str]:
@@ -254,7 +254,8 @@ def _factorised(values: FloatArray | IntArray) -> tuple[IntArray, int]:
     return np.asarray(level, dtype=np.int64), len(distinct)
 
 
-def _levels(spec: Any) -> dict[str, tuple[str, ...]]:
+def categories(spec: Any) -> dict[str, tuple[str, ...]]:
+    """The levels of every categorical, its reference first."""
     found = {}
     for factor, state in spec.factor_contrasts.items():
         levels = [str(level) for level in state.levels]
@@ -296,7 +297,8 @@ def _convert(column: pd.Series) -> pd.Series:
         return pd.Series(column.to_numpy(dtype=float, na_value=np.nan), column.index)
     present = column.dropna()
     if kinds.is_object_dtype(column.dtype) or kinds.is_string_dtype(column.dtype):
-        kind = {_kind_of(value) for value in present}
+        text = kinds.infer_dtype(present) == "string"
+        kind = {"text"} if text else {_kind_of(value) for value in present}
         if kind <= {"number"}:
             values = [
                 float(v) if there else np.nan

@@ -168,9 +168,9 @@ def fit_lmm(
     state = fit_arrays(
         design, random, reml=request.method == "REML", weights=_weights(table, weights)
     )
-    with _singularity_told(len(design.y)):
+    with singularity_told(len(design.y)):
         inference = adjusted(state, design, request.df)
-    components, boundary = _components(state)
+    components, boundary = variance_components(state)
     fit = Fit(
         request=request,
         names=design.names,
@@ -183,7 +183,7 @@ def fit_lmm(
         counts=table.counts(random.counts()),
         certificate=certify(
             state.optimum,
-            _parameter_names(state),
+            parameter_names(state),
             boundary=boundary,
             digits=min(data_digits(design), _arithmetic_digits(state)),
         ),
@@ -209,26 +209,31 @@ def fit_arrays(
         prepare, design.y, design.X, factors=random.factors, reml=reml, weights=weights
     )
     problem = prepared()
-    if problem.scales.fixed.scale <= _NO_RESIDUAL * design.y.std():
+    refuse_reproduced(problem.scales.fixed.scale, design)
+    with singularity_told(len(design.y)):
+        problem, optimum = optimise(problem, prepared)
+        evaluation, solution = problem.objective.at(optimum.theta)
+        problem.objective.statistics.release()
+        if not np.isfinite(solution.deviance):
+            raise np.linalg.LinAlgError("the deviance is not a number there")
+    require_residual(optimum, solution)
+    return LmmState(
+        problem.objective, problem.scales, optimum, evaluation, solution, random, design, weights
+    )
+
+
+def refuse_reproduced(residual: float, design: Design) -> None:
+    """Raise a FitError if the SD of least squares' residuals is rounding."""
+    if residual <= _NO_RESIDUAL * design.y.std():
         raise FitError(
             Problem(
                 "the columns reproduce the outcome exactly, so nothing is left to vary",
                 way_out="Look for the outcome among the predictors.",
             )
         )
-    with _singularity_told(len(design.y)):
-        problem, optimum = optimise(problem, prepared)
-        evaluation, solution = problem.objective.at(optimum.theta)
-        problem.objective.statistics.release()
-        if not np.isfinite(solution.deviance):
-            raise np.linalg.LinAlgError("the deviance is not a number there")
-    _require_residual(optimum, solution)
-    return LmmState(
-        problem.objective, problem.scales, optimum, evaluation, solution, random, design, weights
-    )
 
 
-def _require_residual(optimum: Optimum, solution: Solution) -> None:
+def require_residual(optimum: Optimum, solution: Solution) -> None:
     """Refuse where the likelihood has its maximum, or none, next to no residual variance."""
     if not solution.sigma2 > _REPRODUCED:
         raise FitError(
@@ -251,7 +256,7 @@ def _require_residual(optimum: Optimum, solution: Solution) -> None:
 
 
 @contextmanager
-def _singularity_told(rows: int) -> Iterator[None]:
+def singularity_told(rows: int) -> Iterator[None]:
     """A matrix that cannot be factored is a sentence about the model, not a traceback.
 
     A trial step of the search may leave float64's range: its deviance is then not a number and the
@@ -350,7 +355,7 @@ def _weights(table: Table, name: str | None) -> FloatArray | None:
     return weights
 
 
-def _components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
+def variance_components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
     """SDs and correlations in the units of the columns, residual last; what is at a boundary."""
     found: list[VarianceComponent] = []
     boundary: list[str] = []
@@ -404,7 +409,7 @@ def _software() -> str:
     return f"alc_stats {version('alc_stats')}, profiled likelihood"
 
 
-def _parameter_names(state: LmmState) -> tuple[str, ...]:
+def parameter_names(state: LmmState) -> tuple[str, ...]:
     """A name for every parameter of the search."""
     form = state.objective.template
     columns = {

@@ -19,6 +19,7 @@ from alc_stats.estimators.formula import Formula
 from alc_stats.records import FloatArray
 
 if TYPE_CHECKING:
+    from alc_stats.estimators.fixed_scale_state import FixedScaleState
     from alc_stats.estimators.lmm import LmmState
     from alc_stats.estimators.location_scale import MelsState
     from alc_stats.estimators.robust import Directions
@@ -41,6 +42,8 @@ class Memory:
         Of a cluster-robust covariance that knows the degrees of freedom of any combination.
     mels : MelsState or None
         Of a location-scale model with a random scale effect.
+    spread : FixedScaleState or None
+        Of a model whose log SDs follow columns.
     """
 
     formula: Formula
@@ -49,15 +52,23 @@ class Memory:
     state: LmmState | None = None
     robust: Directions | None = None
     mels: MelsState | None = None
+    spread: FixedScaleState | None = None
 
 
-def memory_of(fit: Fit) -> Memory:
+def memory_of(fit: Fit, *, spread: bool = False) -> Memory:
     """The fit's memory.
+
+    Parameters
+    ----------
+    fit : Fit
+    spread : bool
+        Whether the caller knows what to do with a fit that models a spread.
 
     Raises
     ------
     FitError
-        If the fit was read from disk or made by an engine that keeps none.
+        If the fit was read from disk or made by an engine that keeps none, or if it models a
+        spread and the caller takes every row's spread for the same.
     """
     if not isinstance(fit.memory, Memory):
         raise FitError(
@@ -65,6 +76,14 @@ def memory_of(fit: Fit) -> Memory:
                 "this fit does not remember its rows",
                 where=f"fit of '{fit.request.formula}' by {fit.request.engine}",
                 way_out="Fit it again in this session with alc_stats.fit and the default engine.",
+            )
+        )
+    if not spread and any(part != "mean" for part in fit.components):
+        raise FitError(
+            Problem(
+                "this takes every row's spread for the same, and the fit says it is not",
+                where=f"fit of '{fit.request.formula}' with {_spreads(fit)}",
+                way_out="Ask for coefficients, contrasts, predictions of the mean or compare().",
             )
         )
     return fit.memory
@@ -84,6 +103,10 @@ def prior_weights(fit: Fit) -> FloatArray | None:
     if not fit.request.weights:
         return None
     return np.asarray(memory.table.frame[fit.request.weights], dtype=float)
+
+
+def _spreads(fit: Fit) -> str:
+    return " and ".join(dict.fromkeys(part for part in fit.components if part != "mean"))
 
 
 def mixed_state(fit: Fit) -> LmmState:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -56,9 +56,12 @@ class _Prediction:
 def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
     """Conditional modes of every grouping: a row a level, a column a random term."""
     require_usable(fit)
+    spread = memory_of(fit, spread=True).spread
+    if spread is not None:
+        _refuse_scaled(fit, "its random effects differ from row to row")
     return {
         modes.group: pd.DataFrame(modes.modes, index=modes.labels, columns=list(modes.names))
-        for modes in conditional_modes(mixed_state(fit))
+        for modes in conditional_modes(spread.mixed if spread else mixed_state(fit))
     }
 
 
@@ -123,13 +126,13 @@ def predict(
     """
     require_usable(fit)
     _check(interval, level)
-    memory = memory_of(fit)
+    memory = _memory_of_mean(fit, random=random, interval=interval)
     needs: Needs = "groups" if random else "effects" if interval == "prediction" else "fixed"
     rows = fitted_rows(memory) if new is None else new_rows(memory, new, needs=needs)
     if not rows.complete.all():
         _warn(rows)
     if interval is None:
-        values = rows.X @ fit.estimates + (_modes(memory, rows) if random else 0.0)
+        values = rows.X @ _mean(fit) + (_modes(memory, rows) if random else 0.0)
         return pd.Series(_placed(values, rows), rows.labels, name="prediction")
     found = _with_error(fit, memory, rows, random=random, observation=interval == "prediction")
     limits = t_interval(found.values, found.se, found.df, level)
@@ -141,6 +144,41 @@ def predict(
         "high": limits[:, 1],
     }
     return pd.DataFrame({k: _placed(v, rows) for k, v in columns.items()}, rows.labels)
+
+
+def _memory_of_mean(fit: Fit, *, random: bool, interval: Interval | None) -> Memory:
+    """The rows and the model of the mean; of one beside a model of the spread, what is known."""
+    memory = memory_of(fit, spread=True)
+    if memory.spread is None:
+        return memory_of(fit)
+    if random:
+        _refuse_scaled(fit, "its random effects differ from row to row")
+    if interval == "prediction" or (interval and random and memory.spread.mixed.random.factors):
+        raise FitError(
+            Problem(
+                "this interval takes every row's spread for the same, and the fit says it is not",
+                where=f"fit of '{fit.request.formula}'",
+                way_out='Ask for random=False with interval="confidence", or for no interval.',
+            )
+        )
+    state = memory.spread.mixed if memory.spread.mixed.random.factors else None
+    return replace(memory, state=state, spread=None)
+
+
+def _refuse_scaled(fit: Fit, why: str) -> None:
+    if "between_log_sd" in fit.components:
+        raise FitError(
+            Problem(
+                f"{why}, because the SD of its random intercept does",
+                where=f"fit of '{fit.request.formula}'",
+                way_out="Predict with random=False, or fit it without between.",
+            )
+        )
+
+
+def _mean(fit: Fit) -> FloatArray:
+    """Coefficients of the mean."""
+    return fit.estimates[[part == "mean" for part in fit.components]]
 
 
 def _check(interval: str | None, level: float) -> None:
@@ -194,7 +232,7 @@ def _with_error(
 ) -> _Prediction:
     if memory.state is not None and (random or observation):
         return _mixed(fit, memory, rows, random=random, observation=observation)
-    fixed = combine(fit, rows.X)
+    fixed = combine(fit, np.pad(rows.X, ((0, 0), (0, len(fit.names) - rows.X.shape[1]))))
     if not observation:
         return _Prediction(fixed.values, fixed.se, fixed.df)
     residual = float(fit.statistics["residual_sd"])

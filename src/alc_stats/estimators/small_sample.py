@@ -98,7 +98,7 @@ def satterthwaite_df(state: LmmState, contrasts: FloatArray) -> FloatArray:
     directions = contrasts @ state.scales.fixed.basis.back
     weights = directions @ state.solution.unscaled
     variances = np.einsum("ci,ci->c", weights, directions)
-    slopes = _per_parameter(state, np.pad(weights, ((0, 0), (0, 1))))[:, state.optimum.free]
+    slopes = per_parameter(state, np.pad(weights, ((0, 0), (0, 1))))[:, state.optimum.free]
     gradients = np.column_stack([slopes, variances])
     df = satterthwaite(variances, gradients, variance_parameter_covariance(state))
     involved = np.where(contrasts != 0.0, boundary_cap(state), np.inf)
@@ -159,7 +159,7 @@ def variance_parameter_covariance(state: LmmState) -> FloatArray:
     free = state.optimum.free
     sigma2, degrees = state.solution.sigma2, state.solution.degrees
     contrast = state.solution.contrast
-    slope = -_per_parameter(state, contrast[None])[0, free] / sigma2
+    slope = -per_parameter(state, contrast[None])[0, free] / sigma2
     f = int(free.sum())
     hessian = np.empty((f + 1, f + 1))
     hessian[:f, :f] = state.optimum.hessian + np.outer(slope, slope) / degrees
@@ -225,8 +225,8 @@ def _containment(state: LmmState, design: Design) -> FloatArray:
     return containment_df(design.X, design.names, groups, outer.codes)[0]
 
 
-def _per_parameter(state: LmmState, directions: FloatArray) -> FloatArray:
-    """Derivatives (c, k) of -d'(W'V^-1 W) d in theta, the directions d (c, w) held."""
+def per_parameter(state: LmmState, directions: FloatArray) -> FloatArray:
+    """Derivatives (c, k) of -d'(W'V^-1 W) d in theta, the directions d (c, w) of [X y] held."""
     lam = state.objective.template.unpack(state.optimum.theta)
     slopes = []
     for cross, L in zip(state.evaluation.cross, lam, strict=True):

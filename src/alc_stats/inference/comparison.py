@@ -10,7 +10,7 @@ from scipy import stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
-from alc_stats.estimators.kernels.lmm_basis import Basis, joint_basis
+from alc_stats.estimators.kernels.lmm_basis import joint_basis
 from alc_stats.inference.draws import (
     Fitted,
     fitted,
@@ -20,6 +20,7 @@ from alc_stats.inference.draws import (
     stream_of,
 )
 from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
+from alc_stats.inference.spans import SpreadNesting, outside, spread_nesting, spread_state
 from alc_stats.records import FloatArray, Number, Phrase
 
 Null = Literal["chi-square", "chi-bar-square", "bound"]
@@ -31,8 +32,6 @@ _AGAINST: dict[Null, str] = {
     "bound": "at most, against equal parts of chi-squares, df = {fewer} and {added}, because "
     "several variances are added that cannot be negative",
 }
-_WITHIN = 1e-7
-"""A column whose part outside the other columns is below this share of it is theirs."""
 _SAME_CODING = 1e-8
 """Restricted log-likelihoods of two codings that differ by less are the same."""
 _ROUNDING = 1e-10
@@ -116,14 +115,15 @@ class _Nesting:
     columns: int
     outside: tuple[str, ...]
     random: CovarianceNesting
+    spread: SpreadNesting
 
     @property
     def nested(self) -> bool:
-        return not self.outside and not self.random.outside
+        return not (self.outside or self.random.outside or self.spread.outside)
 
     @property
     def added(self) -> int:
-        return self.columns + self.random.added
+        return self.columns + self.random.added + self.spread.added
 
 
 def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = None) -> Comparison:
@@ -142,6 +142,7 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     first, second : Fit
         Of the same rows and outcome, by the same method, neither with a robust covariance. A
         least-squares fit may be the smaller one: it is given the likelihood of the other.
+        Columns of log SDs are parameters like any other.
     bootstrap : int
         Outcomes to draw from the smaller model, both models refitted to each; 0 for none.
     seed : int, optional
@@ -179,6 +180,7 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     p = _upper_tail(statistic, mixture)
     p_bootstrap, error = None, None
     if bootstrap and seed is not None:
+        _refuse_draws(pair)
         p_bootstrap, error = _bootstrap(pair, statistic, bootstrap, seed)
     return Comparison(
         smaller=pair.smaller.request.formula,
@@ -211,7 +213,17 @@ def _pair(first: Fit, second: Fit) -> _Pair:
             )
         )
     reml = methods == {"REML"}
-    return _Pair(first, second, fitted(first, reml=reml), fitted(second, reml=reml))
+    return _Pair(first, second, _model(first, reml=reml), _model(second, reml=reml))
+
+
+def _model(fit: Fit, *, reml: bool) -> Fitted:
+    """What is compared: of a fit that models its spread, what its likelihood is of."""
+    state = spread_state(fit)
+    if state is None:
+        return fitted(fit, reml=reml)
+    mixed = state.mixed
+    random = mixed.random if mixed.random.factors else None
+    return Fitted(mixed.design, random, reml, mixed.coefficients, (), mixed.sigma, mixed.loglik)
 
 
 def _refuse_robust(fit: Fit) -> None:
@@ -287,14 +299,16 @@ def _nesting(pair: _Pair) -> _Nesting:
     a, b = pair.inner.design, pair.outer.design
     return _Nesting(
         b.X.shape[1] - a.X.shape[1],
-        _outside(a.X, a.names, b.X),
+        outside(a.X, a.names, b.X),
         covariance_nesting(pair.inner.random, pair.outer.random, len(a.y)),
+        spread_nesting(pair.smaller, pair.larger),
     )
 
 
 def _not_nested(pair: _Pair, forward: _Nesting, backward: _Nesting) -> Problem:
     def lacks(fit: Fit, nesting: _Nesting) -> str:
-        parts = [f"the columns {', '.join(nesting.outside)}"] if nesting.outside else []
+        lacked = nesting.outside + nesting.spread.outside
+        parts = [f"the columns {', '.join(lacked)}"] if lacked else []
         groups = ", ".join(f"'{g}'" for g in nesting.random.outside)
         parts += [f"the covariances over {groups}"] if groups else []
         return f"'{fit.request.formula}' lacks {' and '.join(parts)} of the other"
@@ -304,27 +318,6 @@ def _not_nested(pair: _Pair, forward: _Nesting, backward: _Nesting) -> Problem:
         found=f"{lacks(pair.larger, forward)}; {lacks(pair.smaller, backward)}",
         way_out="Compare each with a model that holds the terms of both.",
     )
-
-
-def _outside(X: FloatArray, names: tuple[str, ...], span: FloatArray) -> tuple[str, ...]:
-    """Names of the columns of X (n, p) that are no combination of the columns of `span`."""
-    n = len(X)
-    basis = joint_basis(span)
-    Q = _standardised(basis, span) / np.sqrt(n)
-    ones = np.ones(n)
-    centred = np.linalg.norm(ones - Q.T @ (Q @ ones)) < _WITHIN * np.sqrt(n)
-    columns = X - X.mean(axis=0) if centred else X
-    left = np.linalg.norm(columns - Q.T @ (Q @ columns), axis=0)
-    size = np.linalg.norm(columns, axis=0)
-    return tuple(
-        name for name, out, whole in zip(names, left, size, strict=True) if out > _WITHIN * whole
-    )
-
-
-def _standardised(basis: Basis, columns: FloatArray) -> FloatArray:
-    found = np.empty(columns.T.shape)
-    basis.rows(columns, out=found)
-    return found
 
 
 def _refuse_other_columns(pair: _Pair, nesting: _Nesting) -> None:
@@ -396,6 +389,18 @@ def _upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
             for part in mixture
         )
     )
+
+
+def _refuse_draws(pair: _Pair) -> None:
+    for fit in (pair.smaller, pair.larger):
+        if spread_state(fit) is not None:
+            raise FitError(
+                Problem(
+                    "a model of the spread is not fitted to drawn outcomes here",
+                    where=f"fit of '{fit.request.formula}'",
+                    way_out="Leave bootstrap out: p is that of the chi-square.",
+                )
+            )
 
 
 def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[float, float]:

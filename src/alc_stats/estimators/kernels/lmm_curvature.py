@@ -66,7 +66,8 @@ def exact_hessian(
         - tr(C R_k C R_l) [REML] - 2 d c'R_k C R_l c / r^2 - d c'R_k c c'R_l c / r^4
         + <T - <B, cross>, d^2 Sigma / dtheta_k dtheta_l>,
 
-    where C is (X'V^-1 X)^-1 among the fixed columns, c = (-beta, 1), d the degrees of freedom.
+    where C is (X'V^-1 X)^-1 among the fixed columns, c = (-beta, 1), d the degrees of freedom. With
+    a known residual variance d / r^2 is its inverse, and the term in 1 / r^4 is not there.
     """
     form = objective.template
     lam = form.unpack(theta)
@@ -82,15 +83,16 @@ def exact_hessian(
         [np.einsum("kab,abij->kij", S, G) for S, G in zip(slopes, evaluation.cross, strict=True)]
     )
     H = _symmetric(2.0 * second.weighted - second.traces)
-    p, degrees, residual = R.shape[1] - 1, solution.degrees, solution.residual
+    p, sigma2 = R.shape[1] - 1, solution.sigma2
     applied = R @ solution.contrast
     if objective.reml:
         turned = solution.unscaled @ R[:, :p, :p]
         H -= np.einsum("kij,lji->kl", turned, turned)
     fixed = applied[:, :p]
-    H -= 2.0 * degrees / residual * fixed @ solution.unscaled @ fixed.T
-    drop = applied @ solution.contrast / residual
-    H -= degrees * np.outer(drop, drop)
+    H -= 2.0 / sigma2 * fixed @ solution.unscaled @ fixed.T
+    if solution.known is None:
+        drop = applied @ solution.contrast / sigma2
+        H -= np.outer(drop, drop) / solution.degrees
     return np.asarray(H + _bend(form, covariance_scores(evaluation, solution.weight)))
 
 

@@ -78,6 +78,8 @@ class Solution:
         n, or n - p for REML.
     weight : array (w, w)
         B with d deviance = sum over factors of <trace - <B, cross>, dSigma>.
+    known : float or None
+        The residual variance, where it is not estimated.
     """
 
     deviance: float
@@ -86,11 +88,12 @@ class Solution:
     residual: float
     degrees: int
     weight: FloatArray
+    known: float | None = None
 
     @property
     def sigma2(self) -> float:
-        """Residual variance that maximises the likelihood at this theta."""
-        return self.residual / self.degrees
+        """Residual variance: known, or what maximises the likelihood at this theta."""
+        return self.residual / self.degrees if self.known is None else self.known
 
     @property
     def contrast(self) -> FloatArray:
@@ -108,12 +111,15 @@ class Objective:
     template : Template
     rows : int
     reml : bool
+    known : float or None
+        The residual variance, where it is not estimated.
     """
 
     statistics: Statistics
     template: Template
     rows: int
     reml: bool
+    known: float | None = None
     _latest: dict[bytes, tuple[Evaluation, Solution]] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
@@ -128,10 +134,13 @@ class Objective:
         found = self._latest.get(place)
         if found is None:
             evaluation = self.statistics.evaluate(self.template.unpack(theta))
-            found = evaluation, solve(evaluation, rows=self.rows, reml=self.reml)
+            found = evaluation, self._solved(evaluation)
             self._latest.clear()
             self._latest[place] = found
         return found
+
+    def _solved(self, evaluation: Evaluation) -> Solution:
+        return solve(evaluation, rows=self.rows, reml=self.reml, known=self.known)
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Deviance and its gradient (k,)."""
@@ -170,7 +179,7 @@ def template(factors: tuple[Factor, ...]) -> Template:
     return Template(sizes, levels, factor, row, column, block_of, tuple(terms))
 
 
-def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
+def solve(evaluation: Evaluation, *, rows: int, reml: bool, known: float | None = None) -> Solution:
     """Coefficients, residual and deviance from W'V^-1 W."""
     p = len(evaluation.inner) - 1
     scale = np.sqrt(np.diag(evaluation.inner)[:p])
@@ -181,13 +190,14 @@ def solve(evaluation: Evaluation, *, rows: int, reml: bool) -> Solution:
     unscaled = inverse @ inverse.T
     residual = max(float(evaluation.inner[p, p] - z @ z), _NO_RESIDUAL)
     degrees = rows - p if reml else rows
-    deviance = evaluation.log_det + degrees * (1.0 + np.log(2.0 * np.pi * residual / degrees))
+    sigma2 = residual / degrees if known is None else known
+    deviance = evaluation.log_det + degrees * np.log(2.0 * np.pi * sigma2) + residual / sigma2
     contrast = np.append(-beta, 1.0)
-    weight = degrees / residual * np.outer(contrast, contrast)
+    weight = np.outer(contrast, contrast) / sigma2
     if reml:
         deviance += 2.0 * float(np.log(np.diag(lower) * scale).sum())
         weight[:p, :p] += unscaled
-    return Solution(float(deviance), beta, unscaled, residual, degrees, weight)
+    return Solution(float(deviance), beta, unscaled, residual, degrees, weight, known)
 
 
 def covariance_scores(evaluation: Evaluation, weight: FloatArray) -> tuple[FloatArray, ...]:

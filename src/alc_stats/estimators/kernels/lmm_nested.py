@@ -7,6 +7,7 @@ needs. Eliminating a level's effects leaves columns of its parent's, and so on t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,18 +87,18 @@ class Nested:
 
     def effects(self, factors: tuple[FloatArray, ...]) -> tuple[Effects, ...]:
         """See `Statistics.effects`."""
-        lam = [factors[place] for place in self.chain]
-        stages, _ = self._upward(lam)
         found: list[Effects] = []
-        above: _Above | None = None
-        for f in reversed(range(len(stages))):
-            parts = _conditional(stages[f], above)
-            joint = _joint(lam[f], parts, above)
-            q = len(lam[f])
+        for f, joint in self._downward(factors):
+            q = self.sizes[f]
             back = np.argsort(self.codes[f])
             found.append(Effects(joint.loads[:q][..., back], joint.spread[:q, :q][..., back]))
-            above = self._expanded(f - 1, joint) if f > 0 else None
         return self._ordered(found)
+
+    def joint_effects(self, factors: tuple[FloatArray, ...]) -> Effects:
+        """Effects of every innermost level and of the levels around it, in the chain's order."""
+        *_, (_, joint) = self._downward(factors)
+        back = np.argsort(self.codes[0])
+        return Effects(joint.loads[..., back], joint.spread[..., back])
 
     @property
     def single(self) -> bool:
@@ -158,6 +159,16 @@ class Nested:
             if f + 1 < len(lam):
                 RK, within = _triangular(left, len(lam[f + 1]), self.children[f + 1])
         return stages, left[:, :, 0]
+
+    def _downward(self, factors: tuple[FloatArray, ...]) -> Iterator[tuple[int, _Above]]:
+        """Place in the chain, outermost first, and its levels' effects with their ancestors'."""
+        lam = [factors[place] for place in self.chain]
+        stages, _ = self._upward(lam)
+        above: _Above | None = None
+        for f in reversed(range(len(stages))):
+            joint = _joint(lam[f], _conditional(stages[f], above), above)
+            yield f, joint
+            above = self._expanded(f - 1, joint) if f > 0 else None
 
     def _expanded(self, f: int, joint: _Above) -> _Above:
         """The joint of every parent, repeated for its children among the levels of factor f."""

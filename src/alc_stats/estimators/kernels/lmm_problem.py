@@ -97,13 +97,13 @@ def prepare(
         The factor that crossed statistics eliminate first, by default the widest.
     """
     root = None if weights is None else np.sqrt(weights)
-    bases = tuple(_factor_basis(factor, root) for factor in factors)
+    bases = tuple(factor_basis(factor, root) for factor in factors)
     if turns is not None:
         bases = tuple(basis.turned(turn) for basis, turn in zip(bases, turns, strict=True))
     rows = Rows(y, X, root, residualised(y, X, root), factors, bases)
     form = template(factors)
     log_weight = 0.0 if weights is None else float(np.log(weights).sum())
-    objective = Objective(_collect(rows, first), form, len(y), reml)
+    objective = Objective(collect(rows, first), form, len(y), reml)
     return Problem(objective, Scales(rows.fixed, bases, log_weight))
 
 
@@ -114,8 +114,8 @@ def lower_triangle(factor: FloatArray) -> FloatArray:
     return np.asarray((R * signs[:, None]).T)
 
 
-def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
-    """Block diagonal over the terms of a factor."""
+def factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
+    """Block diagonal over the terms of a factor; rows are multiplied by `root` (n,) if given."""
     parts, first = [], 0
     for block in factor.blocks:
         columns = factor.Z[:, first : first + block.size]
@@ -133,7 +133,7 @@ def _factor_basis(factor: Factor, root: FloatArray | None) -> Basis:
     )
 
 
-def _collect(rows: Rows, first: int | None) -> Statistics:
+def collect(rows: Rows, first: int | None = None) -> Statistics:
     """A chain if every factor is nested in the next larger grouping, else crossed statistics."""
     order = tuple(sorted(range(len(rows.factors)), key=lambda f: -rows.factors[f].levels))
     if all(nested_in(rows.factors[a], rows.factors[b]) for a, b in itertools.pairwise(order)):

@@ -135,6 +135,19 @@ def reached(optimum: Optimum) -> bool:
     return curved and optimum.decrement < _ARRIVED and optimum.pull >= -OUTWARD
 
 
+def nearby(objective: Objective, theta: FloatArray) -> FloatArray:
+    """A minimum (k,) near theta, its last digits not asked for."""
+    form = objective.template
+    if theta.size == 0:
+        return theta
+    if is_exact(objective, theta) and np.all(theta[form.diagonal] > _PERHAPS_ZERO):
+        every: BoolArray = np.ones(len(theta), dtype=bool)
+        found = upright(form, _newton_descent(objective, theta, every)[0])
+        if np.all(found[form.diagonal] > _PERHAPS_ZERO):
+            return found
+    return search(objective, theta).theta
+
+
 def upright(form: Template, theta: FloatArray) -> FloatArray:
     """The same covariance with a non-negative diagonal."""
     signs = {
