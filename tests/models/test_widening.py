@@ -21,6 +21,7 @@ from alc_stats.models.spread_data import Columns, spread_data
 from alc_stats.models.spread_models import Modelled, location_scale
 from alc_stats.models.unit_spreads import log_sd_sums, spreads
 from alc_stats.records import dump, load
+from tolerances import EXACT_ARITHMETIC
 
 CLAIM = Claim("H6", "widening", "Outcomes spread wider under treatment.")
 WIDE = (-1000.0, 1000.0)
@@ -489,3 +490,16 @@ def test_a_bounded_model_that_fails_is_a_threat(monkeypatch: pytest.MonkeyPatch)
     finding = judged(data, bounds=(0.0, 100.0), **FULL)
     assert evidence(finding, "bounds").outcome == "threat"
     assert "It did not converge." in finding.decision.reason.template
+
+
+def test_persons_assigned_one_by_one_are_their_own_units() -> None:
+    rng = np.random.default_rng(33)
+    data = pd.DataFrame({"person": np.arange(300), "mandate": np.arange(300) % 2})
+    data["score"] = 50 + 8 * rng.normal(size=300) * np.exp(0.4 * data["mandate"])
+    finding = judged(data, person="person")
+    model, units = finding.triangulation[:2]
+    assert model.method == "Location-scale model, within arms"
+    # normal likelihood with arms' own means: the log ratio of the arms' SDs, divisor n - 1
+    sds = data.groupby("mandate")["score"].std()
+    assert model.value == pytest.approx(np.log(sds[1] / sds[0]), rel=1e-6)
+    assert units.value == pytest.approx(np.log(sds[1] / sds[0]), rel=EXACT_ARITHMETIC)

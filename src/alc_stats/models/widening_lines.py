@@ -20,7 +20,7 @@ _COMPONENTS = {
     "between_log_sd": "Location-scale model, between persons",
     "log_sd": "Location-scale model, within persons",
 }
-_OBSERVED = "Location-scale model, within firms"
+_OBSERVED = "Location-scale model, within "
 
 
 def triangulation(found: Comparison, *, decides: str, level: float) -> tuple[Line, ...]:
@@ -70,14 +70,15 @@ def _modelled(found: Comparison, model: Modelled, *, decides: bool, level: float
     if model.failure:
         yield _failed(_method(found, wanted), _RANDOM_SCALE, model.failure)
         return
-    how = f"t, {found.unit_name} - 1" if model.random_scale else "z"
+    how = f"t, {found.unit_name} - 1"
     for component, estimate in model.estimates.items():
         made = line(estimate, _method(found, component), _RANDOM_SCALE, how, level=level)
         yield replace(made, note=_note(model), primary=decides and component == wanted)
 
 
 def _method(found: Comparison, component: str) -> str:
-    return _OBSERVED if found.target == "observed" else _COMPONENTS[component]
+    within = "firms" if found.data.kind == "firms" else "arms"
+    return _OBSERVED + within if found.target == "observed" else _COMPONENTS[component]
 
 
 def _note(model: Modelled) -> Phrase:
@@ -98,7 +99,7 @@ def _bounded(found: Comparison, level: float) -> Iterator[Line]:
     if own is None:
         yield _failed(method, _BOUND, found.bounded.failure)
     else:
-        how = f"t, {found.unit_name} - 1" if found.bounded.random_scale else "z"
+        how = f"t, {found.unit_name} - 1"
         note = _note(found.bounded) if at_bound(found.data) else _NOTHING_CENSORED
         yield replace(line(own, method, _BOUND, how, level=level), note=note)
     method = "Beta regression, precision part"
