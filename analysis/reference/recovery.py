@@ -34,7 +34,7 @@ QUOTED = {
     "training_far.value": "capability_far.training",
     "slope_free.value": "quality.slope",
     "slope_mandate.value": "quality.slope_mandate",
-    "H6.estimate": "widening.log_sd_difference",
+    "H6.estimate": "widening.between_log_sd",
 }
 """Numbers of the study and the parameters they estimate."""
 

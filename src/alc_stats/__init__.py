@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import widening as widening
+    from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
 
@@ -76,6 +77,7 @@ _ROOM = {
     "run_study": "study",
     "score": "measures",
     "small_sample_choice": "inference",
+    "summary": "report.finding_summary",
     "tidy": "inference",
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
@@ -110,6 +112,7 @@ __all__ = [
     "run_study",
     "score",
     "small_sample_choice",
+    "summary",
     "tidy",
     "widening",
     "wild_cluster_bootstrap",

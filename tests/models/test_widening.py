@@ -1,408 +1,505 @@
-"""The cluster-level comparison of spreads and the guard on it."""
+"""The guard: what it supports, what it refuses, and why."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from alc_stats.errors import DeclarationError, FitError, TableError
+from alc_stats.errors import DeclarationError, TableError
+from alc_stats.estimators import Estimate
 from alc_stats.inference import Criterion
+from alc_stats.inference.unit_contrast import unit_contrast
 from alc_stats.models import Claim, Evidence, Finding, widening
-from alc_stats.models.spread_artefacts import Arm, Coupling, Spreads, coupling
-from tolerances import EXACT_ARITHMETIC, MONTE_CARLO_SIGMAS
+from alc_stats.models import spread_comparison as comparison
+from alc_stats.models.spread_artefacts import mean_variance, unequal_sizes
+from alc_stats.models.spread_data import Columns, spread_data
+from alc_stats.models.spread_models import Modelled, location_scale
+from alc_stats.models.unit_spreads import log_sd_sums, spreads
+from alc_stats.records import dump, load
+from tolerances import EXACT_ARITHMETIC
 
 CLAIM = Claim("H6", "widening", "Outcomes spread wider under treatment.")
-CRITERION = Criterion("superiority", 0.1116)
 WIDE = (-1000.0, 1000.0)
+FAST: dict[str, Any] = {"draws": 99, "permutations": 199}
+FULL = {"person": "person", "firm": "firm", "wave": "wave", "post": "post"}
+SMALLEST = 0.5 * math.log(1.25)
 DRAWS = 100
 RARE = int(stats.binom.ppf(0.999, DRAWS, 0.06))
 """More false supports than this are seen once in 1,000 seeds if their rate is 6 %."""
-MOST = int(stats.binom.ppf(0.001, DRAWS, 0.75))
-"""Fewer supports than this are seen once in 1,000 seeds if three in four are supported."""
 
 
-def classes(
-    rng: np.random.Generator,
+def panel(
+    seed: int,
     *,
-    sd: tuple[float, float] = (10.0, 10.0),
+    widened: float = 0.0,
+    firms: int = 24,
+    persons: int = 14,
+    waves: int = 4,
     mean: tuple[float, float] = (50.0, 50.0),
-    clusters: int = 12,
-    members: int = 30,
+    sd: float = 8.0,
+    noise: float = 5.0,
+    noisier: float = 1.0,
+    bounds: tuple[float, float] = (0.0, 100.0),
 ) -> pd.DataFrame:
-    """Two arms of `clusters` classes each, scores on 0-100, cut at the bounds."""
-    arm = np.repeat([0, 1], clusters * members)
-    cluster = np.repeat(np.arange(2 * clusters), members)
-    level = rng.normal(0, 3, 2 * clusters)[cluster]
-    score = np.array(mean)[arm] + level + np.array(sd)[arm] * rng.normal(size=arm.size)
-    return pd.DataFrame(
-        {
-            "class": cluster,
-            "arm": np.where(arm == 1, "treated", "control"),
-            "score": score.clip(0, 100),
-        }
-    )
+    """Firms, half treated; persons; waves, half of them before; scores cut at the bounds."""
+    rng = np.random.default_rng(seed)
+    firm = np.repeat(np.arange(firms), persons)
+    mandate = (firm < firms // 2).astype(int)
+    ability, level = sd * rng.normal(size=firm.size), 3 * rng.normal(size=firms)
+    parts = []
+    for wave in range(waves):
+        post = int(wave >= waves // 2)
+        here = mandate * post
+        score = np.where(here == 1, mean[1], mean[0]) + level[firm]
+        score = score + ability * np.exp(widened * here)
+        score = score + noise * noisier**here * rng.normal(size=firm.size)
+        rows = {"firm": firm, "person": np.arange(firm.size), "mandate": mandate, "post": post}
+        parts.append(pd.DataFrame(rows | {"wave": wave, "score": score.clip(*bounds)}))
+    return pd.concat(parts, ignore_index=True)
 
 
-def compare(
-    data: pd.DataFrame,
-    *,
-    bounds: tuple[float, float] | None = (0.0, 100.0),
-    criterion: Criterion = CRITERION,
-    outcome: str = "score",
-    arms: tuple[str, str] = ("treated", "control"),
-) -> Finding:
-    return widening(
-        data,
-        CLAIM,
-        outcome=outcome,
-        arm="arm",
-        treated=arms[0],
-        control=arms[1],
-        cluster="class",
-        criterion=criterion,
-        bounds=bounds,
-    )
+def judged(data: pd.DataFrame, **how: Any) -> Finding:
+    asked: dict[str, Any] = {"outcome": "score", "treatment": "mandate", "bounds": WIDE} | FAST
+    return widening(data, CLAIM, **(asked | how))
 
 
 def evidence(finding: Finding, artefact: str) -> Evidence:
     return next(e for e in finding.evidence if e.artefact == artefact)
 
 
-def drawn(
-    rng: np.random.Generator,
-    *,
-    clusters: int,
-    members: tuple[int, int] = (25, 25),
-    means: tuple[float, float] = (50.0, 50.0),
-    coefficient: float | None = None,
-    widened: float = 1.0,
-    noise: str = "normal",
-) -> pd.DataFrame:
-    """Unbounded scores; SD 10, or `coefficient` times the mean of the class."""
-    parts = []
-    for k in range(2 * clusters):
-        treated = k >= clusters
-        mean = means[int(not treated)] + rng.normal(0, 3)
-        sd = (10.0 if coefficient is None else coefficient * mean) * (widened if treated else 1.0)
-        n = members[int(not treated)]
-        unit = rng.standard_t(3, n) / np.sqrt(3) if noise == "t3" else rng.normal(size=n)
-        arm = "treated" if treated else "control"
-        parts.append(pd.DataFrame({"class": k, "arm": arm, "score": mean + sd * unit}))
-    return pd.concat(parts, ignore_index=True)
+# -- verdicts ------------------------------------------------------------------------------------
 
 
-def supports(seed: int, draws: int, **how: object) -> int:
-    rng = np.random.default_rng(seed)
-    findings = [compare(drawn(rng, **how), bounds=WIDE) for _ in range(draws)]  # type: ignore[arg-type]
-    return [f.decision.verdict for f in findings].count("supported")
-
-
-def test_estimate_is_welch_on_cluster_log_sds() -> None:
-    data = classes(np.random.default_rng(1), sd=(10.0, 14.0))
-    # slow twin: ln S + 1 / (2 (n - 1)) of every class, compared by scipy's Welch test
-    spread = data.groupby(["arm", "class"])["score"].agg(
-        lambda x: np.log(np.std(x, ddof=1)) + 1 / (2 * (len(x) - 1))
-    )
-    welch = stats.ttest_ind(spread["treated"], spread["control"], equal_var=False)
-    estimate = compare(data).estimate
-    assert estimate is not None
-    assert estimate.unit == "log SD"
-    np.testing.assert_allclose(
-        estimate.value, spread["treated"].mean() - spread["control"].mean(), rtol=EXACT_ARITHMETIC
-    )
-    np.testing.assert_allclose(
-        [estimate.statistic, estimate.df, estimate.p_value],
-        [welch.statistic, welch.df, welch.pvalue],
-        rtol=1e-10,
-    )
-
-
-def test_a_real_widening_is_supported() -> None:
-    data = classes(np.random.default_rng(2), sd=(10.0, 14.0))
-    finding = compare(data)
+def test_a_real_widening_between_persons_is_supported() -> None:
+    finding = judged(panel(1, widened=0.35), **FULL)
     assert finding.decision.verdict == "supported"
-    assert [e.outcome for e in finding.evidence] == ["clear"] * 5
+    assert finding.estimate is not None
+    assert finding.estimate.unit == "log SD"
+    low, high = finding.estimate.interval()
+    assert low < 0.35 < high
+    assert not [e.artefact for e in finding.evidence if e.outcome == "threat"]
 
 
 def test_a_real_narrowing_contradicts() -> None:
-    data = classes(np.random.default_rng(3), sd=(14.0, 10.0))
-    assert compare(data).decision.verdict == "contradicted"
+    assert judged(panel(2, widened=-0.4), **FULL).decision.verdict == "contradicted"
+
+
+def test_the_estimate_is_the_models_own_coefficient() -> None:
+    data = panel(1, widened=0.35)
+    finding = judged(data, **FULL)
+    made = spread_data(data, Columns(outcome="score", treatment="mandate", **FULL))
+    model = location_scale(made, "between")
+    own = model.estimates["between_log_sd"]
+    assert model.fit is not None
+    assert model.fit.certificate.usable
+    assert finding.estimate is not None
+    assert (finding.estimate.value, finding.estimate.se) == (own.value, own.se)
+    assert finding.estimate.df == 23.0  # firms less one
+    assert [line.method for line in finding.triangulation if line.primary] == [
+        "Location-scale model, between persons"
+    ]
+
+
+def test_equal_spreads_are_equivalent_only_inside_the_band() -> None:
+    data = panel(31, firms=120, persons=30, noise=3.0)
+    narrow = judged(data, **FULL)
+    wide = Criterion("superiority", SMALLEST, band=SMALLEST)
+    assert narrow.estimate is not None
+    low, high = narrow.estimate.interval(0.90)
+    inside = low > -0.0477 and high < 0.0477
+    assert narrow.decision.verdict == ("equivalent" if inside else "inconclusive")
+    assert judged(data, criterion=wide, **FULL).decision.verdict == "equivalent"
+
+
+def test_less_reliable_measurement_is_no_widening_between_persons() -> None:
+    data = panel(4, noisier=2.0, firms=40, noise=8.0)
+    finding = judged(data, **FULL)
+    lines = {line.method: line for line in finding.triangulation}
+    observed = lines["lnVR, random-effects meta-regression"]
+    assert observed.low is not None
+    assert observed.low > 0.0  # what is seen does widen
+    within = lines["Location-scale model, within persons"]
+    assert within.low is not None
+    assert within.high is not None
+    assert within.low < math.log(2.0) < within.high
+    assert finding.decision.verdict != "supported"
+    assert evidence(finding, "measurement error").outcome == "clear"
+
+
+def test_one_score_a_person_cannot_tell_error_from_people() -> None:
+    data = panel(5, widened=0.5).query("wave == 3")
+    finding = judged(data, firm="firm")
+    assert finding.decision.verdict == "inconclusive"
+    assert "measurement error" in finding.decision.reason.template
+
+
+@pytest.mark.parametrize(("noisier", "verdict"), [(1.0, "supported"), (3.0, "inconclusive")])
+def test_items_tell_measurement_error_from_people(noisier: float, verdict: str) -> None:
+    rng = np.random.default_rng(6)
+    widened = 0.5 if noisier == 1.0 else 0.0
+    data = panel(6, widened=widened, firms=40, persons=25, noise=0.01).query("wave == 3").copy()
+    error = 8.0 * noisier ** data["mandate"].to_numpy()[:, None] * rng.normal(size=(len(data), 6))
+    items = [f"item_{k}" for k in range(6)]
+    data[items] = data["score"].to_numpy()[:, None] + error
+    data["score"] = data[items].mean(axis=1)
+    finding = judged(data, firm="firm", items=items)
+    assert finding.decision.verdict == verdict
+    shown = evidence(finding, "measurement error").finding.numbers
+    assert {"alpha_treated_before", "reliability_log_sd", "corrected_log_sd"} <= set(shown)
 
 
 def test_no_declared_bounds_no_verdict() -> None:
-    data = classes(np.random.default_rng(2), sd=(10.0, 14.0))
-    finding = compare(data, bounds=None)
+    finding = judged(panel(1, widened=0.35), bounds=None, **FULL)
     assert finding.decision.verdict == "inconclusive"
     assert "floor or ceiling cannot be ruled out" in finding.decision.reason.template
 
 
-@pytest.mark.parametrize("mean", [(50.0, 95.0), (95.0, 50.0), (50.0, 3.0)])
-def test_a_bound_blocks_both_verdicts(mean: tuple[float, float]) -> None:
-    data = classes(np.random.default_rng(4), mean=mean)
-    finding = compare(data)
-    assert finding.evidence[0].outcome == "threat"
+def test_an_outcome_declared_without_bounds_can_be_judged() -> None:
+    finding = judged(panel(1, widened=0.35), bounds=(-math.inf, math.inf), **FULL)
+    assert finding.decision.verdict == "supported"
+
+
+def test_a_ceiling_alone_is_no_widening() -> None:
+    data = panel(7, mean=(85.0, 68.0), sd=13.0, noise=7.5, firms=40)
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert finding.decision.verdict == "inconclusive"
+    assert evidence(finding, "bounds").outcome == "threat"
+
+
+def test_scores_drawn_together_before_a_bound_are_a_threat() -> None:
+    data = panel(8, mean=(2.5, 0.5), sd=0.9, noise=0.5, bounds=WIDE)
+    data["score"] = 100 / (1 + np.exp(-data["score"]))
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
     assert finding.decision.verdict == "inconclusive"
 
 
-def test_false_support_without_widening_is_rare() -> None:
-    rng = np.random.default_rng(6)
-    verdicts = [compare(classes(rng)).decision.verdict for _ in range(60)]
-    # one-sided 2.5 %: 60 draws hold at most 6 false supports with probability above .999 (binomial)
-    assert verdicts.count("supported") <= int(stats.binom.ppf(0.999, 60, 0.025))
-
-
-def test_a_cluster_in_both_arms_is_refused() -> None:
-    data = classes(np.random.default_rng(7)).assign(**{"class": 1})
-    with pytest.raises(FitError, match="1 clusters are in both arms"):
-        compare(data)
-
-
-def test_one_cluster_an_arm_is_refused() -> None:
-    data = classes(np.random.default_rng(8), clusters=1)
-    with pytest.raises(FitError, match="an arm has 1 clusters"):
-        compare(data)
-
-
-def test_two_clusters_an_arm_are_enough_for_an_estimate() -> None:
-    estimate = compare(classes(np.random.default_rng(8), clusters=2)).estimate
-    assert estimate is not None
-    assert 1.0 <= estimate.df <= 2.0  # Welch's lies between n - 1 of the smaller arm and the sum
-
-
-def test_missing_outcomes_are_left_out() -> None:
-    data = classes(np.random.default_rng(9))
-    hole = data.copy()
-    hole.loc[::7, "score"] = np.nan
-    assert compare(hole).estimate == compare(data.drop(data.index[::7])).estimate
-
-
-# -- spread that goes with level ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("clusters", [3, 6, 10, 20])
-def test_a_shift_of_the_mean_alone_is_seldom_called_widening(clusters: int) -> None:
-    how = {"clusters": clusters, "means": (50.0, 30.0), "coefficient": 0.2}
-    assert supports(10 + clusters, DRAWS, **how) <= RARE
-
-
-def test_a_real_widening_without_a_shift_is_mostly_supported() -> None:
-    assert supports(31, DRAWS, clusters=12, members=(30, 30), widened=1.4) >= MOST
-
-
-def test_a_real_widening_with_a_small_shift_is_mostly_supported() -> None:
-    how = {"clusters": 20, "members": (30, 30), "means": (53.0, 50.0), "widened": 1.4}
-    assert supports(32, DRAWS, **how) >= MOST
-
-
-def test_equal_spreads_can_be_shown() -> None:
-    rng = np.random.default_rng(39)
-    findings = [compare(drawn(rng, clusters=20, members=(60, 60)), bounds=WIDE) for _ in range(40)]
-    verdicts = [f.decision.verdict for f in findings]
-    # as seldom as this in one seed of 1,000 if it is shown in six draws of ten
-    assert verdicts.count("equivalent") >= int(stats.binom.ppf(0.001, 40, 0.6))
-
-
-def test_a_real_widening_can_stand_at_equal_means() -> None:
-    rng = np.random.default_rng(33)
-    data = drawn(rng, clusters=20, members=(60, 60), means=(62.0, 50.0), widened=1.5)
-    found = evidence(compare(data, bounds=WIDE), "mean-variance coupling")
-    assert found.outcome == "clear"
-    assert "stands at equal means" in found.finding.template
-
-
-def test_coupling_seen_in_both_arms_is_a_threat_that_names_its_numbers() -> None:
-    data = drawn(np.random.default_rng(340), clusters=20, means=(50.0, 30.0), coefficient=0.2)
-    finding = compare(data, bounds=WIDE)
-    found = evidence(finding, "mean-variance coupling")
-    assert finding.decision.verdict == "inconclusive"
-    assert found.outcome == "threat"
-    assert {"coupling_slope", "coupling_p", "predicted_log_sd"} <= set(found.finding.numbers)
-
-
-@pytest.mark.parametrize("skew", [-1.0, 1.0])
-def test_coupling_is_free_of_sampling_error_even_if_scores_are_skewed(skew: float) -> None:
-    rng = np.random.default_rng(36)
-    slopes = []
-    for _ in range(40):
-        data = drawn(rng, clusters=20, means=(50.0, 50.0))
-        mean = data.groupby("class")["score"].transform(lambda x: 50 + 3 * rng.normal())
-        # gamma with shape 9: standard, skewness 2 / 3 to the right or left
-        unit = skew * (rng.gamma(9.0, size=len(data)) - 9.0) / 3.0
-        data["score"] = mean + np.exp(2.0 + 0.03 * (mean - 50.0)) * unit
-        found = _coupling_of(data)
-        slopes.append(found.slope.value)
-    error = np.std(slopes, ddof=1) / np.sqrt(len(slopes))
-    assert abs(np.mean(slopes) - 0.03) <= MONTE_CARLO_SIGMAS * error
-
-
-def _coupling_of(data: pd.DataFrame) -> Coupling:
-    by = {}
-    for arm, rows in data.groupby("arm"):
-        score = rows.groupby("class")["score"]
-        n, sd = score.size().to_numpy(float), score.std().to_numpy()
-        third = score.apply(lambda x: stats.kstat(x, 3)).to_numpy()  # unbiased, by another hand
-        log_sds = np.log(sd) + 0.5 / (n - 1)
-        by[arm] = Arm(log_sds, score.mean().to_numpy(), n, sd**2 / n, third, 0, 0)
-    found = coupling(Spreads(by["treated"], by["control"]))
-    assert found is not None
-    return found
-
-
-def test_the_evidence_reports_the_coupling_of_its_clusters() -> None:
-    data = drawn(np.random.default_rng(37), clusters=8, means=(55.0, 50.0), coefficient=0.2)
-    slope = evidence(compare(data, bounds=WIDE), "mean-variance coupling").finding.numbers
-    assert slope["coupling_slope"].value == pytest.approx(
-        _coupling_of(data).slope.value, rel=EXACT_ARITHMETIC
+def test_new_people_in_treated_firms_are_no_widening() -> None:
+    data = panel(9, firms=40)
+    rng = np.random.default_rng(9)
+    new = (data["mandate"] * data["post"] == 1) & (data["person"] % 2 == 0)
+    place = pd.Series(20.0 * rng.normal(size=data["person"].nunique()))
+    data.loc[new, "score"] = (50 + place[data.loc[new, "person"]]).to_numpy() + 5 * rng.normal(
+        size=int(new.sum())
     )
-
-
-# -- clusters that are left out ----------------------------------------------------------------
-
-
-def test_clusters_without_spread_are_a_threat() -> None:
-    data = drawn(np.random.default_rng(40), clusters=12, widened=1.4)
-    assert compare(data, bounds=WIDE).decision.verdict == "supported"
-    data.loc[data["class"] == 12, "score"] = 50.0
-    finding = compare(data, bounds=WIDE)
-    found = evidence(finding, "clusters left out")
+    data.loc[new, "person"] += 10_000
+    finding = judged(data, **FULL)
     assert finding.decision.verdict == "inconclusive"
-    assert found.outcome == "threat"
-    assert found.finding.numbers["treated_flat"].value == 1
-    assert found.finding.numbers["control_flat"].value == 0
-    assert found.finding.numbers["treated_clusters"].value == 11
+    assert evidence(finding, "composition").outcome == "threat"
 
 
-def test_small_clusters_are_counted_whether_flat_or_missing() -> None:
-    data = drawn(np.random.default_rng(41), clusters=8)
-    first = data.groupby("class").cumcount()
-    cut = data["class"].map({0: 2, 1: 3}).fillna(25)  # two equal values are few, three are enough
-    data = data.loc[first < cut].copy()
-    data.loc[data["class"] == 0, "score"] = 50.0
-    data.loc[data["class"] == 8, "score"] = np.nan
-    found = evidence(compare(data, bounds=WIDE), "clusters left out")
-    counts = {name: n.value for name, n in found.finding.numbers.items()}
-    assert found.outcome == "clear"
-    assert counts == {
-        "fewest_members": 3,
-        "treated_clusters": 7,
-        "treated_few": 1,
-        "treated_flat": 0,
-        "control_clusters": 7,
-        "control_few": 1,
-        "control_flat": 0,
-    }
-
-
-# -- ends of the scale -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bounds", [(0.0, 100.0), (0.0, 1000.0)])
-def test_a_cap_inside_the_bounds_is_seen(bounds: tuple[float, float]) -> None:
-    data = classes(np.random.default_rng(42), mean=(75.0, 92.0))
-    data["score"] = data["score"].clip(0, 99.5)
-    found = evidence(compare(data, bounds=bounds), "bounds")
-    assert found.outcome == "threat"
-    assert found.finding.numbers["ceiling_share"].value == 0.0
-
-
-def test_a_soft_ceiling_is_no_widening() -> None:
-    rng = np.random.default_rng(43)
-    for _ in range(20):
-        data = drawn(rng, clusters=10)
-        level = data["arm"].map({"treated": 0.5, "control": 2.5}) + 0.1 * (data["score"] - 50)
-        data["score"] = 100 / (1 + np.exp(-level))
-        assert compare(data).decision.verdict == "inconclusive"
-
-
-# -- cluster sizes -----------------------------------------------------------------------------
-
-
-def test_heavy_tails_in_unequal_clusters_are_no_widening() -> None:
-    assert supports(44, DRAWS, clusters=12, members=(40, 4), noise="t3") <= RARE
-
-
-# -- arguments ---------------------------------------------------------------------------------
-
-
-def test_an_unknown_column_is_named() -> None:
-    data = classes(np.random.default_rng(50))
-    with pytest.raises(DeclarationError, match=r"no column 'scor'\. Did you mean 'score'\?"):
-        compare(data, outcome="scor")
-
-
-def test_an_arm_that_does_not_occur_is_named_with_those_that_do() -> None:
-    data = classes(np.random.default_rng(51))
-    message = r"no row is in arm 'Treated'\. Found: control, treated\. Did you mean 'treated'\?"
-    with pytest.raises(DeclarationError, match=message):
-        compare(data, arms=("Treated", "control"))
-
-
-def test_many_arms_are_not_all_listed() -> None:
-    data = classes(np.random.default_rng(52))
-    data["arm"] = data["class"].map("arm{:02d}".format)
-    with pytest.raises(DeclarationError) as caught:
-        compare(data)
-    assert [p.what for p in caught.value.problems] == [
-        "no row is in arm 'treated'",
-        "no row is in arm 'control'",
-    ]
-    assert "Found: arm00, arm01, arm02, arm03, arm04, arm05, arm06, arm07, ..." in str(caught.value)
-
-
-def test_an_arm_is_not_compared_with_itself() -> None:
-    data = classes(np.random.default_rng(53))
-    with pytest.raises(DeclarationError, match="treated and control are the same arm"):
-        compare(data, arms=("control", "control"))
-
-
-@pytest.mark.parametrize("bounds", [(100.0, 0.0), (1.0, 1.0), (0.0, float("nan"))])
-def test_bounds_must_be_in_order(bounds: tuple[float, float]) -> None:
-    with pytest.raises(DeclarationError, match="the bounds are not in order"):
-        compare(classes(np.random.default_rng(54)), bounds=bounds)
-
-
-def test_scores_outside_their_bounds_are_refused() -> None:
-    with pytest.raises(TableError, match="column 'score': values lie outside their bounds"):
-        compare(classes(np.random.default_rng(55)), bounds=(0.0, 50.0))
-
-
-def test_an_outcome_of_words_is_refused() -> None:
-    data = classes(np.random.default_rng(56)).astype({"score": str})
-    with pytest.raises(TableError, match="column 'score' does not hold numbers"):
-        compare(data)
-
-
-def test_rows_without_a_cluster_are_refused_unless_they_have_no_outcome() -> None:
-    data = classes(np.random.default_rng(57)).astype({"class": float})
-    data.loc[[0, 400], "class"] = np.nan
-    with pytest.raises(FitError, match="2 rows with an outcome have no cluster"):
-        compare(data)
-    data.loc[[0, 400], "score"] = np.nan
-    assert compare(data).estimate is not None
-
-
-def test_equal_spreads_in_every_cluster_are_not_decided() -> None:
-    rows = [
-        pd.DataFrame(
-            {"class": k, "arm": "treated" if k >= 3 else "control", "score": [k - 1.0, k, k + 1.0]}
+def test_a_shift_of_the_mean_alone_is_seldom_called_widening() -> None:
+    rng = np.random.default_rng(20)
+    false = 0
+    for _ in range(DRAWS):
+        firm = np.repeat(np.arange(12), 25)
+        mandate = (firm < 6).astype(int)
+        mean = np.where(mandate == 1, 50.0, 30.0) + 3 * rng.normal(size=12)[firm]
+        score = mean + 0.2 * mean * rng.normal(size=firm.size)
+        data = spread_data(
+            pd.DataFrame({"firm": firm, "mandate": mandate, "score": score}),
+            Columns(outcome="score", treatment="mandate", firm="firm"),
         )
-        for k in range(6)
+        estimate = unit_contrast(log_sd_sums(data), name="")
+        scale = max(abs(estimate.value), SMALLEST)
+        clear = mean_variance(
+            spreads(data), {"all": score}, scale=scale, level=0.95
+        ).outcome == "clear"  # fmt: skip
+        false += estimate.interval()[0] > 0.0 and estimate.value >= SMALLEST and clear
+    assert false <= RARE
+
+
+def test_heavy_tails_in_firms_of_unequal_sizes_are_a_threat() -> None:
+    rng = np.random.default_rng(21)
+    sizes = np.repeat([40, 4], 12)
+    firm = np.repeat(np.arange(24), sizes)
+    data = pd.DataFrame(
+        {"firm": firm, "mandate": (firm < 12) * 1, "score": rng.standard_t(3, firm.size)}
+    )
+    made = spread_data(data, Columns(outcome="score", treatment="mandate", firm="firm"))
+    assert unequal_sizes(spreads(made), SMALLEST).outcome == "threat"
+
+
+def test_six_firms_are_never_enough() -> None:
+    finding = judged(panel(11, widened=0.8, firms=6), **FULL)
+    assert finding.decision.verdict == "inconclusive"  # the least p of 20 assignments is 0.1
+    assert evidence(finding, "permutation").finding.numbers["assignments"].value == 20
+
+
+# -- which estimate decides, and what a failed fit does ------------------------------------------
+
+
+def decided_by(
+    monkeypatch: pytest.MonkeyPatch, model: Modelled, *, firms: int = 24, widened: float = 0.35
+) -> Finding:
+    monkeypatch.setattr(comparison, "location_scale", lambda *_args, **_how: model)
+    return judged(panel(1, widened=widened, firms=firms), **FULL)
+
+
+def model_says(value: float, se: float) -> Modelled:
+    estimate = Estimate("between_log_sd.treated:post", value, se, 23.0, "log SD")
+    return Modelled({"between_log_sd": estimate}, "", "", random_scale=True)
+
+
+def test_nothing_is_supported_without_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Modelled({}, "This fit cannot be used.", "", random_scale=True)
+    finding = decided_by(monkeypatch, failed)
+    assert finding.decision.verdict == "inconclusive"
+    assert evidence(finding, "certificate").outcome == "threat"
+    assert "This fit cannot be used." in finding.decision.reason.template
+    assert finding.estimate is not None  # the units' estimate is shown, and supports nothing
+    assert finding.estimate.interval()[0] > 0.0
+
+
+@pytest.mark.parametrize(("firms", "primary"), [(24, False), (60, True)])
+def test_with_few_firms_the_firm_is_the_unit_where_the_two_disagree(
+    monkeypatch: pytest.MonkeyPatch, firms: int, primary: bool
+) -> None:
+    finding = decided_by(monkeypatch, model_says(0.5, 0.01), firms=firms, widened=0.0)
+    assert finding.estimate is not None
+    assert (finding.estimate.value == 0.5) is primary
+    assert ("as one unit decides" in finding.decision.reason.template) is not primary
+
+
+def test_with_few_firms_the_model_decides_where_the_two_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finding = decided_by(monkeypatch, model_says(0.5, 0.01))
+    assert finding.estimate is not None
+    assert finding.estimate.value == 0.5
+
+
+def test_a_permutation_that_disagrees_takes_support_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = decided_by(monkeypatch, model_says(0.5, 0.01), firms=60, widened=0.0)
+    assert evidence(finding, "permutation").outcome == "threat"
+    assert finding.decision.verdict == "inconclusive"
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+
+def test_every_method_has_its_line_and_says_what_it_guards_against() -> None:
+    data = panel(12, widened=0.3)
+    data["accuracy"] = np.random.default_rng(12).normal(size=len(data))
+    finding = judged(data, schema=["accuracy"], bounds=(0.0, 100.0), **FULL)
+    methods = [line.method for line in finding.triangulation]
+    assert methods == [
+        "Location-scale model, between persons",
+        "Location-scale model, within persons",
+        "Products of a person's rows, firm as unit",
+        "lnVR, random-effects meta-regression",
+        "lnCVR, random-effects meta-regression",
+        "Brown-Forsythe distances, permutation of units",
+        "Quantile regression, Q90 - Q10",
+        "RIF regression of the variance",
+        "RIF regression of the quartiles",
+        "Censored location-scale model",
+        "Beta regression, precision part",
+        "Explained by schema accuracy",
+        "Persons seen throughout only",
+        "Distance to floor and ceiling",
+        "At equal unit means (analysis of covariance)",
     ]
-    finding = compare(pd.concat(rows, ignore_index=True), bounds=(-10.0, 10.0))
-    assert finding.decision.verdict == "not tested"
-    assert "standard error" in finding.decision.reason.template
+    assert all(line.guards_against for line in finding.triangulation)
+    assert all(line.unit == "log SD" for line in finding.triangulation)
+
+
+def test_what_accurate_schemas_explain_goes_when_they_are_held() -> None:
+    rng = np.random.default_rng(113)  # not the stream that persons come from
+    data = panel(13, firms=30, persons=20)
+    accuracy = pd.Series(rng.normal(size=data["person"].nunique()))[data["person"]].to_numpy()
+    data["accuracy"] = accuracy
+    data["score"] += 8.0 * accuracy * data["mandate"] * data["post"]  # accurate ones pull away
+    finding = judged(data, schema=["accuracy"], **FULL)
+    line = next(x for x in finding.triangulation if x.method == "Explained by schema accuracy")
+    # variance between persons goes from 64 to 128: 0.5 ln 2, all of it along accuracy
+    assert line.low is not None
+    assert line.high is not None
+    assert line.low < 0.5 * math.log(2.0) < line.high
+    assert abs(line.note.numbers["held"].value) < abs(line.note.numbers["without"].value) / 2
+
+
+def test_a_finding_survives_the_disk() -> None:
+    finding = judged(panel(14), **FULL)
+    assert load(dump(finding), Finding) == finding
 
 
 def test_numbers_of_one_finding_have_names_of_their_own() -> None:
-    finding = compare(drawn(np.random.default_rng(58), clusters=6), bounds=WIDE)
+    finding = judged(panel(15), **FULL)
     names = [name for e in finding.evidence for name in e.finding.numbers]
     assert len(names) == len(set(names))
-    assert [e.artefact for e in finding.evidence] == [
-        "bounds",
-        "mean-variance coupling",
-        "clusters left out",
-        "unequal cluster sizes",
-        "ignored clustering",
-    ]
+
+
+def test_the_same_seed_gives_the_same_finding() -> None:
+    data = panel(16)
+    assert judged(data, seed=3, **FULL) == judged(data, seed=3, **FULL)
+    assert judged(data, seed=3, **FULL) != judged(data, seed=4, **FULL)
+
+
+def test_missing_outcomes_are_left_out() -> None:
+    data = panel(17)
+    hole = data.copy()
+    hole.loc[::7, "score"] = np.nan
+    assert judged(hole, **FULL) == judged(data.drop(data.index[::7]), **FULL)
+
+
+# -- what cannot be answered ---------------------------------------------------------------------
+
+
+def refused(data: pd.DataFrame, because: str, **how: Any) -> None:
+    finding = judged(data, **how)
+    assert finding.decision.verdict == "not tested"
+    assert finding.estimate is None
+    assert because in finding.decision.reason.template
+
+
+def test_an_outcome_of_two_values_is_not_tested() -> None:
+    data = panel(20)
+    refused(data.assign(score=(data["score"] > 50) * 1.0), "too few distinct values", **FULL)
+
+
+def test_a_constant_treatment_is_not_tested() -> None:
+    refused(panel(21).assign(mandate=1), "column 'mandate': the column is constant", **FULL)
+
+
+def test_a_constant_post_is_not_tested() -> None:
+    refused(panel(22).assign(post=1), "column 'post': the column is constant", **FULL)
+
+
+def test_two_firms_are_not_tested() -> None:
+    refused(panel(23, firms=2), "an arm has 1 firms", **FULL)
+
+
+def test_an_outcome_that_never_changes_within_persons_is_not_tested() -> None:
+    data = panel(24)
+    data["score"] = data.groupby("person")["score"].transform("first")
+    refused(data, "constant within every person", **FULL)
+
+
+def test_persons_with_one_row_among_others_are_kept() -> None:
+    data = panel(25)
+    one = (data["person"] % 14 == 0) & (data["wave"] > 0)
+    finding = judged(data.loc[~one], **FULL)
+    assert finding.decision.verdict in ("inconclusive", "equivalent")
+    share = evidence(finding, "composition").finding.numbers["stayer_share"].value
+    assert share == pytest.approx(1.0 - (~one & (data["person"] % 14 == 0)).sum() / (~one).sum())
+
+
+def test_persons_with_one_row_each_are_compared_as_they_are_seen() -> None:
+    data = panel(26).query("wave == 3")
+    finding = judged(data, person="person", firm="firm")
+    assert finding.triangulation[0].method == "Location-scale model, within firms"
+
+
+def test_everything_wrong_with_bounds_and_columns_is_said() -> None:
+    data = panel(27)
+    for bounds in ((100.0, 0.0), (1.0, 1.0), (0.0, math.nan)):
+        with pytest.raises(DeclarationError, match="the bounds are not in order"):
+            judged(data, bounds=bounds, **FULL)
+    with pytest.raises(TableError, match="column 'score': values lie outside their bounds"):
+        judged(data, bounds=(0.0, 50.0), **FULL)
+    with pytest.raises(DeclarationError, match=r"no column 'scor'\. Did you mean 'score'\?"):
+        judged(data, outcome="scor", **FULL)
+    with pytest.raises(TableError, match="column 'score' does not hold numbers"):
+        judged(data.astype({"score": str}), **FULL)
+
+
+def test_arms_must_be_told() -> None:
+    data = panel(28)
+    named = data.assign(mandate=np.where(data["mandate"] == 1, "mandate", "control"))
+    with pytest.raises(DeclarationError, match="the column is not 0 and 1"):
+        judged(named, **FULL)
+    with pytest.raises(DeclarationError, match=r"no row is in arm 'Mandate'"):
+        judged(named, treated="Mandate", control="control", **FULL)
+    with pytest.raises(DeclarationError, match="treated and control are the same arm"):
+        judged(named, treated="control", control="control", **FULL)
+    with pytest.raises(DeclarationError, match="treated and control are named together"):
+        judged(named, treated="mandate", **FULL)
+    coded = judged(named, treated="mandate", control="control", **FULL)
+    assert coded.estimate == judged(data, **FULL).estimate
+
+
+def test_the_level_of_assignment_must_be_told() -> None:
+    data = panel(29)
+    with pytest.raises(DeclarationError, match="nothing says what was assigned"):
+        judged(data)
+    with pytest.raises(TableError, match="24 firms are in both arms"):
+        judged(data.assign(mandate=data["person"] % 2), **FULL)
+    with pytest.raises(DeclarationError, match="treatment changes within persons"):
+        judged(data.assign(mandate=data["mandate"] * data["post"]), person="person", post="post")
+    with pytest.raises(TableError, match="persons are in several firms"):
+        judged(data.assign(person=data["person"] % 14), **FULL)
+    lost = data.astype({"firm": float})
+    lost.loc[3, "firm"] = np.nan
+    with pytest.raises(TableError, match="1 rows with an outcome have no firm"):
+        judged(lost, **FULL)
+
+
+def test_too_few_draws_are_refused() -> None:
+    with pytest.raises(DeclarationError, match="too few draws"):
+        judged(panel(30), draws=10, **FULL)
+
+
+# -- at a bound ----------------------------------------------------------------------------------
+
+
+def censored_says(monkeypatch: pytest.MonkeyPatch, censored: Modelled) -> None:
+    """The open model shows widening, and the censored one says what it is given."""
+    models = {"gaussian": model_says(0.4, 0.05), "censored": censored}
+
+    def stated(*_args: object, family: str = "gaussian") -> Modelled:
+        return models[family]
+
+    monkeypatch.setattr(comparison, "location_scale", stated)
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "outcome"),
+    [
+        (0.4, 0.05, "clear"),
+        (0.1, 0.05, "threat"),  # reaches less than the smallest effect
+        (0.4, 0.30, "threat"),  # right sign, interval over zero
+        (-0.4, 0.05, "threat"),
+    ],
+)
+def test_where_scores_heap_the_censored_model_must_show_as_much_by_itself(
+    monkeypatch: pytest.MonkeyPatch, value: float, se: float, outcome: str
+) -> None:
+    censored_says(monkeypatch, model_says(value, se))
+    data = panel(1, widened=0.35, mean=(85.0, 85.0), sd=13.0)
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == outcome
+
+
+def test_away_from_bounds_only_the_sign_must_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    censored_says(monkeypatch, model_says(0.05, 0.3))
+    data = panel(1, widened=0.35)
+    data.loc[0, "score"] = 100.0  # one value at the bound, so that censoring has something to do
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == "clear"
+
+
+def test_a_bounded_model_that_fails_is_a_threat(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Modelled({}, "It did not converge.", "", random_scale=True)
+    censored_says(monkeypatch, failed)
+    data = panel(1, widened=0.35, mean=(85.0, 85.0), sd=13.0)
+    finding = judged(data, bounds=(0.0, 100.0), **FULL)
+    assert evidence(finding, "bounds").outcome == "threat"
+    assert "It did not converge." in finding.decision.reason.template
+
+
+def test_persons_assigned_one_by_one_are_their_own_units() -> None:
+    rng = np.random.default_rng(33)
+    data = pd.DataFrame({"person": np.arange(300), "mandate": np.arange(300) % 2})
+    data["score"] = 50 + 8 * rng.normal(size=300) * np.exp(0.4 * data["mandate"])
+    finding = judged(data, person="person")
+    model, units = finding.triangulation[:2]
+    assert model.method == "Location-scale model, within arms"
+    # normal likelihood with arms' own means: the log ratio of the arms' SDs, divisor n - 1
+    sds = data.groupby("mandate")["score"].std()
+    assert model.value == pytest.approx(np.log(sds[1] / sds[0]), rel=1e-6)
+    assert units.value == pytest.approx(np.log(sds[1] / sds[0]), rel=EXACT_ARITHMETIC)

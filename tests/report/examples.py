@@ -19,7 +19,7 @@ from alc_stats.estimators.fit import Coding, Component, Counts, Fit, Request, Va
 from alc_stats.inference.decision import Decision, Rule, Verdict
 from alc_stats.measures.describe import Descriptive
 from alc_stats.measures.scales import Scale
-from alc_stats.models.finding import Evidence, Finding
+from alc_stats.models.finding import Evidence, Finding, Line
 from alc_stats.records import Number, Phrase
 from alc_stats.study.result import Check, SourceUse, StudyResult
 from report import exhibits
@@ -84,6 +84,7 @@ def finding(
     rule: Rule = "superiority",
     p: float | None = None,
     family: str = "confirmatory",
+    triangulation: tuple[Line, ...] = (),
 ) -> Finding:
     return Finding(
         id=id_,
@@ -96,7 +97,27 @@ def finding(
         decision=Decision(verdict, rule, reason or Phrase("It was not tested.")),
         evidence=evidence,
         rests_on=("published",),
+        triangulation=triangulation,
     )
+
+
+def lines() -> tuple[Line, ...]:
+    """A line that decides, one with a sign only, and one that could not be had."""
+    half = {"share": Number(0.5, "share")}
+    return (
+        Line(
+            "Location-scale model, within persons", "shifts of the mean", Phrase(""), 0.0998,
+            -0.093, 0.292, 0.289, 14.0, "t, persons - 1", primary=True,
+        ),
+        Line(
+            "Beta regression, precision part", "a floor or ceiling", Phrase("Its sign counts."),
+            0.031, reference="sign only",
+        ),
+        Line(
+            "Persons seen throughout only", "people who came or left",
+            Phrase("{share} stayed.", half),
+        ),
+    )  # fmt: skip
 
 
 _OF_THE_PROSE: dict[str, Verdict] = {
@@ -276,6 +297,7 @@ def real_looking() -> StudyResult:
                     "The interval holds zero and the smallest effect {delta}.",
                     {"delta": Number(0.0488, unit="log SD")},
                 ),
+                triangulation=lines(),
             ),
         ),
         exhibits=(exhibits.forest(), exhibits.histogram()),
@@ -380,7 +402,7 @@ def simulated() -> StudyResult:
                 reason=Phrase("The model did not converge."),
             ),
         ),
-        exhibits=(exhibits.trajectory(), exhibits.recovery()),
+        exhibits=(exhibits.trajectory(), exhibits.recovery(), *exhibits.of_a_widening()),
         numbers={"widening.n": Number(1167, "count")},
         checks=(Check("alpha", 0.9, 0.874, 0.01, "put in", "simulated here", False),),
         warnings=(f"Random slopes: the search ended at its limit (in {MACHINE}/run/fit.py)",),

@@ -136,3 +136,46 @@ def recovery() -> Exhibit:
         },
         axes={"x": "Coefficient (in the unit of its outcome)"},
     )
+
+
+def of_a_widening() -> tuple[Exhibit, ...]:
+    """Spread against level, a fan with a hidden quantile, and spreads in order."""
+    arms = ("control",) * 4 + ("mandate",) * 4
+    place = (0.125, 0.375, 0.625, 0.875)
+    log_sds = (1.8, 2.0, 2.1, 2.3, 2.0, 2.3, 2.4, 2.6)
+    level = (48.0, 50.0, 52.0, 51.0, 49.0, 53.0, 50.5, 54.0)
+    shares = (0.1, 0.25, 0.5, 0.75, 0.9)
+    fan = [
+        (
+            arm,
+            float(wave),
+            str(wave),
+            share,
+            None if (wave, share) == (1, 0.9) else 40.0 + 20 * share,
+        )
+        for arm in ("control", "mandate")
+        for wave in (0, 1)
+        for share in shares
+    ]
+    names = ("group", "x", "x_label", "share", "value")
+    words = {"title": "A spread", "caption": "Points.", "alt": "Points of two arms."}
+    axes = {"x": "Mean", "y": "Log SD"}
+    return (
+        Exhibit(
+            id="spread_and_level", kind="mean_variance", axes=axes,
+            columns={"group": arms, "x": level, "value": log_sds}, **words,
+        ),
+        Exhibit(
+            id="spread_fan", kind="fan", axes={"x": "Wave", "y": "Score"},
+            columns={name: tuple(row[i] for row in fan) for i, name in enumerate(names)}, **words,
+        ),
+        Exhibit(
+            id="spread_persons", kind="caterpillar", axes=axes,
+            columns={
+                "group": arms, "x": place * 2, "value": log_sds,
+                "low": tuple(v - 0.3 for v in log_sds), "high": tuple(v + 0.3 for v in log_sds),
+                "people": (6.0,) * 8,
+            },
+            **words,
+        ),
+    )  # fmt: skip

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -15,7 +15,7 @@ from PIL import Image
 from alc_stats.report import canvas
 from alc_stats.report.canvas import COLOURS
 from alc_stats.report.figures import draw, recovery
-from alc_stats.study.result import Exhibit
+from alc_stats.study.result import Exhibit, ExhibitKind
 from report import examples, exhibits
 
 SETTLED = 0.005
@@ -39,7 +39,7 @@ def test_a_figure_is_well_formed_and_dateless(exhibit: Exhibit) -> None:
 
 
 def test_all_kinds_of_figure_are_among_the_examples() -> None:
-    assert {e.kind for e in EXHIBITS} == {"forest", "trajectory", "distribution", "recovery"}
+    assert {e.kind for e in EXHIBITS} == set(get_args(ExhibitKind))
 
 
 def test_drawing_leaves_no_state_behind() -> None:

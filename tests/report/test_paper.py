@@ -181,9 +181,10 @@ def test_no_rule_is_said_to_have_come_before_the_results(path: Path) -> None:
 
 
 def test_spread_is_said_to_be_compared_as_it_is(text: str) -> None:
-    assert "corrected for its bias (Nakagawa et al., 2015)" in text
-    assert re.search(r"the arms are compared on these by Welch.s t test", text)
-    assert re.search(r"location and scale.{0,99}Hedeker et al., 2008.{0,9}is future work", text)
+    assert re.search(r"bias-corrected log SDs of groups \(Nakagawa et al., 2015\)", text)
+    assert re.search(r"mixed-effects location-scale model.{0,160}Hedeker et al., 2008", text)
+    assert re.search(r"standard errors are clustered by what was assigned", text)
+    assert "future work" not in text.split("Spread is compared")[1].split("Checks")[0]
 
 
 def test_no_digit_is_typed_in_the_prose() -> None:

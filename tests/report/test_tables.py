@@ -133,3 +133,19 @@ def test_the_notes_of_a_certificate_stand_below_the_table() -> None:
     told = f"{result.models[name]}: 2 of 12 clusters carry 83 % of it"
     assert told in coefficient_table(noted).notes
     assert told not in coefficient_table(result).notes
+
+
+def test_every_method_of_a_widening_has_its_row() -> None:
+    table = tables.triangulation_table(examples.studies()[0])
+    assert column(table, "Method") == [
+        "Location-scale model, within persons *",
+        "Beta regression, precision part",
+        "Persons seen throughout only",
+    ]
+    assert column(table, "95 % interval")[0] == "[\u22120.093, 0.292]"
+    assert column(table, "Note") == ["", "Its sign counts.", "50 % stayed."]
+    assert "log SD" in table.rows[0].group
+
+
+def test_without_other_methods_there_is_no_table_of_them() -> None:
+    assert "triangulation" not in [t.id for t in tables.study_tables(examples.simulated())]

@@ -71,6 +71,36 @@ MISTAKES = {
     "id": ('id = "small"', 'id = "smal"', "the id 'smal' is not the folder's name"),
 }
 
+_RULE = 'model = "effect"\nof = "treated"\nrule = "superiority"\nsmallest_effect = 1.0'
+_SPREAD = (
+    'rule = "superiority"\nsmallest_effect = 0.1116\nwidening = {{ table = "people", '
+    'outcome = "{0}", treatment = "treated"{1} }}'
+)
+MISTAKES |= {
+    "spread column": (_RULE, _SPREAD.format("skore", ', firm = "team"'), "Did you mean 'score'?"),
+    "spread without units": (_RULE, _SPREAD.format("score", ""), "name firm, person, or both"),
+    "spread of one arm": (
+        _RULE,
+        _SPREAD.format("score", ', firm = "team", control = "0"'),
+        "treated and control are named together",
+    ),
+    "spread band": (
+        _RULE,
+        _SPREAD.format("score", ', firm = "team", equivalence = 0.2'),
+        "equivalence is not a band within the smallest effect",
+    ),
+    "spread rule": (
+        _RULE,
+        _SPREAD.format("score", ', firm = "team"').replace("superiority", "non_superiority"),
+        'a widening is decided by rule = "superiority"',
+    ),
+    "spread figure": (
+        'kind = "forest"',
+        'kind = "fan"\nhypothesis = "H2"',
+        "unknown widening 'H2'",
+    ),
+}
+
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_in_words(small: Path, mistake: str) -> None:

@@ -76,12 +76,16 @@ class Criterion:
     alpha : float
         Two-sided level of the interval; one-sided tests and equivalence use alpha as well, so
         their interval has level 1 - 2 alpha.
+    band : float or None
+        For superiority and minimum_effect: equivalent needs the interval inside (-band, band),
+        where it must be narrower than the smallest effect, which it is by default.
     """
 
     rule: Rule
     smallest_effect: float
     direction: Direction = "greater"
     alpha: float = 0.05
+    band: float | None = None
 
 
 def decide(
@@ -208,6 +212,13 @@ def check_criterion(criterion: Criterion, p_adjusted: float | None = None) -> No
                 way_out="Declare its size; the direction is declared separately.",
             )
         )
+    if criterion.band is not None and not 0.0 < criterion.band <= criterion.smallest_effect:
+        problems.append(
+            Problem(
+                "the equivalence band is not a positive number up to the smallest effect",
+                found=f"{criterion.band}",
+            )
+        )
     if not 0.0 < criterion.alpha < 0.5:
         problems.append(Problem("alpha is not between 0 and 0.5", found=f"{criterion.alpha}"))
     if p_adjusted is not None and not 0.0 <= p_adjusted <= 1.0:
@@ -233,8 +244,8 @@ _SUPPORTED = {
     "{opposite_effect} and {smallest_effect}.",
 }
 _EQUIVALENT = (
-    "The {inner_level} interval {inner_low} to {inner_high} lies between {opposite_effect} and "
-    "{smallest_effect}: any effect is smaller than the smallest effect of interest."
+    "The {inner_level} interval {inner_low} to {inner_high} lies between {band_low} and "
+    "{band_high}: any effect is smaller than the smallest effect of interest."
 )
 _OPPOSITE = (
     "The {level} interval {low} to {high} lies {short_of} zero and the estimate {value} reaches "
@@ -305,6 +316,7 @@ class _View:
         self.estimate, self.criterion = estimate, criterion
         turned = _turned(estimate, criterion.direction)
         self.value, self.delta = turned.value, criterion.smallest_effect
+        self.band = self.delta if criterion.band is None else criterion.band
         self.low, self.high = turned.interval(1.0 - criterion.alpha)
         self.inner_low, self.inner_high = turned.interval(1.0 - 2.0 * criterion.alpha)
 
@@ -322,7 +334,7 @@ class _View:
         return self.low > 0.0 and self.value >= self.delta
 
     def within(self) -> bool:
-        return -self.delta < self.inner_low and self.inner_high < self.delta
+        return -self.band < self.inner_low and self.inner_high < self.band
 
     def opposed(self) -> bool:
         """Whether the opposite of the claim is shown."""
@@ -358,6 +370,8 @@ class _View:
             "inner_high": inner_high,
             "smallest_effect": delta,
             "opposite_effect": -delta,
+            "band_low": -self.band,
+            "band_high": self.band,
         }
         levels = {"level": 1.0 - alpha, "inner_level": 1.0 - 2.0 * alpha}
         shares = {name: Number(level, "share") for name, level in levels.items()}

@@ -28,6 +28,44 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a triangulation table: the same question by another method.
+
+    Attributes
+    ----------
+    method : str
+        As a methods section would name it.
+    guards_against : str
+        What would show here if it had made the result.
+    note : Phrase
+        What the method did with these data, or why it could not be used.
+    value, low, high : float or None
+        The difference and its 95 % interval, in `unit`; None where there is none.
+    p : float or None
+        Two-sided.
+    df : float or None
+        Degrees of freedom of the interval; None where it is not that of a t.
+    reference : str
+        Where interval and p come from, such as "t, firms - 2" or "bootstrap of firms".
+    unit : str
+    primary : bool
+        Whether this line is the one that the verdict rests on.
+    """
+
+    method: str
+    guards_against: str
+    note: Phrase = NOTHING
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    df: float | None = None
+    reference: str = ""
+    unit: str = "log SD"
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The prediction a finding is about: its id in the study, the theory's claim, the sentence."""
 
@@ -64,6 +102,8 @@ class Finding:
         Ids of the models (or, for a conjunction, hypotheses) behind it.
     p : float or None
         Of the rule's own test (one-sided for the non-superiority and equivalence rules).
+    triangulation : tuple of Line
+        The same question by other methods; empty where there is one method only.
     """
 
     id: str
@@ -78,6 +118,7 @@ class Finding:
     observed: Phrase = NOTHING
     rests_on: tuple[str, ...] = ()
     p: float | None = None
+    triangulation: tuple[Line, ...] = ()
 
 
 def find(
@@ -88,12 +129,13 @@ def find(
     evidence: tuple[Evidence, ...] = (),
     observed: Phrase = NOTHING,
     rests_on: tuple[str, ...] = (),
+    triangulation: tuple[Line, ...] = (),
 ) -> Finding:
     """The finding on `claim`: `criterion` applied to `estimate`, then guarded by the evidence."""
     undecided = Decision("inconclusive", criterion.rule, NOTHING)
     finding = Finding(
         claim.id, claim.claim, claim.statement, claim.family, estimate, criterion.smallest_effect,
-        None, undecided, evidence, observed, rests_on, own_p(estimate, criterion),
+        None, undecided, evidence, observed, rests_on, own_p(estimate, criterion), triangulation,
     )  # fmt: skip
     return decided(finding, criterion)
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.homogeneity import brown_forsythe
 from alc_stats.measures.describe import bounds_share
 from alc_stats.models.finding import Evidence, Outcome
 from alc_stats.records import FloatArray, Number, Phrase
@@ -60,6 +59,9 @@ class Arm:
         Third central moment of each, corrected for its bias.
     few, flat : int
         Clusters left out for fewer than `FEWEST_MEMBERS` values, or for values all equal.
+    members : array (clusters,), optional
+        Values in each. `sizes` by default; where differences within clusters are compared, `sizes`
+        are the sizes that give their sampling variances.
     """
 
     log_sds: FloatArray
@@ -69,36 +71,93 @@ class Arm:
     third_moments: FloatArray
     few: int
     flat: int
+    members: FloatArray | None = None
+
+    @property
+    def counts(self) -> FloatArray:
+        """Values in each cluster."""
+        return self.sizes if self.members is None else self.members
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Differences in differences where there is a time before.
+
+    Attributes
+    ----------
+    log_sd, mean : float
+        Change of treated minus change of control clusters.
+    variance : float
+        Of `log_sd`, over clusters.
+    """
+
+    log_sd: float
+    mean: float
+    variance: float
 
 
 @dataclass(frozen=True, slots=True)
 class Spreads:
-    """The two arms that are compared."""
+    """The two arms that are compared; one, if clusters are compared with themselves.
+
+    Attributes
+    ----------
+    treated : Arm
+    control : Arm or None
+        None where `treated` holds differences within clusters.
+    level : float, optional
+        Mean of the treated clusters (after), where `treated` holds averages or differences.
+    change : Change, optional
+        What is compared where there is a time before; the arms hold averages over both times then,
+        which tell how spread goes with level.
+    """
 
     treated: Arm
-    control: Arm
+    control: Arm | None
+    level: float | None = None
+    change: Change | None = None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms there are."""
+        return (self.treated,) if self.control is None else (self.treated, self.control)
 
     @property
     def shift(self) -> float:
         """Mean of the treated minus mean of the control clusters' means."""
-        return float(self.treated.means.mean() - self.control.means.mean())
+        own = _apart([float(a.means.mean()) for a in self.arms])
+        return own if self.change is None else self.change.mean
 
     @property
     def difference(self) -> float:
         """Mean log SD of treated minus control clusters."""
-        return float(self.treated.log_sds.mean() - self.control.log_sds.mean())
+        own = _apart([float(a.log_sds.mean()) for a in self.arms])
+        return own if self.change is None else self.change.log_sd
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Mean of the treated clusters, and what it would be without the shift."""
+        level = float(self.treated.means.mean()) if self.level is None else self.level
+        return level, level - self.shift
+
+
+def _apart(of_arms: list[float]) -> float:
+    """First less second; the first itself where it is a difference already."""
+    return of_arms[0] - sum(of_arms[1:])
 
 
 def left_out(spreads: Spreads) -> Evidence:
     """Whether clusters without spread were left out, which overstates the spread of their arm."""
-    arms = {"treated": spreads.treated, "control": spreads.control}
+    arms = dict(zip(("treated", "control"), spreads.arms, strict=False))
     flat = any(a.flat for a in arms.values())
     numbers = {"fewest_members": Number(FEWEST_MEMBERS, "count")}
     for name, a in arms.items():
         numbers[f"{name}_clusters"] = Number(a.sizes.size, "count")
         numbers[f"{name}_few"] = Number(a.few, "count")
         numbers[f"{name}_flat"] = Number(a.flat, "count")
-    phrase = Phrase(_MEASURED + (_FLAT if flat else ""), numbers)
+    one = len(arms) == 1
+    measured, all_equal = (_MEASURED_ONE, _FLAT_ONE) if one else (_MEASURED, _FLAT)
+    phrase = Phrase(measured + (all_equal if flat else ""), numbers)
     return Evidence("clusters left out", "threat" if flat else "clear", phrase)
 
 
@@ -113,18 +172,31 @@ _FLAT = (
 )
 
 
+_MEASURED_ONE = (
+    "The spread of {treated_clusters} persons is measured in both arms; {treated_few} treated "
+    "cells of a person have fewer than {fewest_members} values and are left out."
+)
+_FLAT_ONE = (
+    " In {treated_flat} treated cells all values are equal; no log SD can stand for that, and "
+    "leaving them out overstates the spread."
+)
+
+
 def unequal_sizes(spreads: Spreads, scale: float) -> Evidence:
     """Whether the arms' cluster sizes differ so that heavy tails alone could make the difference.
 
     A small cluster seldom meets the tail, so its log SD falls short by about kurtosis / (4 n)
     beyond the normal correction. The shortfall at `HEAVY_TAILS` is held against half of `scale`.
     """
-    inverse = [float(np.mean(1.0 / arm.sizes)) for arm in (spreads.treated, spreads.control)]
+    if spreads.control is None:
+        return Evidence("unequal cluster sizes", "clear", _OWN_SIZES)
+    arms = (spreads.treated, spreads.control)
+    inverse = [float(np.mean(1.0 / arm.counts)) for arm in arms]
     bias = HEAVY_TAILS / 4.0 * abs(inverse[0] - inverse[1])
     threat = bias >= SHARE_EXPLAINED * scale
     numbers = {
-        "treated_size": Number(_middle(spreads.treated.sizes), "count"),
-        "control_size": Number(_middle(spreads.control.sizes), "count"),
+        "treated_size": Number(_middle(spreads.treated.counts), "count"),
+        "control_size": Number(_middle(spreads.control.counts), "count"),
         "size_log_sd": Number(bias, "estimate", "log SD"),
     }
     phrase = Phrase(_SIZES + (_SIZES_MATTER if threat else "."), numbers)
@@ -136,6 +208,7 @@ def _middle(sizes: FloatArray) -> float:
     return float(np.quantile(sizes, 0.5, method="lower"))
 
 
+_OWN_SIZES = Phrase("Persons are compared with themselves; there are no arms of unequal sizes.")
 _SIZES = (
     "The median cluster has {treated_size} values under treatment and {control_size} in control; "
     "were the tails heavy, the sizes alone could make a difference of up to {size_log_sd} log SD"
@@ -148,11 +221,13 @@ def ends_of_scale(values: Values, bounds: tuple[float, float] | None, *, outcome
     if bounds is None:
         return Evidence("bounds", "threat", _UNBOUNDED)
     lower, upper = bounds
-    margin = NEAR_BOUND * (upper - lower)
+    ends = _ends(values, bounds)
+    margin = NEAR_BOUND * (ends[1] - ends[0])
     columns = [pd.Series(v, name=outcome) for v in values.values()]
     exact = [bounds_share(c, lower=lower, upper=upper) for c in columns]
-    near_floor = max(float(np.mean(v <= lower + margin)) for v in values.values())
-    near_ceiling = max(float(np.mean(v >= upper - margin)) for v in values.values())
+    floor, ceiling = (b if math.isfinite(b) else math.nan for b in bounds)  # nan is near nothing
+    near_floor = max(float(np.mean(v <= floor + margin)) for v in values.values())
+    near_ceiling = max(float(np.mean(v >= ceiling - margin)) for v in values.values())
     heap = max(_heap(v) for v in values.values())
     numbers = {
         "floor_share": Number(max(s.floor for s in exact), "share"),
@@ -161,11 +236,21 @@ def ends_of_scale(values: Values, bounds: tuple[float, float] | None, *, outcome
         "near_ceiling_share": Number(near_ceiling, "share"),
         "margin": Number(NEAR_BOUND, "share"),
         "heap_share": Number(heap, "share"),
-        "range_used": Number(_range_used(values, bounds), "share"),
+        "range_used": Number(_range_used(values, ends), "share"),
     }
     threat = max(near_floor, near_ceiling, heap) >= SHARE_AT_BOUND
     phrase = Phrase(_ENDS + (_HELD_IN if threat else ""), numbers)
     return Evidence("bounds", "threat" if threat else "clear", phrase)
+
+
+def _ends(values: Values, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The bounds, or the end of the data where there is none."""
+    everyone = np.concatenate(list(values.values()))
+    lower, upper = bounds
+    return (
+        lower if math.isfinite(lower) else float(everyone.min()),
+        upper if math.isfinite(upper) else float(everyone.max()),
+    )
 
 
 def _heap(values: FloatArray) -> float:
@@ -227,18 +312,20 @@ class Coupling:
 def coupling(spreads: Spreads) -> Coupling | None:
     """Analysis of covariance of log SD on arm and mean, corrected for sampling error in the means.
 
-    None where the means do not vary within arms. At most half of their variance is taken out as
-    sampling error.
+    None where the means do not vary within arms, or clusters are too few. At most half of their
+    variance is taken out as sampling error.
 
     References
     ----------
     Fuller, W. A. (1987). Measurement error models. Wiley, section 2.2; here with one covariate,
     and degrees of freedom so that without sampling error it is least squares.
     """
-    arms = (spreads.treated, spreads.control)
+    arms = spreads.arms
     x = np.concatenate([a.means - a.means.mean() for a in arms])
     y = np.concatenate([a.log_sds - a.log_sds.mean() for a in arms])
-    within, free = x.size - 2, x.size - 3
+    within, free = x.size - len(arms), x.size - len(arms) - 1
+    if free < 1:
+        return None
     seen = float(x @ x) / within
     if seen == 0.0:
         return None
@@ -249,7 +336,9 @@ def coupling(spreads: Spreads) -> Coupling | None:
     slope = (float(x @ y) / within - part * joint) / true
     rest = float(np.sum((y - slope * x) ** 2)) / free
     variance = (seen * rest + part**2 * (joint - slope * noise) ** 2) / (within * true**2)
-    apart = rest * sum(1.0 / a.sizes.size for a in arms) + spreads.shift**2 * variance
+    own = rest * sum(1.0 / a.sizes.size for a in arms)
+    apart = own if spreads.change is None else spreads.change.variance
+    apart += spreads.shift**2 * variance
     at_equal_means = spreads.difference - slope * spreads.shift
     return Coupling(
         Estimate("slope", slope, math.sqrt(variance), free),
@@ -309,11 +398,12 @@ def _from_the_ends(spreads: Spreads, values: Values) -> float:
     Where the end is zero this is a constant coefficient of variation.
     """
     everyone = np.concatenate(list(values.values()))
-    means = spreads.treated.means.mean(), spreads.control.means.mean()
-    return max(
-        abs(math.log(abs(means[0] - end) / abs(means[1] - end)))
+    means = spreads.levels
+    apart = [
+        (abs(means[0] - end), abs(means[1] - end))
         for end in (float(everyone.min()), float(everyone.max()))
-    )
+    ]
+    return max(abs(math.log(a / b)) if a > 0.0 and b > 0.0 else math.inf for a, b in apart)
 
 
 def _coupling_numbers(found: Coupling, shift: float, level: float) -> dict[str, Number]:
@@ -350,19 +440,4 @@ _KEPT = " At least half of the difference stands at equal means."
 _EXPLAINS = (
     " A coupling that the data do not rule out makes up to {furthest_log_sd} log SD of this shift, "
     "at least half of the difference or of the smallest effect, if that is larger."
-)
-
-
-def ignored_clustering(values: Values, estimate: Estimate) -> Evidence:
-    """What the test that ignores clusters would have said; the estimate does not ignore them."""
-    numbers = {
-        "naive_p": Number(brown_forsythe(values).p, "p"),
-        "clustered_p": Number(estimate.p_value, "p"),
-    }
-    return Evidence("ignored clustering", "clear", Phrase(_NAIVE, numbers))
-
-
-_NAIVE = (
-    "A Brown-Forsythe test that takes every row as independent gives p {naive_p}; "
-    "with the cluster as the unit p is {clustered_p}."
 )

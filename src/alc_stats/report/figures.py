@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from alc_stats.records import BoolArray, FloatArray, Kind, Number
-from alc_stats.report import canvas, numbers
+from alc_stats.report import canvas, numbers, spread_figures
 from alc_stats.report.canvas import COLOURS, INK, LINES, MARKERS, MUTED
 from alc_stats.report.table import SIMULATED
 from alc_stats.study.result import Exhibit
@@ -184,6 +184,9 @@ _DRAW: Mapping[str, Callable[[Exhibit], Figure]] = {
     "trajectory": trajectory,
     "distribution": distribution,
     "recovery": recovery,
+    "mean_variance": spread_figures.mean_variance,
+    "fan": spread_figures.fan,
+    "caterpillar": spread_figures.caterpillar,
 }
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from alc_stats.models.finding import Finding
+from alc_stats.models.finding import Finding, Line
 from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.coefficients import coefficient_table
 from alc_stats.report.table import SIMULATED, Cell, Column, Estimated, Interval, Row, Table
 from alc_stats.study.result import StudyResult
 
-TABLE_IDS = ("hypotheses", "table1", "scales", "coefficients", "check", "ledger")
+TABLE_IDS = (
+    "hypotheses",
+    "triangulation",
+    "table1",
+    "scales",
+    "coefficients",
+    "check",
+    "ledger",
+)
 """Every table a study can write, by the stem of its files."""
 
 _SUPPRESSED = (
@@ -46,6 +54,47 @@ def hypothesis_table(results: Sequence[StudyResult]) -> Table:
             *_not_run_note(results),
         ),
         simulated=bool(ran) and all(result.simulated for result in ran),
+    )
+
+
+def triangulation_table(result: StudyResult) -> Table:
+    """The same question by other methods, for every finding that asked it so."""
+    return Table(
+        id="triangulation",
+        title=f"The same question by other methods: {result.title}",
+        columns=(
+            Column("Method", "label"),
+            Column("Difference"),
+            Column("95 % interval"),
+            Column("p"),
+            Column("df"),
+            Column("Reference", "text"),
+            Column("Guards against", "text"),
+            Column("Note", "text"),
+        ),
+        rows=tuple(
+            Row(_line_cells(line), f"{finding.id}: {finding.statement} ({line.unit})")
+            for finding in result.findings
+            for line in finding.triangulation
+        ),
+        notes=("An asterisk marks the line that the verdict rests on.",),
+        simulated=result.simulated,
+    )
+
+
+def _line_cells(line: Line) -> tuple[Cell, ...]:
+    value = None if line.value is None else Number(line.value, "estimate", line.unit)
+    limits = (line.low, line.high)
+    interval = Interval(limits[0], limits[1]) if None not in limits else None  # type: ignore[arg-type]
+    return (
+        f"{line.method}{' *' if line.primary else ''}",
+        value,
+        interval,
+        None if line.p is None else Number(line.p, "p"),
+        None if line.df is None else Number(line.df, "df"),
+        line.reference or None,
+        line.guards_against,
+        numbers.say(line.note),
     )
 
 
@@ -178,6 +227,7 @@ def study_tables(result: StudyResult) -> tuple[Table, ...]:
         return ()
     tables = (
         hypothesis_table([result]),
+        triangulation_table(result),
         table_one(result),
         scales_table(result),
         coefficient_table(result),

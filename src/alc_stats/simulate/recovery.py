@@ -54,7 +54,7 @@ def implied(truth: Truth) -> Mapping[str, float]:
     values |= _implied("log_tokens", truth.log_tokens, error=0.0, cell=truth.usage.access / 2.0)
     usage, quality = truth.usage, truth.quality
     return values | {
-        "widening.log_sd_difference": _implied_widening(truth),
+        "widening.between_log_sd": truth.capability_familiar.between_log_sd_ratio,
         "design.nonresponse_share": truth.design.nonresponse_share,
         "usage.access": usage.access,
         "usage.events_per_week": usage.events_per_week,
@@ -90,26 +90,6 @@ def _implied(name: str, law: Outcome, *, error: float, cell: float = 0.0) -> dic
     }
 
 
-def _implied_widening(truth: Truth) -> float:
-    """Log SD of mandated minus control persons' mean scores on familiar tasks after the start.
-
-    It is smaller than `between_log_sd_ratio`, since a mean of few scores keeps some of the
-    variation from wave to wave.
-    """
-    law, design = truth.capability_familiar, truth.design
-    waves, missing = len(design.effect_profile) - 1, design.nonresponse_share
-    chance = [
-        math.comb(waves, k) * (1 - missing) ** k * missing ** (waves - k)
-        for k in range(1, waves + 1)
-    ]
-    share = sum(c / k for k, c in enumerate(chance, start=1)) / sum(chance)
-    control = law.person_sd**2 + share * law.within_sd**2
-    mandated = law.person_sd**2 * math.exp(
-        2.0 * law.between_log_sd_ratio
-    ) + share * law.within_sd**2 * math.exp(2.0 * law.within_log_sd_ratio)
-    return 0.5 * math.log(mandated / control)
-
-
 def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, float]:
     """Estimate what `implied` names from the tables of one simulated study.
 
@@ -128,7 +108,7 @@ def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, 
         values
         | _components("log_tokens", _wave_tokens(weeks, survey))
         | {
-            "widening.log_sd_difference": _widening(panel(survey, "capability_familiar")),
+            "widening.between_log_sd": _widening(panel(survey, "capability_familiar")),
             "design.nonresponse_share": _missing_share(survey),
         }
         | _usage(events, weeks, truth)
@@ -203,16 +183,23 @@ def variances(p: Panel, who: BoolArray) -> tuple[float, float]:
 
 
 def _widening(p: Panel) -> float:
-    """Mean over firms of the log SD of their persons' means after the start, mandate minus control.
+    """Log SD of person effects, mandate minus control, after minus before.
 
-    ln(s) + 1 / (2 (n - 1)) is free of the bias of ln(s).
+    Products of two waves of one person have the mean SD * SD, whatever the waves add of their own.
     """
-    here = ~np.isnan(p.y[:, 1:])
-    seen = here.any(axis=1)
-    means = np.where(here, p.y[:, 1:], 0.0).sum(axis=1)[seen] / here.sum(axis=1)[seen]
-    firms = [means[p.firm[seen] == f] for f in range(p.arms.size)]
-    log_sd = np.array([math.log(y.std(ddof=1)) + 0.5 / (y.size - 1) for y in firms])
-    return float(log_sd[p.arms == MANDATE].mean() - log_sd[p.arms == CONTROL].mean())
+    means, count = firm_means(p)
+    here = ~np.isnan(p.y)
+    size = count[p.firm]
+    centred = np.where(here, (p.y - means[p.firm]) * np.sqrt(size / (size - 1.0)), 0.0)
+    log_ratio = []
+    for arm in (MANDATE, CONTROL):
+        rows = p.arms[p.firm] == arm
+        y, seen = centred[rows], here[rows].astype(float)
+        after, n = y[:, 1:].sum(axis=1), seen[:, 1:].sum(axis=1)
+        both_after = (after**2 - (y[:, 1:] ** 2).sum(axis=1)).sum() / (n * (n - 1.0)).sum()
+        across = (y[:, 0] * after).sum() / (seen[:, 0] * n).sum()
+        log_ratio.append(math.log(both_after / across))
+    return log_ratio[0] - log_ratio[1]
 
 
 def cronbach_alpha(items: FloatArray) -> float:

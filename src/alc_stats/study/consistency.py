@@ -244,7 +244,28 @@ def _hypothesis(
     )
     if hypothesis.widening is not None:
         w = hypothesis.widening
-        yield from _in_table(study, columns, where, w.table, (w.outcome, w.arm, w.cluster))
+        yield from _in_table(study, columns, where, w.table, w.columns)
+        yield from _widening(hypothesis, place)
+
+
+def _widening(hypothesis: HypothesisDeclared, place: str) -> Iterator[Problem]:
+    """What the keys of a widening get wrong together."""
+    w, smallest = hypothesis.widening, hypothesis.smallest_effect
+    if w is None:
+        return
+    if hypothesis.rule != "superiority":
+        yield Problem('a widening is decided by rule = "superiority"', where=place)
+    if bool(w.treated) != bool(w.control):
+        yield Problem("widening: treated and control are named together", where=place)
+    if not (w.person or w.firm):
+        yield Problem("widening: name firm, person, or both", where=place)
+    if smallest is not None and not 0.0 < w.equivalence <= smallest:
+        yield Problem(
+            "widening: equivalence is not a band within the smallest effect",
+            where=place,
+            found=str(w.equivalence),
+            allowed=f"above 0, at most {smallest}",
+        )
 
 
 _NEEDS = {
@@ -252,6 +273,9 @@ _NEEDS = {
     "recovery": ("truths",),
     "trajectory": ("table", "values", "by", "over"),
     "distribution": ("table", "values", "by"),
+    "mean_variance": ("hypothesis",),
+    "fan": ("hypothesis",),
+    "caterpillar": ("hypothesis",),
 }
 
 
@@ -268,6 +292,8 @@ def _exhibit(study: Study, columns: Columns, exhibit: ExhibitDeclared) -> Iterat
                 f"a {exhibit.kind} needs the key '{key}'",
                 where=f"{study.study.id}/study.toml, {where}",
             )
+    spreads = [h.id for h in study.hypotheses if h.widening is not None]
+    yield from _unknown(study, where, "widening", [exhibit.hypothesis], spreads)
     quotable = [c.id for c in study.contrasts]
     yield from _unknown(
         study, where, "contrast", (*exhibit.contrasts, *(exhibit.truths or {})), quotable

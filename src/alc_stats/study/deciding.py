@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import FitError, TableError
 from alc_stats.estimators import Fit
 from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
 from alc_stats.models.finding import Claim, Finding, decided, find
-from alc_stats.models.widening import widening
+from alc_stats.models.widening import judge
 from alc_stats.records import Phrase
 from alc_stats.study.declaration import HypothesisDeclared, Study
 
@@ -49,7 +49,8 @@ def _claim(h: HypothesisDeclared) -> Claim:
 
 
 def _criterion(h: HypothesisDeclared) -> Criterion:
-    return Criterion(h.rule, h.smallest_effect or float("nan"), h.direction, h.alpha)
+    band = h.widening.equivalence if h.widening is not None else None
+    return Criterion(h.rule, h.smallest_effect or float("nan"), h.direction, h.alpha, band)
 
 
 def _single(
@@ -60,7 +61,7 @@ def _single(
 ) -> Finding:
     try:
         return _widening(h, tables) if h.widening is not None else _contrast(h, fits, failures)
-    except FitError as error:
+    except (FitError, TableError) as error:
         return _untested(h, str(error))
 
 
@@ -77,17 +78,7 @@ def _widening(h: HypothesisDeclared, tables: Mapping[str, pd.DataFrame]) -> Find
     w = h.widening
     if w is None:
         raise TypeError(f"hypothesis {h.id} declares no widening")
-    return widening(
-        tables[w.table],
-        _claim(h),
-        outcome=w.outcome,
-        arm=w.arm,
-        treated=w.treated,
-        control=w.control,
-        cluster=w.cluster,
-        criterion=_criterion(h),
-        bounds=w.bounds,
-    )
+    return judge(tables[w.table], w.arguments(), _claim(h), _criterion(h))
 
 
 def _untested(h: HypothesisDeclared, why: str) -> Finding:

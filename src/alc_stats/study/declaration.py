@@ -13,6 +13,9 @@ from typing import Literal
 from alc_stats.data.sources import Source
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.spread_data import Columns
+from alc_stats.models.widening import EQUIVALENCE_BAND
+from alc_stats.study.result import ExhibitKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +105,49 @@ class ContrastDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WideningDeclared:
-    """Which spread is compared: of `outcome` between two arms, cluster by cluster."""
+    """Which spread is compared; the keys are the arguments of `alc_stats.widening`.
+
+    `equivalence` is the band, log SD, within which a difference counts as none. The smallest
+    effect is the hypothesis's own.
+    """
 
     table: str
     outcome: str
-    arm: str
-    treated: str
-    control: str
-    cluster: str
+    treatment: str
+    treated: str = ""
+    control: str = ""
+    person: str = ""
+    post: str = ""
+    firm: str = ""
+    wave: str = ""
+    cell: tuple[str, ...] = ()
+    schema: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
+    equivalence: float = EQUIVALENCE_BAND
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is named."""
+        single = (self.outcome, self.treatment, self.person, self.post, self.firm, self.wave)
+        return tuple(c for c in (*single, *self.cell, *self.schema, *self.items) if c)
+
+    def arguments(self) -> Columns:
+        """Which column plays which part, as the guard reads it."""
+        return Columns(
+            outcome=self.outcome,
+            treatment=self.treatment,
+            treated=self.treated or None,
+            control=self.control or None,
+            person=self.person or None,
+            post=self.post or None,
+            firm=self.firm or None,
+            wave=self.wave or None,
+            cell=self.cell,
+            schema=self.schema,
+            items=self.items,
+            bounds=self.bounds,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +174,7 @@ class ExhibitDeclared:
     """One figure. Which of the optional keys it needs depends on `kind`; see `_NEEDS`."""
 
     id: str
-    kind: Literal["forest", "trajectory", "distribution", "recovery"]
+    kind: ExhibitKind
     title: str
     caption: str
     alt: str
@@ -154,6 +191,7 @@ class ExhibitDeclared:
     bounds: tuple[float, float] | None = None
     bins: int = 20
     truths: Mapping[str, str] | None = None
+    hypothesis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

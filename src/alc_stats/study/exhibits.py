@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, Problem, did_you_mean
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
 from alc_stats.measures.describe import distribution, trajectory
+from alc_stats.models import spread_pictures as pictures
+from alc_stats.models.spread_data import spread_data
 from alc_stats.records import Cell
-from alc_stats.study.declaration import ExhibitDeclared, Study
+from alc_stats.study.declaration import ExhibitDeclared, Study, WideningDeclared
 from alc_stats.study.fitting import Quantity
 from alc_stats.study.result import Exhibit
 
@@ -19,12 +21,18 @@ Columns = Mapping[str, tuple[Cell, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What figures are made from: tables by id, quantities by contrast id, true values by name."""
+    """What figures are made from: tables, quantities, true values, widenings, each by id."""
 
     tables: Mapping[str, pd.DataFrame]
     quantities: Mapping[str, Quantity]
     labels: Mapping[str, str]
     truth: Mapping[str, float]
+    widenings: Mapping[str, WideningDeclared]
+
+
+def widenings(study: Study) -> dict[str, WideningDeclared]:
+    """The spreads that hypotheses compare, by hypothesis."""
+    return {h.id: h.widening for h in study.hypotheses if h.widening is not None}
 
 
 def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
@@ -115,9 +123,25 @@ def _distribution(declared: ExhibitDeclared, material: Material) -> Columns:
     )
 
 
+def _widening(declared: ExhibitDeclared, material: Material) -> Columns:
+    w = material.widenings[declared.hypothesis]
+    try:
+        data = spread_data(material.tables[w.table], w.arguments())
+    except (FitError, TableError):
+        return {}  # the finding says why
+    return _PICTURES[declared.kind](data)
+
+
+_PICTURES = {
+    "mean_variance": pictures.mean_variance_columns,
+    "fan": pictures.fan_columns,
+    "caterpillar": pictures.caterpillar_columns,
+}
+
 _MAKERS: Mapping[str, Callable[[ExhibitDeclared, Material], Columns]] = {
     "forest": _forest,
     "recovery": _recovery,
     "trajectory": _trajectory,
     "distribution": _distribution,
+    **dict.fromkeys(_PICTURES, _widening),
 }

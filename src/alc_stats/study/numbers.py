@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -114,6 +115,23 @@ def from_findings(findings: Iterable[Finding]) -> Numbers:
                 for key, number in e.finding.numbers.items()
             }
         )
+        numbers |= _from_lines(finding)
+    return numbers
+
+
+def _from_lines(finding: Finding) -> Numbers:
+    """`<hypothesis>.triangulation.<method>.{estimate,low,high,p}`, the method in lower case."""
+    numbers: Numbers = {}
+    for line in finding.triangulation:
+        stem = re.sub(r"\W+", "_", line.method.lower()).strip("_")
+        parts = {"estimate": line.value, "low": line.low, "high": line.high}
+        numbers |= {
+            f"{finding.id}.triangulation.{stem}.{name}": Number(value, "estimate", line.unit)
+            for name, value in parts.items()
+            if value is not None
+        }
+        if line.p is not None:
+            numbers[f"{finding.id}.triangulation.{stem}.p"] = Number(line.p, "p")
     return numbers
 
 

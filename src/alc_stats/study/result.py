@@ -16,6 +16,10 @@ from alc_stats.measures.scales import Scale as Scale
 from alc_stats.models.finding import Finding
 from alc_stats.records import Cell, Number
 
+ExhibitKind = Literal[
+    "forest", "trajectory", "distribution", "recovery", "mean_variance", "fan", "caterpillar"
+]
+
 
 @dataclass(frozen=True, slots=True)
 class SourceUse:
@@ -39,12 +43,15 @@ class Exhibit:
     - "trajectory": panel, group, x, x_label, value, low, high, n; axes `x`, `y`.
     - "distribution": panel, group, left, right, share (sums to 1 in a group); axes `x`, `y`.
     - "recovery": label, truth, value, low, high, inside (1 or 0); axis `x`.
+    - "mean_variance": group, x, value; axes `x`, `y`.
+    - "fan": group, x, x_label, share (of the quantile), value; axes `x`, `y`.
+    - "caterpillar": group, x (place in the order, 0 to 1), value, low, high, people; axes `x`, `y`.
 
     An axis may name the kind of its numbers as `x_kind` or `y_kind` ("percent", "share").
     """
 
     id: str
-    kind: Literal["forest", "trajectory", "distribution", "recovery"]
+    kind: ExhibitKind
     title: str
     caption: str
     alt: str

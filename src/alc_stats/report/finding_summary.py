@@ -1,0 +1,75 @@
+"""A finding as plain text: verdict, reason, the same question by other methods, evidence."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from alc_stats.models.finding import Finding, Line
+from alc_stats.records import Number
+from alc_stats.report import numbers
+
+_WIDTH = 96
+
+
+def summary(finding: Finding) -> str:
+    """What a finding says, to be printed.
+
+    Parameters
+    ----------
+    finding : Finding
+
+    Examples
+    --------
+    >>> from alc_stats.estimators.estimate import Estimate
+    >>> from alc_stats.inference import Criterion
+    >>> from alc_stats.models.finding import Claim, find
+    >>> claim = Claim("H6", "widening", "Scores spread apart.")
+    >>> estimate = Estimate("log SD", 0.3, 0.1, 20.0, "log SD")
+    >>> print(summary(find(claim, estimate, criterion=Criterion("superiority", 0.1))))
+    H6 supported: Scores spread apart.
+    The 95 % interval 0.091 to 0.509 lies above zero and the estimate 0.300 reaches the smallest
+    effect of interest 0.100.
+    """
+    parts = [
+        f"{finding.id} {finding.decision.verdict}: {finding.statement}",
+        _filled(numbers.say(finding.decision.reason)),
+    ]
+    if finding.triangulation:
+        parts += ["", *_table(finding.triangulation)]
+    if finding.evidence:
+        parts += ["", *_evidence(finding)]
+    return "\n".join(parts)
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent)
+
+
+def _table(lines: tuple[Line, ...]) -> Iterator[str]:
+    head = ("", lines[0].unit, "95 % interval", "p", "df", "reference")
+    rows = [head, *(_cells(line) for line in lines)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:5], widths[1:5], strict=True)]
+        yield "  ".join([*cells, row[5]]).rstrip()
+    yield "* the line that the verdict rests on"
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    method = f"{line.method}{' *' if line.primary else ''}"
+    if line.value is None:
+        return method, numbers.MISSING, "", "", "", ""
+    value = Number(line.value, "estimate", line.unit)
+    ends = [None if v is None else Number(v, "estimate", line.unit) for v in (line.low, line.high)]
+    low, high = ends
+    interval = "" if low is None or high is None else numbers.show_interval(low, high)
+    p = "" if line.p is None else numbers.show(Number(line.p, "p"))
+    df = "" if line.df is None else numbers.show(Number(line.df, "df"))
+    return method, numbers.show(value), interval, p, df, line.reference
+
+
+def _evidence(finding: Finding) -> Iterator[str]:
+    for e in finding.evidence:
+        yield _filled(f"{e.outcome}: {e.artefact}. {numbers.say(e.finding)}", "  ")
