@@ -34,6 +34,11 @@ class FirmNodes:
     modes: FloatArray
     spreads: FloatArray
 
+    @property
+    def count(self) -> int:
+        """Nodes of a person's effect."""
+        return len(self.standard)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FirmModel:
