@@ -380,6 +380,7 @@ def test_an_arm_wholly_at_the_ceiling_is_no_result() -> None:
         ({"family": "t", "covariance": "HC1"}, "takes no covariance 'HC1'"),
         ({"family": "t", "engine": "statsmodels"}, "takes no engine 'statsmodels'"),
         ({"association": "quadratic"}, "a quadratic association is one of a scale effect"),
+        ({"association": "quadratic", "family": "t"}, "'t' comes with a linear association"),
         ({"association": "quadratic", "scale": "~ arm + (1 || person)"},
          "a quadratic association is one of a scale effect"),
     ],

@@ -45,6 +45,14 @@ def law_problems(family: str, bounds: Bounds | None, association: str) -> list[P
         )
         if value not in known
     ]
+    if association == "quadratic" and family in ("censored", "t"):
+        found.append(
+            Problem(
+                f"the family '{family}' comes with a linear association",
+                where="fit(association=...)",
+                way_out="Leave association or family out.",
+            )
+        )
     if family == "censored":
         return found + _bounds_problems(bounds)
     if bounds is not None:

@@ -23,8 +23,13 @@ from alc_stats.estimators.kernels.mels_model import (
 )
 from alc_stats.records import FloatArray, IntArray
 
+RANGE_OF_EFFECTS = 7.5
+"""Effects of unit variance are within this, but for a part in 10^13."""
 _EACH = {7: 7, 11: 9, 15: 13, 21: 17, 31: 25, 61: 45, 101: 65, 181: 91}
 """Nodes of each of two effects where one effect alone would have as many as the key says."""
+_SHARES = {7: 1.0, 11: 0.85, 15: 0.72, 21: 0.61, 31: 0.52, 61: 0.44, 101: 0.37, 181: 0.32}
+"""Steps of even sums over both effects in a person's narrowest SDs; they take the place of nodes
+where the square of the location effect is part of the scale effect."""
 _STRETCH, _REACH = 0.6, 2.2
 """How fast nodes beyond those move apart, and how far out they reach over the root of their
 number, in SDs: errors of leaving out tails and of stepping over peaks are about alike."""
@@ -42,15 +47,20 @@ class GridNodes(Nodes):
         Nodes of v.
     turn : pair of float
         Shares of z and v in the location effect.
+    share : float
+        Step of even sums in SDs of a person's effects; 0 where there are nodes instead.
     """
 
     inner: FloatArray
     log_inner: FloatArray
     turn: tuple[float, float]
+    share: float
 
     @property
     def count(self) -> int:
-        """Nodes of each effect."""
+        """Nodes of each effect; of an even sum those of an effect that rows tell nothing of."""
+        if self.share > 0.0:
+            return 2 * int(np.ceil(RANGE_OF_EFFECTS / self.share)) + 1
         return max(len(self.standard), len(self.inner))
 
 
@@ -79,19 +89,19 @@ class GridModel:
     def first_nodes(self, count: int) -> GridNodes:
         """Nodes to be moved to every person's modes at the first evaluation."""
         none, places = np.empty(0), np.zeros((self.rows.persons, 2))
-        nodes = GridNodes(none, none, places, np.ones_like(places), none, none, (0.0, 1.0))
+        nodes = GridNodes(none, none, places, np.ones_like(places), none, none, (0.0, 1.0), 0.0)
         return self.renewed(nodes, count)
 
     def renewed(self, nodes: GridNodes, count: int) -> GridNodes:
         """Another number of nodes in every effect the model has, to be moved at the next look."""
-        count = _EACH[count]
-        outer, log_outer = _rule(count if self.shape.has("sigma") else 1)
-        inner, log_inner = _rule(count if self.rows.Z.shape[1] else 1)
+        each, square = _EACH[count], self.shape.has("quad")
+        inner, log_inner = _rule(each if self.rows.Z.shape[1] and not square else 1)
+        outer, log_outer = _rule(each if self.shape.has("sigma") and not square else 1)
         places = np.zeros((self.rows.persons, 1 + len(outer)))
         places[:, :2] = nodes.modes[:, :2]
         return replace(
             nodes, standard=outer, log_weights=log_outer, inner=inner, log_inner=log_inner,
-            modes=places, spreads=np.ones_like(places),
+            modes=places, spreads=np.ones_like(places), share=_SHARES[count] if square else 0.0,
         )  # fmt: skip
 
     def evaluate(self, psi: FloatArray, nodes: GridNodes, *, relocate: bool) -> Evaluated:
@@ -109,8 +119,8 @@ class GridModel:
             persons(
                 low, high, r.offsets, self.kinds, r.y, r.X, r.W, r.U, r.Z, r.log_unit,
                 at.beta, at.tau, at.alpha, L, lam, at.quad, at.sigma, at.tail, self._places(), turn,
-                nodes.standard, nodes.log_weights, nodes.inner, nodes.log_inner, modes, spreads,
-                relocate, logliks, scores,
+                nodes.standard, nodes.log_weights, nodes.inner, nodes.log_inner, nodes.share,
+                modes, spreads, relocate, logliks, scores,
             )  # fmt: skip
 
         shared(block, blocks_of(r.offsets))
@@ -136,20 +146,23 @@ class GridModel:
 def _turned(lam: float, sigma: float) -> tuple[float, float]:
     """The direction of z among the effects.
 
-    That of the linear part of the scale effect: given it, normal rows are normal in v.
+    That of the scale effect: given it, normal rows are normal in v.
     """
     length = float(np.hypot(lam, sigma))
     return (lam / length, sigma / length) if length > 0.0 else (0.0, 1.0)
 
 
 def _rule(count: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes from the middle outwards and log weights: Gauss and Hermite's, or many stretched ones.
+    """Gauss and Hermite's nodes and log weights, or where they are many stretched ones."""
+    return standard_nodes(count) if count <= GAUSSIAN else _stretched(count)
 
-    Nodes equally far apart in u, x = sinh(a u) / a, reach heavy tails and steps that polynomials
-    do not; of smooth integrands they need more (Takahasi and Mori 1974).
+
+def _stretched(count: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes x = sinh(a u) / a, equally far apart in u, and log weights.
+
+    They reach heavy tails, steps and second modes that polynomials do not; of smooth integrands
+    they need more (Takahasi and Mori 1974).
     """
-    if count <= GAUSSIAN:
-        return standard_nodes(count)
     furthest = np.arcsinh(_STRETCH * _REACH * np.sqrt(count))
     u = np.linspace(-furthest, furthest, count) / _STRETCH
     u = u[np.argsort(np.abs(u), kind="stable")]

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from alc_stats.estimators.kernels.compiled import compiled
+from alc_stats.estimators.kernels.mels_grid import RANGE_OF_EFFECTS
 from alc_stats.estimators.kernels.mels_laws import (
     LOG_2PI,
     censored_rows,
@@ -38,6 +39,10 @@ _APART, _NEAR = 0.1, 1e-2
 """Step of differences in z, and how near its mode, in its SDs, nodes of z are placed."""
 _NEGLIGIBLE = 1e-18
 """Share of the integral below which a node is rounding, as are those further out."""
+_UPRIGHT = (1.0, 0.0)
+"""The turn that makes z the location effect and v minus zeta."""
+_LOST = 45.0
+"""Log of how little a node of an even sum may add: a part in 10^19."""
 _RANGE = 200.0
 """Log of how far a node may exceed the first before all are brought back into range."""
 
@@ -198,8 +203,7 @@ def place(modes, spreads, outer, turn, sums, visited, heavy, base, w, e, s, side
     """
     z, v, curvature, ridge = modes[0], modes[1], 1.0, 0.0
     h = _APART
-    moving = outer.shape[0] > 1
-    for _ in range(_STEPS if moving else 0):
+    for _ in range(_STEPS if outer.shape[0] > 1 else 0):
         v, middle, _, ridge = mode_of_v(
             z, v, turn, sums, visited, heavy, base, w, e, s, side, lam, quad, sigma,
             slopes)  # fmt: skip
@@ -227,6 +231,67 @@ def place(modes, spreads, outer, turn, sums, visited, heavy, base, w, e, s, side
             z + spreads[0] * outer[k], start, turn, sums, visited, heavy, base, w, e, s, side, lam,
             quad, sigma, slopes)  # fmt: skip
         ridge = slant if k == 0 else ridge
+
+
+@compiled
+def add_node(p, eta, zeta, k, up, tail, visited, slopes, e_bar, s_bar, found):
+    """Add a node's derivatives, of which `p` is the share; see `integrate`."""
+    found[0] -= 0.5 * p * k * k
+    found[1] += p * k * k * eta
+    found[2] -= 0.5 * p * k * k * eta * eta
+    found[3] += p * up * eta
+    found[4] += p * up * eta * eta
+    found[5] += p * up * zeta
+    found[6] += p * tail
+    for row in range(visited):
+        share = p * slopes[row] * k
+        e_bar[row] += share
+        s_bar[row] -= share * eta
+
+
+@compiled
+def narrowest(sums, lam, quad, sigma):
+    """SDs of eta and of zeta given the other, where a person's rows vary as little as they may."""
+    n, _, A, c, E = sums
+    rss = E - c * c / A if A > 0.0 else E
+    most = math.exp(6.0 * math.sqrt(lam * lam + 2.0 * quad * quad + sigma * sigma))
+    precision = min(n / rss, most) if rss > 0.0 else most
+    return 1.0 / math.sqrt(1.0 + A * precision), 1.0 / math.sqrt(1.0 + 2.0 * n * sigma * sigma)
+
+
+@compiled
+def sum_evenly(spreads, share, sums, lam, quad, sigma, none, found):
+    """As `integrate` for normal rows, over an even grid of all of the effects' range.
+
+    Where the square of eta is part of the scale effect a person who varies much may have either of
+    two effects far apart, which no rule around a mode finds. Even sums of smooth functions converge
+    faster than any power of their steps, which are `share` of the narrowest `spreads` (2,).
+    """
+    found[:] = 0.0
+    most_eta = math.ceil(RANGE_OF_EFFECTS / (share * spreads[0]))
+    most_zeta = math.ceil(RANGE_OF_EFFECTS / (share * spreads[1]))
+    apart_eta, apart_zeta = RANGE_OF_EFFECTS / most_eta, RANGE_OF_EFFECTS / most_zeta
+    reference, total = -math.inf, 0.0
+    for i in range(-most_eta, most_eta + 1):
+        eta = i * apart_eta
+        for j in range(-most_zeta, most_zeta + 1):
+            zeta = j * apart_zeta
+            value, _, _, up, _ = at_point(
+                eta, -zeta, _UPRIGHT, sums, 0, 0.0, 0.0, 0.0, none, none, none, lam, quad, sigma,
+                none)  # fmt: skip
+            if value < reference - _LOST:
+                continue
+            if value > reference:
+                shrink = math.exp(reference - value)
+                reference = value
+                total *= shrink
+                found *= shrink
+            p = math.exp(value - reference)
+            total += p
+            k = math.exp(-(lam * eta + quad * eta * eta + sigma * zeta))
+            add_node(p, eta, zeta, k, up, 0.0, 0, none, none, none, found)
+    found /= total
+    return reference + math.log(total * apart_eta * apart_zeta) - LOG_2PI
 
 
 @compiled
@@ -268,17 +333,7 @@ def integrate(modes, spreads, outer, log_outer, inner, log_inner, turn, sums, vi
             before = p
             eta, zeta = turn[0] * z + turn[1] * v, turn[1] * z - turn[0] * v
             k = math.exp(-(lam * eta + quad * eta * eta + sigma * zeta))
-            found[0] -= 0.5 * p * k * k
-            found[1] += p * k * k * eta
-            found[2] -= 0.5 * p * k * k * eta * eta
-            found[3] += p * up * eta
-            found[4] += p * up * eta * eta
-            found[5] += p * up * zeta
-            found[6] += p * tail
-            for row in range(visited):
-                share = p * slopes[row] * k
-                e_bar[row] += share
-                s_bar[row] -= share * eta
+            add_node(p, eta, zeta, k, up, tail, visited, slopes, e_bar, s_bar, found)
     found /= total
     for row in range(visited):
         e_bar[row] /= total
@@ -317,13 +372,14 @@ def back_to_rows(first, last, kinds, X, W, U, dE, dc, dA, e, load, s, inverse_sd
 
 @compiled
 def persons(low, high, offsets, kinds, y, X, W, U, Z, log_unit, beta, tau, alpha, L, lam, quad,
-            sigma, tail, places, turn, outer, log_outer, inner, log_inner, modes, spreads,
-            relocate, logliks, scores):  # fmt: skip
+            sigma, tail, places, turn, outer, log_outer, inner, log_inner, share, modes,
+            spreads, relocate, logliks, scores):  # fmt: skip
     """Log-likelihoods and scores of persons `low` to `high`.
 
     `places` (5,) says where the scores of L, lam, sigma, quad and tail stand; -1 for nowhere.
     Writes `logliks` (M,) and `scores` (M, P); with `relocate` also `modes` and `spreads`, both
-    (M, 1 + K), which hold z and then v at every node of z.
+    (M, 1 + K), which hold z and then v at every node of z. With a positive `share` the integrals
+    are even sums with steps of that share of the spreads.
     """
     longest = 0
     for i in range(low, high):
@@ -348,14 +404,19 @@ def persons(low, high, offsets, kinds, y, X, W, U, Z, log_unit, beta, tau, alpha
                 side[visited] = kinds[first + j]
                 visited += 1
         base = heavy * constant - log_sds
-        if relocate:
-            place(
-                modes[i], spreads[i], outer, turn, sums, visited, heavy, base, w, own_e, own_s,
-                side, lam, quad, sigma, slopes)  # fmt: skip
-        logliks[i] = integrate(
-            modes[i], spreads[i], outer, log_outer, inner, log_inner, turn, sums, visited, heavy,
-            base, w, own_e, own_s, side, lam, quad, sigma, slopes, e_bar, s_bar,
-            found)  # fmt: skip
+        if share > 0.0:
+            if relocate:
+                spreads[i, 0], spreads[i, 1] = narrowest(sums, lam, quad, sigma)
+            logliks[i] = sum_evenly(spreads[i], share, sums, lam, quad, sigma, slopes, found)
+        else:
+            if relocate:
+                place(
+                    modes[i], spreads[i], outer, turn, sums, visited, heavy, base, w, own_e,
+                    own_s, side, lam, quad, sigma, slopes)  # fmt: skip
+            logliks[i] = integrate(
+                modes[i], spreads[i], outer, log_outer, inner, log_inner, turn, sums, visited,
+                heavy, base, w, own_e, own_s, side, lam, quad, sigma, slopes, e_bar, s_bar,
+                found)  # fmt: skip
         score = scores[i]
         score[:] = 0.0
         in_L = back_to_rows(
