@@ -8,8 +8,8 @@ integral over (eta, zeta) through five sums a person; rows at a bound and rows o
 visited at every node. The effects are turned so that the scale effect goes with one of them, z;
 nodes of z are moved to its mode, nodes of the other, v, to their own mode at every node of z: the
 less errors vary, the narrower v is, and a grid that did not follow would not converge. An effect
-the model lacks has the one node zero. Persons are cut into blocks that threads share, as in
-`mels_persons`.
+the model lacks has the one node zero. With quad the integral is an even sum over both effects.
+Persons are cut into blocks that threads share, as in `mels_persons`.
 """
 
 from __future__ import annotations
