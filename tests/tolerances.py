@@ -97,6 +97,10 @@ SPLINED_PROFILE = 2e-4
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
 
+SURVREG_LAST_STEP = 1e-5
+"""survreg's coefficients are good to about 1e-9 at the end of its Newton's steps, but its standard
+errors are those of the step before, relative."""
+
 TEN_DIGITS = 1e-10
 """The least a certified variance parameter must have right."""
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_mean
 from alc_stats.estimators.design import check_weights
+from alc_stats.estimators.error_laws import Association, Bounds, Family
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
@@ -50,10 +51,14 @@ def fit(
     engine: Literal["auto", "alc_stats", "statsmodels"] = "auto",
     weights: str | None = None,
     order: str | None = None,
+    family: Family = "gaussian",
+    bounds: Bounds | None = None,
+    association: Association = "linear",
 ) -> Fit:
     """Fit a linear model, a mixed model, or a location-scale model.
 
-    Random terms in the formula make it a mixed model, `scale` or `between` a location-scale model.
+    Random terms in the formula make it a mixed model, `scale` or `between` a location-scale model,
+    as does a law of the errors other than the normal.
 
     Parameters
     ----------
@@ -101,6 +106,19 @@ def fit(
     order : str, optional
         Column of times, with a random scale effect only: errors are then a first-order
         autoregression within persons, since serial dependence leaks into the spread.
+    family : {"gaussian", "censored", "t"}
+        Law of the errors. "censored": of an outcome on a bounded scale only that it lies at or
+        beyond a bound is seen there (tobit); coefficients and log SDs are those of the latent
+        outcome, so that a ceiling alone narrows no spread. "t": Student's t scaled to unit
+        variance, with the degrees of freedom estimated (`statistics["nu"]`, above 2), to see
+        whether heavy tails pass for differences in spread. Both by maximum likelihood, with at
+        most one location effect a person, with or without a random scale effect.
+    bounds : (low, high), optional
+        Of a censored outcome; None for a side without a bound.
+    association : {"linear", "quadratic"}
+        How the scale effect goes with the location effect theta (of unit variance): linearly, or
+        with the square of theta as well (`statistics["log_sd_quadratic"]`, half of MIXREGLS'
+        coefficient; the constant of the log SD is then that of theta = 0).
 
     Returns
     -------
@@ -125,14 +143,15 @@ def fit(
     {'Intercept': 0.714, 'x': 1.314}
     """
     parsed = parse(formula)
-    if scale is not None or between is not None:
-        parts = Spreads.read(scale, between)
+    if (scale, between, family, bounds, association) != (None, None, "gaussian", None, "linear"):
+        parts = Spreads.read(scale, between, family=family, bounds=bounds, association=association)
         parts.check(method=method, covariance=covariance, cluster=cluster, df=df, engine=engine,
                     weights=weights, order=order)  # fmt: skip
         request = Request(
             formula=formula, engine="alc_stats", method=parts.method(method),
             covariance=covariance, cluster=cluster or "", df=df or parts.df(covariance),
             scale=scale or "", between=between or "", order=order or "",
+            family=family, bounds=bounds, association=association,
         )  # fmt: skip
         return parts.fit(parsed, data, request)
     method = method or "REML"

@@ -38,6 +38,12 @@ class Request:
         One-sided formulas of the log SD of rows and of the random intercept; empty without.
     order : str
         Column of times of autoregressive errors; empty without.
+    family : {"gaussian", "censored", "t"}
+        Law of the errors.
+    bounds : pair of float or None
+        Of a censored outcome; None for a side without.
+    association : {"linear", "quadratic"}
+        How the scale effect goes with the location effect.
     """
 
     formula: str
@@ -50,6 +56,9 @@ class Request:
     scale: str = ""
     between: str = ""
     order: str = ""
+    family: str = "gaussian"
+    bounds: tuple[float | None, float | None] | None = None
+    association: str = "linear"
 
 
 @dataclass(frozen=True, slots=True)

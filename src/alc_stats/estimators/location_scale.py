@@ -18,6 +18,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
+from alc_stats.estimators.error_laws import check_effects, law_statistics, one_integral, row_kinds
 from alc_stats.estimators.fit import Component, Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.mels_firm_model import FirmModel
@@ -26,9 +27,10 @@ from alc_stats.estimators.kernels.mels_search import MelsOptimum, search
 from alc_stats.estimators.kernels.mels_start import start
 from alc_stats.estimators.lmm_terms import RandomPart, random_part
 from alc_stats.estimators.mels_certificate import certify_mels, identification_notes
-from alc_stats.estimators.mels_levels import Levels, levels_of
+from alc_stats.estimators.mels_levels import Levels, levels_of, rows_alone
 from alc_stats.estimators.mels_rows import (
     MelsData,
+    RowLaw,
     between_columns,
     mels_data,
     spread_columns,
@@ -98,7 +100,8 @@ def fit_location_scale(
     )
     design = build_design(formula, table)
     random = random_part(formula, table) if formula.random else None
-    levels = levels_of(formula, scale, table, random)
+    grouped = bool(formula.random or scale.random)
+    levels = levels_of(formula, scale, table, random) if grouped else rows_alone(table)
     _check_between(levels, formula, between)
     stated = mels_data(
         design,
@@ -106,9 +109,22 @@ def fit_location_scale(
         spread_columns(scale, table, "scale"),
         between_columns(between, table) if between is not None else None,
         time=table.frame[order].to_numpy(dtype=float) if order else None,
+        law=_law(request, design, levels),
     )
     _check_data(formula, design, stated, order)
     return _record(request, formula, table, design, stated, _searched(stated))
+
+
+def _law(request: Request, design: Design, levels: Levels) -> RowLaw | None:
+    """What errors and association ask for beyond the linear normal model; None for that."""
+    if one_integral(request):
+        return None
+    check_effects(request, levels)
+    return RowLaw(
+        row_kinds(design, request),
+        quadratic=request.association == "quadratic",
+        heavy=request.family == "t",
+    )
 
 
 def _check_between(levels: Levels, formula: Formula, between: Formula | None) -> None:
@@ -117,7 +133,7 @@ def _check_between(levels: Levels, formula: Formula, between: Formula | None) ->
             Problem(
                 "between is about the SD of a random intercept, and there is none",
                 where=f"formula '{formula.text}', between={between.text!r}",
-                way_out=f"Add (1 | {levels.person.name}) to the formula.",
+                way_out=f"Add (1 | {levels.person.name or 'person'}) to the formula.",
             )
         )
 
@@ -134,16 +150,16 @@ def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) 
                 way_out="Look for the outcome among the predictors.",
             )
         )
-    if sizes.max() < 2:
+    if stated.group and sizes.max() < 2:
         problems.append(
             Problem(
-                f"no level of '{stated.group}' has two rows, so its scale effect cannot be told",
+                f"no level of '{stated.group}' has two rows, so its effects cannot be told",
                 where=where,
                 found=f"{len(sizes)} levels, {sizes.sum()} rows",
-                way_out="Leave the random scale effect out, or let a larger grouping have it.",
+                way_out="Leave the random effects out, or let a larger grouping have them.",
             )
         )
-    elif _still(design.y, stated):
+    elif stated.group and _still(design.y, stated):
         problems.append(
             Problem(
                 f"the outcome is constant within every level of '{stated.group}'",
@@ -208,11 +224,11 @@ def _record(
         df=np.full(len(estimates), df),
         components=_components(design, stated),
         random=_random(stated, optimum),
-        loglik=optimum.evaluated.loglik - len(design.y) * float(np.log(stated.unit)),
+        loglik=optimum.evaluated.loglik - stated.densities * float(np.log(stated.unit)),
         counts=table.counts(_counts(stated.levels)),
         certificate=replace(certificate, notes=notes),
         coding=design.coding,
-        statistics=design.statistics() | _statistics(stated, optimum),
+        statistics=design.statistics() | _statistics(request, design, stated, optimum),
         software=_software(),
         memory=Memory(formula, table, design, mels=MelsState(stated, optimum, information)),
     )
@@ -317,7 +333,8 @@ def _components(design: Design, stated: MelsData) -> tuple[Component, ...]:
 
 
 def _counts(levels: Levels) -> dict[str, int]:
-    return {g.name: len(g.labels) for g in (levels.firm, levels.person) if g is not None}
+    groupings = (levels.firm, levels.person)
+    return {g.name: len(g.labels) for g in groupings if g is not None and g.name}
 
 
 def _random(stated: MelsData, optimum: MelsOptimum) -> tuple[VarianceComponent, ...]:
@@ -339,10 +356,11 @@ def _person_components(stated: MelsData, at: Parts, levels: Levels) -> list[Vari
     """Of the location effects of persons, and of their scale effect."""
     names, random = list(levels.columns), levels.random
     factor = stated.unit * stated.random.back @ at.L if names else np.zeros((0, 0))
-    joint = np.column_stack([factor, np.zeros(len(names))])
+    joint = np.column_stack([factor, np.zeros((len(names), 2))])
     if levels.person_scale:
         lam = at.lam if at.lam.size else np.zeros(len(names))
-        joint, names = np.vstack([joint, np.append(lam, at.sigma)]), [*names, "log_sd"]
+        own = np.append(lam, [at.sigma, float(np.sqrt(2.0)) * at.quad])  # Var(eta^2) is 2
+        joint, names = np.vstack([joint, own]), [*names, "log_sd"]
     pairs = _correlated_pairs(random, scale=bool(at.lam.size))
     return _components_of(levels.person.name, names, joint, pairs)
 
@@ -394,6 +412,8 @@ def _boundary(stated: MelsData, optimum: MelsOptimum) -> tuple[str, ...]:
         found += [f"SD of {name} | {group}" for name in zero]
         if (np.diag(at.L) == 0.0).sum() > len(zero):
             found.append(f"correlation of {', '.join(levels.columns)} | {group}")
+    if stated.model.shape.has("tail") and at.tail == 0.0:
+        found.append("SD of rows' own precision (normal errors)")
     return (*found, *_firm_boundary(levels, at))
 
 
@@ -410,11 +430,16 @@ def _firm_boundary(levels: Levels, at: Parts) -> list[str]:
     return found
 
 
-def _statistics(stated: MelsData, optimum: MelsOptimum) -> dict[str, float]:
-    at = stated.model.shape.unpack(optimum.psi)
-    nodes = len(optimum.evaluated.nodes.standard)
-    found = {"scale_effect_log_sd": at.scale_sd, "nodes": float(nodes)}
-    return found | ({"autocorrelation": at.phi} if stated.model.shape.sizes[6] else {})
+def _statistics(
+    request: Request, design: Design, stated: MelsData, optimum: MelsOptimum
+) -> dict[str, float]:
+    at, shape = stated.model.shape.unpack(optimum.psi), stated.model.shape
+    found = {"nodes": float(optimum.evaluated.nodes.count)}
+    if stated.levels.person_scale or stated.levels.firm_scale:
+        found["scale_effect_log_sd"] = at.scale_sd
+    if shape.has("phi"):
+        found["autocorrelation"] = at.phi
+    return found | dict(law_statistics(request, design.y, at))
 
 
 @functools.cache

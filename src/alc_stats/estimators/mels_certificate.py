@@ -81,7 +81,7 @@ def parameter_names(stated: MelsData) -> list[str]:
     shape = stated.model.shape
     parts = ("mean", "log_sd", "between_log_sd", "random effects", "scale effect with location",
              "SD of log_sd", "autocorrelation", "SD of firms", "scale effect of firms",
-             "SD of log_sd of firms")  # fmt: skip
+             "SD of log_sd of firms", "quadratic association", "tail")  # fmt: skip
     return [
         f"{part} {k + 1}" if size > 1 else part
         for part, size in zip(parts, shape.sizes, strict=True)
@@ -99,13 +99,15 @@ def identification_notes(
     optimum: MelsOptimum, stated: MelsData, covariance: FloatArray
 ) -> tuple[str, ...]:
     """What a reader should know about how much the data tell of the scale effect."""
+    if not (stated.levels.person_scale or stated.levels.firm_scale):
+        return ()
     sizes = np.diff(stated.model.rows.offsets)
     notes = []
     median = float(np.median(sizes))
     if median < _FEW_ROWS:
         notes.append(
             f"half of the levels of '{stated.group}' have {median:g} rows or fewer: their scale "
-            "effects are hard to tell from heavy-tailed errors; compare with errors='t'"
+            "effects are hard to tell from heavy-tailed errors; compare with family='t'"
         )
     alone = int(np.sum(sizes == 1))
     if alone:

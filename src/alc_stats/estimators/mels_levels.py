@@ -99,6 +99,22 @@ def levels_of(formula: Formula, scale: Formula, table: Table, random: RandomPart
     )
 
 
+def rows_alone(table: Table) -> Levels:
+    """Rows without effects in common: each is a person of its own, of a grouping without name."""
+    n = len(table.frame)
+    rows = Grouping("", np.arange(n), pd.RangeIndex(n))
+    return Levels(
+        rows,
+        None,
+        None,
+        person_scale=False,
+        firm_location=False,
+        firm_scale=False,
+        correlated=False,
+        firm_correlated=False,
+    )
+
+
 def _grouping(term: RandomTerm, table: Table) -> Grouping:
     level, number = codes(table.frame, term.grouping)
     example = np.empty(number, dtype=np.intp)

@@ -23,6 +23,7 @@ from alc_stats.estimators.kernels.lmm_basis import (
     separate_basis,
 )
 from alc_stats.estimators.kernels.mels_firm_model import FirmModel
+from alc_stats.estimators.kernels.mels_grid import GridModel
 from alc_stats.estimators.kernels.mels_model import MelsModel, PersonRows, Shape
 from alc_stats.estimators.lmm_terms import RandomPart
 from alc_stats.estimators.mels_levels import Levels
@@ -77,7 +78,7 @@ class MelsData:
 
     Attributes
     ----------
-    model : MelsModel or FirmModel
+    model : MelsModel, FirmModel or GridModel
     levels : Levels
     order : int array (n,)
         Row of the table that stands at each place of the model.
@@ -90,7 +91,7 @@ class MelsData:
     between : BetweenColumns or None
     """
 
-    model: MelsModel | FirmModel
+    model: MelsModel | FirmModel | GridModel
     levels: Levels
     order: IntArray
     labels: pd.Index
@@ -101,13 +102,37 @@ class MelsData:
 
     @property
     def group(self) -> str:
-        """The grouping that persons are, such as "person"."""
+        """The grouping that persons are, such as "person"; empty where rows stand alone."""
         return self.levels.person.name
+
+    @property
+    def densities(self) -> int:
+        """Rows whose likelihood is a density, and so depends on the outcome's unit."""
+        return self.model.densities if isinstance(self.model, GridModel) else len(self.order)
 
     @property
     def unit(self) -> float:
         """What the outcome was divided by."""
         return self.fixed.scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLaw:
+    """What a model integrated over two effects is told beyond its columns.
+
+    Attributes
+    ----------
+    kinds : int array (n,)
+        How each row was observed; see `kernels.mels_grid`.
+    quadratic : bool
+        Whether the scale effect goes with the square of the location effect as well.
+    heavy : bool
+        Whether errors follow a t law.
+    """
+
+    kinds: IntArray
+    quadratic: bool
+    heavy: bool
 
 
 def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
@@ -162,6 +187,7 @@ def mels_data(
     between: BetweenColumns | None,
     *,
     time: FloatArray | None = None,
+    law: RowLaw | None = None,
 ) -> MelsData:
     """Standardise, sort by firm and person (and `time`), and state the model.
 
@@ -169,6 +195,8 @@ def mels_data(
     ----------
     time : array (n,), optional
         When each row was; with it errors are autoregressive within persons.
+    law : RowLaw, optional
+        Of models whose location does not integrate in closed form.
     """
     fixed = residualised(design.y, design.X)
     basis, scaled = _random_basis(levels, between)
@@ -188,9 +216,11 @@ def mels_data(
         log_unit=float(np.log(fixed.scale)),
         scaled=scaled,
     )
-    shape = _shape(rows, levels, autoregressive=time is not None)
-    model: MelsModel | FirmModel = MelsModel(rows, shape)
-    if firm is not None:
+    shape = _shape(rows, levels, autoregressive=time is not None, law=law)
+    model: MelsModel | FirmModel | GridModel = MelsModel(rows, shape)
+    if law is not None:
+        model = GridModel(rows, shape, law.kinds[order])
+    elif firm is not None:
         of_person = firm.level[order[starts]]
         edges = np.flatnonzero(np.diff(of_person, prepend=-1))
         model = FirmModel(rows, np.append(edges, len(starts)), shape)
@@ -261,7 +291,7 @@ def _gaps(time: FloatArray, level: IntArray) -> FloatArray:
     return gap
 
 
-def _shape(rows: PersonRows, levels: Levels, *, autoregressive: bool) -> Shape:
+def _shape(rows: PersonRows, levels: Levels, *, autoregressive: bool, law: RowLaw | None) -> Shape:
     places = _free_entries(levels.random)
     q = len(levels.columns)
     sizes = (
@@ -275,6 +305,8 @@ def _shape(rows: PersonRows, levels: Levels, *, autoregressive: bool) -> Shape:
         int(levels.firm_location),
         int(levels.firm_scale and levels.firm_correlated),
         int(levels.firm_scale),
+        int(law is not None and law.quadratic),
+        int(law is not None and law.heavy),
     )
     return Shape(
         sizes,

@@ -8,6 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FormulaError, Problem
+from alc_stats.estimators.error_laws import Bounds, law_problems
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse_part
 
@@ -16,18 +17,31 @@ _REML = (
     "a random scale effect has no exact restricted likelihood: its location and scale parts do "
     "not separate"
 )
+_NO_REML = "only normal errors with a linear association have a restricted likelihood"
 _ORDER = "autoregressive errors come with a random scale effect"
+_ORDER_LAW = "autoregressive errors are normal ones with a linear association"
 
 
 @dataclass(frozen=True, slots=True)
 class Spreads:
-    """The parts `scale` and `between` of a model."""
+    """The parts `scale` and `between` of a model, and the law of its errors."""
 
     scale: Formula
     between: Formula | None
+    family: str = "gaussian"
+    bounds: Bounds | None = None
+    association: str = "linear"
 
     @classmethod
-    def read(cls, scale: str | None, between: str | None) -> Spreads:
+    def read(
+        cls,
+        scale: str | None,
+        between: str | None,
+        *,
+        family: str = "gaussian",
+        bounds: Bounds | None = None,
+        association: str = "linear",
+    ) -> Spreads:
         """Take both apart; without `scale` rows have one SD.
 
         Raises
@@ -38,6 +52,9 @@ class Spreads:
         parts = cls(
             parse_part(scale if scale is not None else "~ 1", "scale"),
             parse_part(between, "between") if between is not None else None,
+            family,
+            bounds,
+            association,
         )
         if parts.between is not None and parts.between.random:
             raise FormulaError(
@@ -55,8 +72,13 @@ class Spreads:
         return bool(self.scale.random)
 
     def method(self, asked: str | None) -> Literal["ML", "REML"]:
-        """ML with a random scale effect, else REML unless asked for otherwise."""
-        return "ML" if self.random or asked == "ML" else "REML"
+        """ML by quadrature, else REML unless asked for otherwise."""
+        return "ML" if self.quadrature or asked == "ML" else "REML"
+
+    @property
+    def quadrature(self) -> bool:
+        """Whether effects are integrated numerically."""
+        return self.random or self.family != "gaussian" or self.association != "linear"
 
     def df(self, covariance: str) -> str:
         """Where degrees of freedom come from unless asked for otherwise."""
@@ -74,17 +96,21 @@ class Spreads:
         order: str | None,
     ) -> None:
         """Raise a DeclarationError that lists everything that does not go together."""
-        covariances = _CLUSTERED if self.random else ("model",)
+        covariances = _CLUSTERED if self.quadrature else ("model",)
         dfs = ("normal",) if covariance == "model" else ("clusters - 1", "normal")
+        normal = self.family == "gaussian" and self.association == "linear"
         problems = [
-            _problem("method", method, (None, "ML"), _REML)
-            if self.random
+            *law_problems(self.family, self.bounds, self.association),
+            _problem("method", method, (None, "ML"), _REML if normal else _NO_REML)
+            if self.quadrature
             else _problem("method", method, (None, "ML", "REML")),
             _problem("covariance", covariance, covariances),
             _problem("df", df, (None, *dfs)),
             _problem("engine", engine, ("auto", "alc_stats")),
             _problem("weights", weights, (None,)),
-            None if self.random else _problem("order", order, (None,), _ORDER),
+            None
+            if self.random and normal
+            else _problem("order", order, (None,), _ORDER if normal else _ORDER_LAW),
         ]
         if (cluster is not None) != (covariance in ("CR0", "CR1")):
             problems.append(
@@ -100,8 +126,8 @@ class Spreads:
             raise DeclarationError(*found)
 
     def fit(self, formula: Formula, data: pd.DataFrame, request: Request) -> Fit:
-        """By quadrature with a random scale effect, else by the profiled likelihood."""
-        if self.random:
+        """By quadrature where effects need it, else by the profiled likelihood."""
+        if self.quadrature:
             from alc_stats.estimators.location_scale import fit_location_scale
 
             return fit_location_scale(formula, self.scale, self.between, data, request=request)
@@ -117,7 +143,7 @@ def _problem(
     if value in allowed:
         return None
     return Problem(
-        f"a model with this scale part takes no {argument} '{value}'" + (f": {why}" if why else ""),
+        f"this location-scale model takes no {argument} '{value}'" + (f": {why}" if why else ""),
         where=f"fit({argument}=...)",
         allowed=", ".join(str(one) for one in allowed if one is not None) or "nothing",
         way_out=f"Leave {argument} out.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from alc_stats.estimators.error_laws import inline
 from alc_stats.estimators.fit import Fit, VarianceComponent
 
 _SMALLEST_P = 0.00005
@@ -28,7 +29,7 @@ def summary_text(fit: Fit) -> str:
 
 def _request_lines(fit: Fit) -> list[str]:
     request = fit.request
-    spreads = {"scale": request.scale, "between": request.between}
+    spreads = {"scale": request.scale, "between": request.between, "errors": inline(request)}
     covariance = request.covariance
     if request.cluster:
         covariance += f" on {request.cluster}"

@@ -36,6 +36,11 @@ class FirmNodes:
     modes: FloatArray
     spreads: FloatArray
 
+    @property
+    def count(self) -> int:
+        """Nodes of a person's effect."""
+        return len(self.standard)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FirmModel:
@@ -76,7 +81,7 @@ class FirmModel:
 
     def _product(self, count: int) -> tuple[FloatArray, FloatArray]:
         """Nodes of (eta, zeta); one node in a dimension that the model does not have."""
-        location, lam, sigma = self.shape.sizes[7:]
+        location, lam, sigma = self.shape.sizes[7:10]
         first = standard_nodes(count if location or lam else 1)
         second = standard_nodes(count if sigma else 1)
         at = np.array([(x, y) for x in first[0] for y in second[0]])

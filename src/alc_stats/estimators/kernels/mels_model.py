@@ -4,7 +4,9 @@ The parameter vector holds, in this order: beta (p,) of the location; tau (w,) o
 rows; alpha (u,) of the log SD of the intercept, beyond its constant; the free entries of L, the
 lower triangular factor of the location effects; lam (q,) and sigma, which make the scale effect
 lam'eta + sigma zeta of independent unit effects eta (of the location) and zeta; phi of the errors;
-and for firms above the persons their location SD, and the two parts of their scale effect likewise.
+for firms above the persons their location SD, and the two parts of their scale effect likewise;
+quad, which adds quad eta^2 to the scale effect of persons; tail, sqrt(2 / (df - 2)) of errors of a
+t law.
 Neither a variance of zero nor a correlation of one is a singular point of these.
 """
 
@@ -72,8 +74,8 @@ class Shape:
     Attributes
     ----------
     sizes : tuple of int
-        Lengths of beta, tau, alpha, the free entries of L, lam, sigma (0 or 1), phi (0 or 1) and
-        the firms' location SD, lam and sigma (0 or 1 each).
+        Lengths of beta, tau, alpha, the free entries of L, lam, sigma (0 or 1), phi (0 or 1),
+        the firms' location SD, lam and sigma, quad and tail (0 or 1 each).
     rows, columns : int arrays
         Places of the free entries in L, column by column.
     """
@@ -93,22 +95,26 @@ class Shape:
         first = sum(self.sizes[:place])
         return slice(first, first + self.sizes[place])
 
+    def has(self, name: str) -> bool:
+        """Whether the model has the part called `name`."""
+        return self.sizes[PARTS.index(name)] > 0
+
     def unpack(self, psi: FloatArray) -> Parts:
         """The parameter vector by name."""
         beta, tau, alpha, free, lam = (psi[self.part(name)] for name in PARTS[:5])
-        sigma, phi, *firm = (float(psi[self.part(name)].sum()) for name in PARTS[5:])
+        sigma, phi, *firm, quad, tail = (float(psi[self.part(name)].sum()) for name in PARTS[5:])
         q = int(self.rows.max(initial=-1)) + 1
         L: FloatArray = np.zeros((q, q))
         L[self.rows, self.columns] = free
-        scale = float(np.sqrt(lam @ lam + sigma**2))
+        scale = float(np.sqrt(lam @ lam + sigma**2 + 2.0 * quad**2))
         rho = lam / max(scale, SMALLEST_SCALE) if lam.size else np.zeros(q)
-        return Parts(beta, tau, alpha, L, lam, sigma, phi, scale, rho, tuple(firm))
+        return Parts(beta, tau, alpha, L, lam, sigma, phi, scale, rho, tuple(firm), quad, tail)
 
     @property
     def sds(self) -> tuple[int, ...]:
-        """Places of the parameters that are SDs, and may be zero."""
+        """Places of the parameters that are SDs, or like one, and may be zero."""
         pivots = self.part("free").start + np.flatnonzero(self.rows == self.columns)
-        alone = [self.part(name) for name in ("sigma", "firm_location", "firm_sigma")]
+        alone = [self.part(name) for name in ("sigma", "firm_location", "firm_sigma", "tail")]
         return (*(p.start for p in alone if p.stop > p.start), *(int(place) for place in pivots))
 
     def held_with(self, place: int) -> BoolArray:
@@ -125,6 +131,7 @@ class Shape:
             held[entries] = self.columns == column
             if self.sizes[4]:
                 held[self.part("lam").start + column] = True
+            held[self.part("quad")] = True
         if place == self.part("firm_location").start and self.sizes[7]:
             held[self.part("firm_lam")] = True
         return held
@@ -139,13 +146,13 @@ class Shape:
         lam[turned[turned < lam.size]] *= -1.0
         if psi[self.part("firm_location")].sum() < 0.0:
             psi[self.part("firm_lam")] *= -1.0
-        for name in ("sigma", "firm_location", "firm_sigma"):
+        for name in ("sigma", "firm_location", "firm_sigma", "tail"):
             psi[self.part(name)] = np.abs(psi[self.part(name)])
         return psi
 
 
 PARTS = ("beta", "tau", "alpha", "free", "lam", "sigma", "phi",
-         "firm_location", "firm_lam", "firm_sigma")  # fmt: skip
+         "firm_location", "firm_lam", "firm_sigma", "quad", "tail")  # fmt: skip
 """Names of the parts of the parameter vector, in order."""
 
 
@@ -167,6 +174,8 @@ class Parts:
     scale_sd: float
     rho: FloatArray
     firm: tuple[float, ...] = (0.0, 0.0, 0.0)
+    quad: float = 0.0
+    tail: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,6 +190,11 @@ class Nodes:
     floor: float
     modes: FloatArray
     spreads: FloatArray
+
+    @property
+    def count(self) -> int:
+        """Nodes of an effect."""
+        return len(self.standard)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

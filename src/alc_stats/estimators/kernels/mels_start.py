@@ -17,6 +17,8 @@ _FIRM = 0.5
 """SDs of firms at the start, as a share of those of persons."""
 _SCALE_SDS = (0.1, 0.8)
 """Bounds of the scale effect's SD at the start, in log SD."""
+_TAIL = 0.5
+"""Errors of a t law start with ten degrees of freedom."""
 
 
 def start(rows: PersonRows, shape: Shape) -> FloatArray:
@@ -32,6 +34,7 @@ def start(rows: PersonRows, shape: Shape) -> FloatArray:
     psi[shape.part("phi")] = _AUTOCORRELATION
     psi[shape.part("firm_location")] = _FIRM * np.sqrt(between)
     psi[shape.part("firm_sigma")] = _FIRM * log_sd_spread
+    psi[shape.part("tail")] = _TAIL
     return psi
 
 
@@ -43,6 +46,8 @@ def _moments(rows: PersonRows) -> tuple[float, float, float]:
     squares = np.maximum(np.add.reduceat(y * y, offsets[:-1]) - sums**2 / sizes, 0.0)
     freedom = np.maximum(sizes - 1, 0)
     whole = float(np.mean(y * y))
+    if sizes.max() < 2:
+        return whole, whole, _SCALE_SDS[0]
     within = float(squares.sum() / max(int(freedom.sum()), 1))
     within = max(within, _LEAST_SHARE * whole)
     between = float(np.var(sums / sizes)) - within * float(np.mean(1.0 / sizes))
