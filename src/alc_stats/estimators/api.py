@@ -149,7 +149,7 @@ def fit(
                     weights=weights, order=order)  # fmt: skip
         request = Request(
             formula=formula, engine="alc_stats", method=parts.method(method),
-            covariance=covariance, cluster=cluster or "", df=df or parts.df(covariance),
+            covariance=covariance, cluster=cluster or "", df=df or parts.dfs(covariance)[0],
             scale=scale or "", between=between or "", order=order or "",
             family=family, bounds=bounds, association=association,
         )  # fmt: skip

@@ -80,9 +80,11 @@ class Spreads:
         """Whether effects are integrated numerically."""
         return self.random or self.family != "gaussian" or self.association != "linear"
 
-    def df(self, covariance: str) -> str:
-        """Where degrees of freedom come from unless asked for otherwise."""
-        return "normal" if covariance == "model" else "clusters - 1"
+    def dfs(self, covariance: str) -> tuple[str, ...]:
+        """Where degrees of freedom may come from, the default first."""
+        if covariance != "model":
+            return ("clusters - 1", "normal")
+        return ("normal",) if self.quadrature else ("satterthwaite", "residual", "normal")
 
     def check(
         self,
@@ -97,7 +99,6 @@ class Spreads:
     ) -> None:
         """Raise a DeclarationError that lists everything that does not go together."""
         covariances = _CLUSTERED if self.quadrature else ("model",)
-        dfs = ("normal",) if covariance == "model" else ("clusters - 1", "normal")
         normal = self.family == "gaussian" and self.association == "linear"
         problems = [
             *law_problems(self.family, self.bounds, self.association),
@@ -105,7 +106,7 @@ class Spreads:
             if self.quadrature
             else _problem("method", method, (None, "ML", "REML")),
             _problem("covariance", covariance, covariances),
-            _problem("df", df, (None, *dfs)),
+            _problem("df", df, (None, *self.dfs(covariance))),
             _problem("engine", engine, ("auto", "alc_stats")),
             _problem("weights", weights, (None,)),
             None

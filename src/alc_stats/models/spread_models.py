@@ -78,7 +78,7 @@ def location_scale(data: SpreadData, target: Target, *, family: Family = "gaussi
             for component in ("between_log_sd", "log_sd")
             if f"{component}.{data.effect}" in fitted.labels
         }
-    except (AlcError, TypeError) as error:  # TypeError: an engine without the censored family
+    except AlcError as error:  # TypeError: an engine without the censored family
         return Modelled({}, str(error), location, random_scale)
     return Modelled(estimates, "", location, random_scale, fitted)
 

@@ -89,7 +89,9 @@ class GridModel:
     def first_nodes(self, count: int) -> GridNodes:
         """Nodes to be moved to every person's modes at the first evaluation."""
         none, places = np.empty(0), np.zeros((self.rows.persons, 2))
-        nodes = GridNodes(none, none, places, np.ones_like(places), none, none, (0.0, 1.0), 0.0)
+        nodes = GridNodes(
+            none, none, 0.0, places, np.ones_like(places), none, none, (0.0, 1.0), 0.0
+        )
         return self.renewed(nodes, count)
 
     def renewed(self, nodes: GridNodes, count: int) -> GridNodes:
