@@ -20,7 +20,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help analysis test check bench validate type-one-error format lock clean
+.PHONY: help analysis test check bench validate type-one-error coverage guard format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -39,8 +39,9 @@ check: $(STAMP) ## format, lint, types, import law
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
 
-bench: $(STAMP) ## speed beside the peers (several minutes); writes docs/benchmarks.md
+bench: $(STAMP) ## speed beside the peers (minutes); writes docs/benchmarks.md, docs/location_scale_speed.md
 	$(BIN)/python benchmarks/mixed.py
+	$(BIN)/python benchmarks/location_scale.py
 
 validate: $(STAMP) ## correct digits beside the peers (minutes); writes docs/validation.md
 	$(BIN)/python benchmarks/validation.py
@@ -48,9 +49,15 @@ validate: $(STAMP) ## correct digits beside the peers (minutes); writes docs/val
 type-one-error: $(STAMP) ## false rejections with few groups (minutes); writes docs/type_one_error.md
 	$(BIN)/python benchmarks/type_one_error.py
 
+coverage: $(STAMP) ## intervals of location-scale models (a quarter of an hour); writes docs/coverage.md
+	$(BIN)/python benchmarks/interval_coverage.py
+
+guard: $(STAMP) ## how often a widening is claimed that is none (half an hour); writes docs/guard.md
+	$(BIN)/python benchmarks/guard.py
+
 format: $(STAMP) ## rewrite the code in the house format
-	$(BIN)/ruff format src tests analysis
-	$(BIN)/ruff check --fix src tests analysis
+	$(BIN)/ruff format src tests analysis benchmarks
+	$(BIN)/ruff check --fix src tests analysis benchmarks
 
 # Resolved for every platform and Python the package supports; no index is recorded, so a user's own settings hold.
 lock: ## resolve requirements.lock anew (needs uv)
@@ -66,4 +73,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "alc_stats: compiling its kernels (seconds, once)"
+	@$(BIN)/alc-stats compile
 	@touch $(STAMP)

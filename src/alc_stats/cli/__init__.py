@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from alc_stats.cli.compiling import add_compile
 from alc_stats.cli.studies import add_report, add_run, add_sources
 from alc_stats.cli.tables import add_codebook, add_validate
 from alc_stats.cli.verbs import DONE, INTERRUPTED, MISUSED, WRONG, Handler
 from alc_stats.errors import AlcError, did_you_mean
 
-ADD_VERBS = (add_run, add_report, add_sources, add_validate, add_codebook)
+ADD_VERBS = (add_run, add_report, add_sources, add_validate, add_codebook, add_compile)
 """In the order of the help; a new verb is one function that adds it, and one that runs it."""
 
 
