@@ -231,7 +231,7 @@ def _record(
     """The fit as a record, in the units of the columns."""
     information = _inverse(optimum.information, optimum.free)
     covariance, df = _covariance(request, table, stated, optimum, information)
-    estimates, jacobian = _coefficients(stated, optimum.psi)
+    estimates, jacobian = raw_coefficients(stated, optimum.psi)
     boundary = _boundary(stated, random, optimum)
     certificate = certify_mels(optimum, stated, boundary=boundary)
     notes = identification_notes(optimum, stated, information)
@@ -296,7 +296,7 @@ def _covariance(
     return information @ meat @ information, df
 
 
-def _coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+def raw_coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients (k,) of the raw columns and their derivatives (k, P) in the parameters."""
     shape = stated.model.shape
     at = shape.unpack(psi)
