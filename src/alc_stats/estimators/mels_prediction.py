@@ -81,7 +81,7 @@ def new_spread_rows(
     X, W, *rest = cells.columns
     m = len(X)
     U = rest.pop() if stated.between is not None else np.empty((m, 0))
-    level = np.full(m, -1)
+    level: IntArray = np.full(m, -1, dtype=np.int64)
     if groups:
         level = places_of(stated.labels, cells.frame[list(grouping)])
     found = SpreadRows(X, W, U, np.hstack(rest) if rest else np.empty((m, 0)), level)
@@ -110,7 +110,8 @@ def mean_or_sd(
         return _observation(fit, state, asked, value, level)
     if sd or random:
         variance = _estimated(state, value) + found.variances
-        se, df = np.sqrt(variance), np.full(len(variance), np.inf)
+        se: FloatArray = np.sqrt(variance)
+        df: FloatArray = np.full(len(variance), np.inf)
     else:
         fixed = _fixed_part(fit, rows.X)
         se, df = fixed.se, fixed.df

@@ -70,4 +70,5 @@ def _ratios(fit: Fit, power: float, level: float) -> pd.DataFrame:
             )
         )
     logs = pd.concat([fit.params.rename("ratio"), fit.conf_int(level)], axis=1)
-    return np.exp(power * logs[spreads])
+    found = logs[spreads]
+    return pd.DataFrame(np.exp(power * found.to_numpy()), found.index, found.columns)

@@ -182,7 +182,7 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
     along = 0.0
     for a in range(q):
         along += drho[a] * rho[a]
-    for a in range(lam.shape[0]):
+    for a in range(lam.shape[0] if sw > 0.0 else 0):
         score[at + a] += dsw * rho[a] + (drho[a] - along * rho[a]) / sw
     at += lam.shape[0]
     if sw > 0.0:

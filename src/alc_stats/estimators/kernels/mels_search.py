@@ -118,10 +118,14 @@ class _Climber:
         return np.asarray(self.psi + share * spread)
 
 
-def search(model: MelsModel, start: FloatArray) -> MelsOptimum:
-    """Maximise the log-likelihood; the answer says how sure it is, not only where it ended."""
+def search(model: MelsModel, start: FloatArray, held: BoolArray | None = None) -> MelsOptimum:
+    """Maximise the log-likelihood; the answer says how sure it is, not only where it ended.
+
+    Parameters that are `held` (P,) stay where they start.
+    """
     nodes = first_nodes(_FIRST_NODES, model.rows.persons)
-    climber = _Climber(model, start, nodes, np.ones(len(start), dtype=bool))
+    free = np.ones(len(start), dtype=bool) if held is None else ~held
+    climber = _Climber(model, start, nodes, free)
     _score(climber)
     climber.go(climber.psi, climber.look(climber.psi, renewed(climber.now.nodes, NODES[0])))
     information = _newton(climber)
@@ -129,6 +133,14 @@ def search(model: MelsModel, start: FloatArray) -> MelsOptimum:
         information = _try_zero(climber, place, information)
     information, node_error = _add_nodes(climber, information)
     return _answer(climber, information, node_error)
+
+
+def climb(model: MelsModel, start: FloatArray, nodes: Nodes) -> tuple[FloatArray, Evaluated]:
+    """Where the log-likelihood is highest with as many nodes as given, and what it is there."""
+    climber = _Climber(model, start, nodes, np.ones(len(start), dtype=bool))
+    _score(climber)
+    _newton(climber)
+    return climber.psi, climber.now
 
 
 def _score(climber: _Climber) -> None:
@@ -244,7 +256,7 @@ def _zeros(climber: _Climber) -> Iterator[int]:
     sigma = shape.part("sigma").start
     pivots = shape.part("free").start + np.flatnonzero(shape.rows == shape.columns)
     for place in (sigma, *pivots.tolist()):
-        if abs(climber.psi[place]) < _PERHAPS_ZERO:
+        if climber.free[place] and abs(climber.psi[place]) < _PERHAPS_ZERO:
             yield place
 
 
