@@ -326,8 +326,7 @@ def _between(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]
     split[0, shape.part("alpha")] = -centre
     values = forward @ at.alpha
     length = float(np.linalg.norm(at.L[k]))
-    with np.errstate(divide="ignore"):
-        values[0] = np.log(back * length) - centre @ at.alpha
+    values[0] = (np.log(back * length) if length > 0.0 else np.nan) - centre @ at.alpha
     inside = np.flatnonzero(shape.rows == k)
     own = at.L[k, shape.columns[inside]]
     split[0, shape.part("free").start + inside] = own / length**2 if length > 0.0 else np.nan

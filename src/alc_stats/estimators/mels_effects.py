@@ -48,6 +48,11 @@ def mels_state(fit: Fit) -> MelsState | None:
     return fit.memory.mels if isinstance(fit.memory, Memory) else None
 
 
+def has_scale_effect(fit: Fit) -> bool:
+    """Whether a fit has a random scale effect and remembers its rows."""
+    return mels_state(fit) is not None
+
+
 def required_state(fit: Fit) -> MelsState:
     """The same, or an error.
 

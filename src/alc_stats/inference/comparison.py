@@ -11,6 +11,7 @@ from scipy import stats
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_basis import joint_basis
+from alc_stats.estimators.mels_effects import has_scale_effect
 from alc_stats.inference.draws import (
     Fitted,
     fitted,
@@ -180,9 +181,9 @@ def compare(
     ([(0, 0.5), (1, 0.5)], 0.0004)
     """
     require_draws(bootstrap, seed, "compare")
-    from alc_stats.inference.spread_comparison import compare_spreads, has_scale_effect
-
     if has_scale_effect(first) or has_scale_effect(second):
+        from alc_stats.inference.spread_comparison import compare_spreads
+
         return compare_spreads(first, second, bootstrap=bootstrap, seed=seed, workers=workers)
     pair = _pair(first, second)
     _refuse_other_rows(pair)

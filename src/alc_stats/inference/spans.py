@@ -1,4 +1,4 @@
-"""Whether the columns of one model, of its mean or of its log SDs, are combinations of another's."""
+"""Whether the columns of one model, mean or log SD, are combinations of another's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
-from alc_stats.estimators.mels_effects import mels_state
+from alc_stats.estimators.mels_effects import has_scale_effect
 from alc_stats.estimators.mels_rows import SpreadColumns
 from alc_stats.inference.comparison import (
     ChiSquare,
@@ -50,11 +50,6 @@ class _Ratio:
     def __call__(self, stream: np.random.Generator) -> float:
         y = self.smaller.draw(stream)
         return likelihood_ratio(self.smaller.refitted(y), self.larger.refitted(y), len(y))
-
-
-def has_scale_effect(fit: Fit) -> bool:
-    """Whether a fit has a random scale effect and remembers its rows."""
-    return mels_state(fit) is not None
 
 
 def compare_spreads(

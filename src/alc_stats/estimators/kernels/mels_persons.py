@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from alc_stats.estimators.kernels.mels_nodes import integrate, locate
+from alc_stats.estimators.kernels.mels_nodes import at_node, integrate, locate
 
 
 @njit(cache=True, nogil=True)
@@ -240,3 +240,40 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
         score_of_rows(
             first, last, X, W, U, gap, scaled, phi if with_phi else 0.0, -0.5, dA, dc, dE,
             e, s, e_bar, s_bar, inverse_sd, score)  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def person_nodes(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi, L,
+              rho, sw, nodes, log_weights, modes, spreads, weights, places, means,
+              covariances):  # fmt: skip
+    """Write the posteriors of persons `low` to `high`, their first at place 0 of the outputs."""
+    q = Z.shape[1]
+    longest = 0
+    for i in range(low, high):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    e, inverse_sd, s = np.empty(longest), np.empty(longest), np.empty((longest, q))
+    A_z, A, c_z, c = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q)
+    T, G, C, V = np.empty((q, q)), np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
+    theta, r = np.empty(q), np.empty(q)
+    for i in range(low, high):
+        first, last = offsets[i], offsets[i + 1]
+        log_d, E = read_rows(
+            first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
+            e, s, inverse_sd, A_z, c_z)  # fmt: skip
+        effect_sums(A_z, c_z, L, A, c)
+        j = i - low
+        highest = -math.inf
+        for k in range(nodes.shape[0]):
+            z = modes[i] + spreads[i] * nodes[k]
+            value, _, _ = at_node(
+                z, float(last - first), log_d, A, c, E, rho, sw, T, G, C, theta, r, V)  # fmt: skip
+            places[j, k] = z
+            means[j, k] = theta
+            covariances[j, k] = V
+            weights[j, k] = value + log_weights[k] + 0.5 * (nodes[k] * nodes[k] - z * z)
+            highest = max(highest, weights[j, k])
+        total = 0.0
+        for k in range(nodes.shape[0]):
+            weights[j, k] = math.exp(weights[j, k] - highest)
+            total += weights[j, k]
+        weights[j] /= total

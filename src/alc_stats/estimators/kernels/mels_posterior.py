@@ -7,16 +7,13 @@ in place of the nodes it can be drawn from.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
 from alc_stats.estimators.kernels.mels_model import MelsModel, Nodes, renewed
-from alc_stats.estimators.kernels.mels_nodes import at_node
-from alc_stats.estimators.kernels.mels_persons import effect_sums, read_rows
+from alc_stats.estimators.kernels.mels_persons import person_nodes
 from alc_stats.records import FloatArray
 
 _AT_ONCE = 4_096
@@ -54,43 +51,6 @@ class NodePosterior:
         return mean, covariance
 
 
-@njit(cache=True, nogil=True)
-def _at_nodes(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi, L,
-              rho, sw, nodes, log_weights, modes, spreads, weights, places, means,
-              covariances):  # fmt: skip
-    """Write the posteriors of persons `low` to `high`, their first at place 0 of the outputs."""
-    q = Z.shape[1]
-    longest = 0
-    for i in range(low, high):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    e, inverse_sd, s = np.empty(longest), np.empty(longest), np.empty((longest, q))
-    A_z, A, c_z, c = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q)
-    T, G, C, V = np.empty((q, q)), np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
-    theta, r = np.empty(q), np.empty(q)
-    for i in range(low, high):
-        first, last = offsets[i], offsets[i + 1]
-        log_d, E = read_rows(
-            first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
-            e, s, inverse_sd, A_z, c_z)  # fmt: skip
-        effect_sums(A_z, c_z, L, A, c)
-        j = i - low
-        highest = -math.inf
-        for k in range(nodes.shape[0]):
-            z = modes[i] + spreads[i] * nodes[k]
-            value, _, _ = at_node(
-                z, float(last - first), log_d, A, c, E, rho, sw, T, G, C, theta, r, V)  # fmt: skip
-            places[j, k] = z
-            means[j, k] = theta
-            covariances[j, k] = V
-            weights[j, k] = value + log_weights[k] + 0.5 * (nodes[k] * nodes[k] - z * z)
-            highest = max(highest, weights[j, k])
-        total = 0.0
-        for k in range(nodes.shape[0]):
-            weights[j, k] = math.exp(weights[j, k] - highest)
-            total += weights[j, k]
-        weights[j] /= total
-
-
 def at_nodes(model: MelsModel, psi: FloatArray, nodes: Nodes, low: int, high: int) -> NodePosterior:
     """Posteriors of persons `low` to `high` at the parameters `psi`, nodes where they are."""
     r, at = model.rows, model.shape.unpack(psi)
@@ -99,7 +59,7 @@ def at_nodes(model: MelsModel, psi: FloatArray, nodes: Nodes, low: int, high: in
         np.empty((m, K)), np.empty((m, K)), np.empty((m, K, q)), np.empty((m, K, q, q))
     )
     L = at.L if q else np.zeros((0, 0))
-    _at_nodes(
+    person_nodes(
         low, high, r.offsets, r.y, r.X, r.W, r.U, r.Z, r.gap, r.log_unit, at.beta, at.tau,
         at.alpha, r.scaled, at.phi, L, at.rho, at.scale_sd, nodes.standard, nodes.log_weights,
         nodes.modes, nodes.spreads, found.weights, found.places, found.means, found.covariances,
