@@ -1,5 +1,8 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+BRUTE_GRID = 1e-8
+"""Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""
+
 CENTRAL_DIFFERENCE = 2e-6
 """Central differences, step 0.00001, of a deviance of some hundreds: rounding leaves 1e-8 a slope,
 truncation 1e-10 times a third derivative of some thousands."""

@@ -28,6 +28,8 @@ _FAILED = "The search for the spreads did not reach a maximum: simplify the part
 _UNSURE = (
     "The integral over the scale effect does not settle as nodes are added: simplify the model."
 )
+_HARDLY = 0.02
+"""SD of a random intercept, in residual SDs, that a search did not get past on its way to zero."""
 _NO_BETWEEN = (
     "The random intercept does not vary in these data, so nothing tells what its SD depends on: "
     "leave between out."
@@ -44,12 +46,13 @@ def certify_mels(
     loglik = abs(optimum.evaluated.loglik)
     lowest = float(optimum.curvature.min(initial=1.0))
     status, sentence = "optimum", "The likelihood is at its maximum."
-    if not gradient < _STATIONARY or lowest < _SADDLE or optimum.pull < _OUTWARD:
+    arrived = gradient < _STATIONARY and lowest >= _SADDLE and optimum.pull >= _OUTWARD
+    if _still_intercept(stated, optimum, least=0.0 if arrived else _HARDLY):
+        status, sentence = "not_identified", _NO_BETWEEN
+    elif not arrived:
         status, sentence = "failed", _FAILED
     elif not optimum.node_error < _UNSTABLE * max(1.0, loglik / 1000.0):
         status, sentence = "failed", _UNSURE
-    elif stated.between is not None and _still_intercept(stated, optimum):
-        status, sentence = "not_identified", _NO_BETWEEN
     elif flat:
         status, sentence = "not_identified", f"{_NOT_IDENTIFIED}: {'; '.join(flat)})."
     elif boundary:
@@ -93,10 +96,12 @@ def parameter_names(stated: MelsData) -> list[str]:
     ]
 
 
-def _still_intercept(stated: MelsData, optimum: MelsOptimum) -> bool:
-    """Whether the random intercept, whose SD is modelled, has none."""
+def _still_intercept(stated: MelsData, optimum: MelsOptimum, *, least: float) -> bool:
+    """Whether the random intercept, whose SD is modelled, has one of at most `least`."""
+    if stated.between is None:
+        return False
     L = stated.model.shape.unpack(optimum.psi).L
-    return not np.any(L[stated.model.rows.scaled])
+    return bool(np.linalg.norm(L[stated.model.rows.scaled]) <= least)
 
 
 def _at_boundary(boundary: tuple[str, ...]) -> str:
@@ -111,8 +116,8 @@ def _at_boundary(boundary: tuple[str, ...]) -> str:
         )
     if limits:
         parts.append(
-            f"with the {' and the '.join(limits)} at a limit (-1 or 1): the effects vary, but "
-            "these data do not tell how they go together, so do not interpret that correlation"
+            f"with the {' and the '.join(limits)} at a limit (-1 or 1): do not interpret that "
+            "correlation, and ask compare() whether the effect varies at all"
         )
     return f"The likelihood is at its maximum {'; and '.join(parts)}; the other coefficients stand."
 

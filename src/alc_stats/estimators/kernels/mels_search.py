@@ -50,6 +50,8 @@ _DIFFERENCE = 1e-4
 """Step of the differences of the gradient: error of about its square, rounding over it."""
 _ONE_SIDED = 1e-6
 """The same of one-sided differences, whose error is about the step itself."""
+_TURNING = 0.03
+"""SD of a scale effect below which a difference may turn its correlations by a per cent."""
 _FLAT = 1e-9
 """A curvature below this share of its diagonal cannot be told from the noise of differences."""
 _SCORING_STEPS, _NEWTON_STEPS, _POLISH_STEPS = 60, 40, 6
@@ -104,6 +106,15 @@ class _Climber:
         self.steps += 1
         with np.errstate(all="ignore"):
             return self.model.evaluate(psi, nodes, relocate=relocate)
+
+    def beside(self, psi: FloatArray) -> FloatArray:
+        """The gradient (P,) at a place very near, for differences.
+
+        Nodes are held still, unless the scale effect is so small that its correlations, and with
+        them the nodes, turn over within a difference.
+        """
+        small = self.model.shape.unpack(self.psi).scale_sd < _TURNING
+        return self.look(psi, self.now.nodes, relocate=small).gradient
 
     def go(self, psi: FloatArray, then: Evaluated) -> None:
         self.psi, self.now = psi, then
@@ -212,21 +223,16 @@ def _information(climber: _Climber) -> FloatArray:
 
     Central ones, or with very many persons, whose scores are smooth in sum, one-sided ones.
     """
-    nodes = climber.now.nodes
     places = np.flatnonzero(climber.free)
     found = np.empty((len(places), len(places)))
     many = climber.model.rows.persons >= _MANY
     size = _ONE_SIDED if many else _DIFFERENCE
-    below = climber.look(climber.psi, nodes, relocate=False).gradient if many else None
+    below = climber.beside(climber.psi) if many else None
     for row, place in enumerate(places):
         step = np.zeros(len(climber.psi))
         step[place] = size
-        up = climber.look(climber.psi + step, nodes, relocate=False).gradient
-        down = (
-            climber.look(climber.psi - step, nodes, relocate=False).gradient
-            if below is None
-            else below
-        )
+        up = climber.beside(climber.psi + step)
+        down = climber.beside(climber.psi - step) if below is None else below
         found[row] = (down - up)[places] / (size if many else 2.0 * size)
     return np.asarray((found + found.T) / 2.0)
 
@@ -343,7 +349,7 @@ def _pull(climber: _Climber) -> float:
             continue
         step = np.zeros(len(climber.psi))
         step[place] = _DIFFERENCE
-        up = climber.look(climber.psi + step, climber.now.nodes, relocate=False).gradient[place]
+        up = climber.beside(climber.psi + step)[place]
         size = float(np.sqrt(max(climber.now.outer.diagonal().max(), 1.0)))
         found = min(found, float(-up) / _DIFFERENCE / size)
     return found
