@@ -49,6 +49,9 @@ flattest in the correlation of a weak slope."""
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
 
+LOG_VARIANCE_TWIN = 2e-6
+"""scipy's search by values and a Hessian by differences of step 0.001: six digits of both."""
+
 MIXEDLM_ESTIMATES = 2e-5
 """MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
 variances and standard errors, and less of fixed effects."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,7 +71,15 @@ class Case:
         return MelsModel(
             rows,
             Shape(
-                (2, 2, int(self.between), len(places), self.q * self.correlated, 1, int(self.order)),
+                (
+                    2,
+                    2,
+                    int(self.between),
+                    len(places),
+                    self.q * self.correlated,
+                    1,
+                    int(self.order),
+                ),
                 np.array([a for a, _ in places], dtype=np.intp),
                 np.array([b for _, b in places], dtype=np.intp),
             ),
@@ -229,7 +238,7 @@ def test_blocks_hold_everyone_once() -> None:
     blocks = blocks_of(offsets)
     assert blocks[0][0] == 0
     assert blocks[-1][1] == 1_000
-    assert all(a[1] == b[0] for a, b in zip(blocks, blocks[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(blocks))
 
 
 def simulated(seed: int) -> MelsModel:

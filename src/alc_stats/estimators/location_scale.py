@@ -168,6 +168,15 @@ def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) 
                 way_out="Look for the outcome among the predictors.",
             )
         )
+    if _at_most_two_values(design.y):
+        problems.append(
+            Problem(
+                f"'{design.coding.outcome}' has fewer than 3 distinct values, whose spread is what "
+                "their mean makes it",
+                where=where,
+                way_out="Model the probability of one of them instead.",
+            )
+        )
     if sizes.max() < 2:
         problems.append(
             Problem(
@@ -197,6 +206,11 @@ def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) 
         )
     if problems:
         raise FitError(*problems)
+
+
+def _at_most_two_values(y: FloatArray) -> bool:
+    others = y[y != y[0]]
+    return others.size == 0 or bool(np.all(others == others[0]))
 
 
 def _still(y: FloatArray, stated: MelsData) -> bool:

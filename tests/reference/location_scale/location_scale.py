@@ -78,7 +78,7 @@ def models(folder):
 
 
 def log_likelihood(psi, y, X, U, W, person, sizes):
-    p, u, w = X.shape[1], U.shape[1], W.shape[1]
+    p, u = X.shape[1], U.shape[1]
     beta, alpha, tau = np.split(psi[:-2], [p, p + u])
     tau_l, sigma_scale = psi[-2:]
     omega = np.hypot(tau_l, sigma_scale)
@@ -86,7 +86,12 @@ def log_likelihood(psi, y, X, U, W, person, sizes):
     residual, load, variance = y - X @ beta, np.exp(0.5 * U @ alpha), np.exp(W @ tau)
     A, c, E, L = (
         np.bincount(person, weights)[:, None]
-        for weights in (load**2 / variance, load * residual / variance, residual**2 / variance, W @ tau)
+        for weights in (
+            load**2 / variance,
+            load * residual / variance,
+            residual**2 / variance,
+            W @ tau,
+        )
     )
     n, z = sizes[:, None], GRID[None]
     # scale effect omega z; location effect N(r z, 1 - r^2) given z
@@ -132,7 +137,10 @@ def fit(y, X, U, W, group):
     found = optimize.minimize(minus, start, method="BFGS", options={"gtol": 1e-4})
     found = optimize.minimize(minus, found.x, method="BFGS", options={"gtol": 1e-5})
     found = optimize.minimize(
-        minus, found.x, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11, "maxfev": 4000}
+        minus,
+        found.x,
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-11, "maxfev": 4000},
     )
     return found.x, -found.fun, np.sqrt(np.diag(np.linalg.inv(hessian(minus, found.x))))
 
@@ -161,13 +169,17 @@ def check(name, own):
 
 
 def main():
-    versions = {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": scipy.__version__}
+    versions = {
+        "python": sys.version.split()[0],
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
     out = {"scale": "log variance", "versions": versions, "fits": {}, "printed": PRINTED}
     for name, y, X, U, W, group in models(Path(sys.argv[1])):
         out["fits"][name] = record(*fit(y, X, U, W, group), X.shape[1], U.shape[1])
-        print(name, out["fits"][name], file=sys.stderr)
+        sys.stderr.write(f"{name} {out['fits'][name]}\n")
         check(name, out["fits"][name])
-    print(json.dumps(out, indent=1))
+    sys.stdout.write(json.dumps(out, indent=1) + "\n")
 
 
 if __name__ == "__main__":
