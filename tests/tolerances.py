@@ -93,6 +93,9 @@ SIX_SIGNIFICANT_DIGITS = 1e-5
 SPLINED_PROFILE = 2e-4
 """lme4 reads the limits of its profiles from splines through a dozen points."""
 
+SPREAD_PROFILE = 1e-5
+"""Deviance at a limit of a location-scale profile, by a plain program whose BFGS stops at 1e-6."""
+
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from alc_stats.errors import DeclarationError, FitError, Problem, did_you_mean
 from alc_stats.estimators.fit import Fit
@@ -28,7 +28,9 @@ _NEAR_ONE = float(np.arctanh(1.0 - 1e-6))
 _RELEASED = 1e-2
 """Where a parameter that the fit holds at zero starts when others are held instead."""
 _CLOSE = 1e-7
-"""A limit is found when the fall is this near its critical value."""
+"""A limit is found to this share of its bracket."""
+_FLAT = 3.0
+"""Fisher's z beyond which a correlation hardly moves."""
 _STEPS = 60
 
 
@@ -269,35 +271,31 @@ def _crossing(
     path: _Path, start: float, side: float, end: float, critical: float, name: str
 ) -> float:
     """Bracket the root of sqrt(fall) - sqrt(critical), nearly linear, and close it in."""
-    goal = np.sqrt(critical)
-    inside, outside = (start, -goal), (end, np.inf)
-    step = side * max(1e-3, 0.1 * min(abs(start), 3.0))
-    at = start + step
+    goal = float(np.sqrt(critical))
+    rises = {start: -goal}
+
+    def rise(at: float) -> float:
+        if at not in rises:
+            rises[at] = float(np.sqrt(max(path.fall(at), 0.0))) - goal
+        return rises[at]
+
+    inside = start
+    outside = start + side * max(1e-3, 0.1 * min(abs(start), 3.0))
+    if abs(start) > _FLAT and np.isfinite(end) and start * side < 0.0:
+        outside = -side * _FLAT  # Fisher's z of a correlation at its other end
     for _ in range(_STEPS):
-        if side * at >= side * outside[0]:
-            at = 0.5 * (inside[0] + outside[0])
-        rise = float(np.sqrt(max(path.fall(at), 0.0))) - goal
-        if abs(rise) < _CLOSE:
-            return at
-        if rise < 0.0:
-            inside = (at, rise)
-        else:
-            outside = (at, rise)
-        at = _next(start, inside, outside, goal)
+        if side * outside >= side * end:
+            outside = 0.5 * (inside + end)
+        if rise(outside) >= 0.0:
+            found = optimize.brentq(
+                rise, inside, outside, xtol=_CLOSE * abs(outside - inside), rtol=1e-14
+            )
+            return float(found)
+        reached = max((rise(outside) + goal) / goal, 0.25)
+        inside, outside = outside, start + (outside - start) * min(1.1 / reached, 4.0)
     raise FitError(
         Problem(
             f"the profile of '{name}' cannot be followed to its limit",
             way_out="Use the interval of the coefficient, or simplify the spread.",
         )
     )
-
-
-def _next(
-    start: float, inside: tuple[float, float], outside: tuple[float, float], goal: float
-) -> float:
-    """The next place: along the line through the bracket, or further out by at most fourfold."""
-    if np.isfinite(outside[1]):
-        share = -inside[1] / (outside[1] - inside[1])
-        return inside[0] + float(np.clip(share, 0.02, 0.98)) * (outside[0] - inside[0])
-    reached = max((inside[1] + goal) / goal, 0.25)
-    return start + (inside[0] - start) * min(1.05 / reached, 4.0)

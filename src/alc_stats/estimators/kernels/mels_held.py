@@ -56,6 +56,10 @@ class HeldModel(MelsModel):
         """The parameters (P,) at coordinates (P - 1,)."""
         return self.held.to(self.centre + self.directions @ place, self.at)
 
+    def scale_sd(self, psi: FloatArray) -> float:
+        """SD of the scale effect at coordinates."""
+        return self.whole.unpack(self.parameters(psi)).scale_sd
+
     def evaluate(self, psi: FloatArray, nodes: Nodes, *, relocate: bool) -> Evaluated:
         """Log-likelihood and its derivatives in the coordinates."""
         full = MelsModel(self.rows, self.whole)

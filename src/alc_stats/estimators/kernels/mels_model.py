@@ -177,6 +177,10 @@ class MelsModel:
     rows: PersonRows
     shape: Shape
 
+    def scale_sd(self, psi: FloatArray) -> float:
+        """SD of the scale effect, in log SD."""
+        return self.shape.unpack(psi).scale_sd
+
     def evaluate(self, psi: FloatArray, nodes: Nodes, *, relocate: bool) -> Evaluated:
         """Log-likelihood and scores; `relocate` moves the nodes to the modes at `psi` first."""
         from alc_stats.estimators.kernels.mels_persons import persons

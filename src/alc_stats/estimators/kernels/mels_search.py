@@ -113,7 +113,7 @@ class _Climber:
         Nodes are held still, unless the scale effect is so small that its correlations, and with
         them the nodes, turn over within a difference.
         """
-        small = self.model.shape.unpack(self.psi).scale_sd < _TURNING
+        small = self.model.scale_sd(self.psi) < _TURNING
         return self.look(psi, self.now.nodes, relocate=small).gradient
 
     def go(self, psi: FloatArray, then: Evaluated) -> None:
