@@ -194,6 +194,7 @@ def test_rows_and_levels_that_say_nothing(model: Model) -> None:
 
 def test_threads_do_not_matter(monkeypatch: Any) -> None:
     model = Model(1, 2)
+    monkeypatch.setattr(mels_model, "FEW_ROWS", 0)
     here = model.fit()
     monkeypatch.setattr(mels_model.os, "cpu_count", lambda: 1)
     there = model.fit()

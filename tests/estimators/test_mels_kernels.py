@@ -226,6 +226,7 @@ def test_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case("intercept", persons=200)
     model = case.model()
     psi = case.psi(model)
+    monkeypatch.setattr(mels_model, "FEW_ROWS", 0)
     several = evaluated(model, psi)
     monkeypatch.setattr(mels_model.os, "cpu_count", lambda: 1)
     one = evaluated(model, psi)

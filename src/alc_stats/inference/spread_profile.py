@@ -29,6 +29,10 @@ _RELEASED = 1e-2
 """Where a parameter that the fit holds at zero starts when others are held instead."""
 _CLOSE = 1e-7
 """A limit is found to this share of its bracket."""
+_SMALL = float(np.log(0.05))
+"""Log of an SD from which the limit of one that is zero is looked for."""
+_LONGEST = 1.0
+"""Longest step of a log SD or Fisher's z: over longer ones the other parameters do not follow."""
 _FLAT = 3.0
 """Fisher's z beyond which a correlation hardly moves."""
 _STEPS = 60
@@ -55,25 +59,22 @@ class _Parameter:
 
 
 class _Path:
-    """Falls of the log-likelihood at held values, each search starting where the last ended."""
+    """Falls of the log-likelihood at held values, each search starting from the nearest value's."""
 
     def __init__(self, state: MelsState, held: Held) -> None:
         self.state, self.held = state, held
         psi = state.optimum.psi.copy()
         psi[~state.optimum.free] = _RELEASED
-        self.psi = self.first = psi
+        self.known = {held.value(psi): psi}
 
     def fall(self, value: float) -> float:
         """Twice the fall of the log-likelihood where the function has the value."""
         evaluated = self.state.optimum.evaluated
-        model = held_model(self.state.data.model, self.held, self.psi, value)
-        place, now = climb(model, np.zeros(len(self.psi) - 1), evaluated.nodes)
-        self.psi = model.parameters(place)
+        near = self.known[min(self.known, key=lambda at: abs(at - value))]
+        model = held_model(self.state.data.model, self.held, near, value)
+        place, now = climb(model, np.zeros(len(near) - 1), evaluated.nodes)
+        self.known[value] = model.parameters(place)
         return 2.0 * (evaluated.loglik - now.loglik)
-
-    def again(self) -> None:
-        """Back to the estimates, to go the other way."""
-        self.psi = self.first
 
 
 def spread_parameters(fit: Fit) -> tuple[str, ...]:
@@ -257,45 +258,62 @@ def _limit(path: _Path, own: _Parameter, end: float, critical: float, name: str)
     side = 1.0 if end > own.estimate else -1.0
     if (own.estimate - end) * side >= 0.0:
         return end
-    path.again()
-    start = own.estimate if np.isfinite(own.estimate) else np.log(0.05)
-    if np.isfinite(end):
-        path.psi = path.held.to(path.first, start)
-        if path.fall(end) <= critical:
-            return end
-        path.again()
-    return _crossing(path, start, side, end, critical, name)
+    goal = float(np.sqrt(critical))
+
+    def rise(at: float) -> float:
+        return float(np.sqrt(max(path.fall(at), 0.0))) - goal
+
+    if np.isfinite(own.estimate):
+        return _crossing(rise, (own.estimate, -goal), side, end, name)
+    first = rise(_SMALL)
+    if first >= 0.0:
+        return _between(rise, (own.low, -goal), (_SMALL, first))
+    return _crossing(rise, (_SMALL, first), side, end, name)
 
 
 def _crossing(
-    path: _Path, start: float, side: float, end: float, critical: float, name: str
+    rise: Callable[[float], float],
+    inside: tuple[float, float],
+    side: float,
+    end: float,
+    name: str,
 ) -> float:
-    """Bracket the root of sqrt(fall) - sqrt(critical), nearly linear, and close it in."""
-    goal = float(np.sqrt(critical))
-    rises = {start: -goal}
-
-    def rise(at: float) -> float:
-        if at not in rises:
-            rises[at] = float(np.sqrt(max(path.fall(at), 0.0))) - goal
-        return rises[at]
-
-    inside = start
-    outside = start + side * max(1e-3, 0.1 * min(abs(start), 3.0))
-    if abs(start) > _FLAT and np.isfinite(end) and start * side < 0.0:
-        outside = -side * _FLAT  # Fisher's z of a correlation at its other end
+    """Follow sqrt(fall) - sqrt(critical), nearly linear, outwards to its root or to `end`."""
+    start, lowest = inside
+    at = start + side * max(1e-3, 0.1 * min(abs(start), 3.0))
+    if abs(start) == _NEAR_ONE:
+        at = -side * _FLAT  # Fisher's z of a correlation at its other limit
     for _ in range(_STEPS):
-        if side * outside >= side * end:
-            outside = 0.5 * (inside + end)
-        if rise(outside) >= 0.0:
-            found = optimize.brentq(
-                rise, inside, outside, xtol=_CLOSE * abs(outside - inside), rtol=1e-14
-            )
-            return float(found)
-        reached = max((rise(outside) + goal) / goal, 0.25)
-        inside, outside = outside, start + (outside - start) * min(1.1 / reached, 4.0)
+        at = side * min(side * at, side * end)
+        now = rise(at)
+        if now >= 0.0:
+            return _between(rise, inside, (at, now))
+        if at == end:
+            return end
+        reached = max((now - lowest) / -lowest, 0.25)
+        further = start + (at - start) * min(1.1 / reached, 4.0)
+        if np.isfinite(end):
+            further = at + side * min(side * (further - at), _LONGEST)
+        inside, at = (at, now), further
     raise FitError(
         Problem(
             f"the profile of '{name}' cannot be followed to its limit",
             way_out="Use the interval of the coefficient, or simplify the spread.",
         )
     )
+
+
+def _between(
+    rise: Callable[[float], float], inside: tuple[float, float], outside: tuple[float, float]
+) -> float:
+    """The root in a bracket whose values are known."""
+    known = dict([inside, outside])
+    width = abs(outside[0] - inside[0])
+    found = optimize.brentq(
+        lambda at: known[at] if at in known else rise(at),
+        inside[0],
+        outside[0],
+        xtol=_CLOSE * width,
+        rtol=1e-14,
+    )
+    return float(found)

@@ -20,6 +20,8 @@ from alc_stats.records import FloatArray, IntArray
 
 BLOCKS = 16
 """Blocks of persons: enough to keep the threads of any desktop busy, and always the same."""
+FEW_ROWS = 4_000
+"""So few rows are done with before a thread has started."""
 SMALLEST_SCALE = 1e-12
 """Scale SD at which correlations with it are no longer formed."""
 
@@ -199,7 +201,7 @@ class MelsModel:
                 nodes.standard, nodes.log_weights, modes, spreads, relocate, logliks, scores,
             )  # fmt: skip
 
-        _shared(block, blocks_of(r.offsets))
+        _shared(block, blocks_of(r.offsets), few=r.offsets[-1] < FEW_ROWS)
         return Evaluated(float(logliks.sum()), scores, replace(nodes, modes=modes, spreads=spreads))
 
 
@@ -210,9 +212,9 @@ def blocks_of(offsets: IntArray) -> list[tuple[int, int]]:
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-    """Run `block` over all blocks, on as many threads as there are cores."""
-    workers = min(os.cpu_count() or 1, len(blocks))
+def _shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]], *, few: bool) -> None:
+    """Run `block` over all blocks, on as many threads as there are cores, or one for a few rows."""
+    workers = 1 if few else min(os.cpu_count() or 1, len(blocks))
     if workers == 1:
         for low, high in blocks:
             block(low, high)
