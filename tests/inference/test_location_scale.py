@@ -500,3 +500,27 @@ def test_all_profiles_leave_the_residual_out(small: tuple[pd.DataFrame, Fit]) ->
 def test_an_unknown_parameter_is_a_sentence(m: Fit) -> None:
     with pytest.raises(DeclarationError, match=r"Did you mean 'SD of log_sd \| p'"):
         alc.profile_interval(m, "SD of logsd | p")
+
+
+def test_with_a_random_slope_every_sd_and_correlation_has_a_profile(data: pd.DataFrame) -> None:
+    m = fit("y ~ x + (1 + x | p)", data, scale="~ arm + (1 | p)")
+    found = {f.parameter: f for f in alc.profile_intervals(m)}
+    varying = [c for c in m.random if c.group == "p" and not np.isnan(c.correlation or 0.0)]
+    assert len(found) == len(varying) == 6
+    assert all(f.low <= f.estimate <= f.high for f in found.values())
+    for c in varying:
+        name = f"correlation of {c.term}, {c.other} | p" if c.other else f"SD of {c.term} | p"
+        value = c.sd if c.correlation is None else c.correlation
+        assert found[name].estimate == pytest.approx(value, abs=LOG_VARIANCE_TWIN)
+
+
+def test_a_fixed_log_sd_is_the_null_of_a_random_one(data: pd.DataFrame) -> None:
+    pytest.importorskip("alc_stats.estimators.fixed_scale", reason="needs the fixed-scale engine")
+    smaller = fit(FORMULA, data, scale="~ arm", method="ML")
+    larger = fit(FORMULA, data, scale="~ arm + x + (1 | p)")
+    found = alc.compare(smaller, larger)
+    assert mixture(found) == [(2, 0.5), (3, 0.5)]
+    assert found.statistic == pytest.approx(2.0 * (larger.loglik - smaller.loglik), abs=SAME_LOGLIK)
+    assert spread_model(smaller, larger).refitted(data["y"].to_numpy()) == pytest.approx(
+        smaller.loglik, abs=10 * SAME_LOGLIK
+    )

@@ -28,8 +28,8 @@ _STEP = 1e-4
 """Step of the differences in parameters of order one."""
 _CHUNK = 16_384
 """Rows whose mixtures are held at once."""
-_SETTLED = 1e-10
-"""A quantile's last step, as a share of the SD."""
+_SETTLED = 1e-9
+"""A quantile's last step, as a share of the mean SD."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,6 +274,7 @@ def _quantile(weights: FloatArray, centre: FloatArray, sd: FloatArray, p: float)
     own = centre + sd * special.ndtri(p)
     low, high = own.min(axis=1), own.max(axis=1)
     x = np.einsum("mk,mk->m", weights, own)
+    settled = _SETTLED * np.einsum("mk,mk->m", weights, sd)
     for _ in range(60):
         at = (x[:, None] - centre) / sd
         over = np.einsum("mk,mk->m", weights, special.ndtr(at)) - p
@@ -281,9 +282,9 @@ def _quantile(weights: FloatArray, centre: FloatArray, sd: FloatArray, p: float)
         low, high = np.where(over < 0.0, x, low), np.where(over < 0.0, high, x)
         with np.errstate(all="ignore"):
             newton = x - over / density
-        inside = (newton > low) & (newton < high)
+        inside = (newton >= low) & (newton <= high)
         then = np.where(inside, newton, 0.5 * (low + high))
         moved, x = np.abs(then - x), then
-        if np.all(moved <= _SETTLED * sd.min(axis=1)):
+        if np.all(moved <= settled):
             break
     return np.asarray(x)

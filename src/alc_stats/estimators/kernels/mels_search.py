@@ -35,7 +35,7 @@ _NEAR = 1e-2
 _ENOUGH = 1e-7
 """The same where no Newton step is needed."""
 _QUADRATIC = 1e-8
-"""A Newton step that promises less than this may keep its Hessian: standard errors do not see it."""
+"""A Newton step that promises less than this keeps its Hessian: standard errors do not see it."""
 ARRIVED = 1e-9
 """Promised gain in log-likelihood below which a search has arrived."""
 _ROUNDING = 1e-15
