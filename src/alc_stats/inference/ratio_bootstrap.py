@@ -53,9 +53,8 @@ def bootstrap_p(
             )
         )
     seeds = stream_seed(seed, "compare").spawn(draws)
-    found = np.array(
-        [drawn for drawn, _ in zip(_drawn(replicate, seeds, workers), progress(draws, "bootstrap"))]  # noqa: B905
-    )
+    drawn = zip(progress(draws, "bootstrap"), _drawn(replicate, seeds, workers), strict=True)
+    found = np.array([statistic_drawn for _, statistic_drawn in drawn])
     usable = found[np.isfinite(found)]
     _tell(draws - len(usable), draws)
     p, error = monte_carlo_p(int(np.sum(usable >= statistic)), len(usable))

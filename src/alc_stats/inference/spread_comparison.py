@@ -71,7 +71,7 @@ def compare_spreads(
         if bootstrap and seed is not None
         else None
     )
-    p_drawn = None if drawn is None else drawn.p
+    p_drawn, number = (None, 0) if drawn is None else (drawn.p, drawn.draws)
     return Comparison(
         smaller=_written(smaller.fit),
         larger=_written(larger.fit),
@@ -81,10 +81,10 @@ def compare_spreads(
         null=null,
         mixture=mixture,
         p=p,
-        sentence=ratio_sentence(smaller.fit, statistic, mixture, null, p, p_drawn, bootstrap),
+        sentence=ratio_sentence(smaller.fit, statistic, mixture, null, p, p_drawn, number),
         p_bootstrap=p_drawn,
         monte_carlo_error=None if drawn is None else drawn.monte_carlo_error,
-        draws=0 if drawn is None else drawn.draws,
+        draws=number,
     )
 
 
