@@ -19,6 +19,10 @@ DENSE_ROUNDING = 2e-15
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
 
+ELEVEN_NODES = 1e-4
+"""A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
+program with 281 agrees with ours to the last digit."""
+
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
 

@@ -11,12 +11,15 @@ import pytest
 from alc_stats.errors import AlcError, DeclarationError, FitError, FormulaError
 from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.kernels.mels_model import MelsModel, first_nodes, renewed
+from alc_stats.estimators.kernels.mels_search import climb, search
+from alc_stats.estimators.kernels.mels_start import start
 from alc_stats.inference.spread_draws import spread_model
 from alc_stats.records import dump, load
 from estimators.brute_twin import one_effect
 from estimators.witness import answers, real_data
 from tolerances import (
     BRUTE_GRID,
+    ELEVEN_NODES,
     FINITE_DIFFERENCE,
     LOG_VARIANCE_TWIN,
     SAME_LOGLIK,
@@ -99,6 +102,21 @@ def test_the_printed_rows(fits: dict[str, Fit], name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["riesby", "posmood", "hsb"])
+def test_the_printed_likelihoods_of_smaller_models(fits: dict[str, Fit], name: str) -> None:
+    """Without a scale effect, and with one that does not go with the location effect."""
+    printed, model = LOG_VARIANCE["printed"][name], fits[name].memory.mels.data.model
+    unit = fits[name].counts.used * np.log(fits[name].memory.mels.data.unit)
+    apart = np.zeros(model.shape.length, dtype=bool)
+    apart[model.shape.part("lam")] = True
+    none = apart.copy()
+    none[model.shape.part("sigma")] = True
+    for key, held in (("loglik_no_scale_effect", none), ("loglik_uncorrelated", apart)):
+        if key in printed:
+            found = search(model, np.where(held, 0.0, start(model)), held)
+            assert found.evaluated.loglik - unit == pytest.approx(printed[key], abs=ELEVEN_NODES)
+
+
 @pytest.mark.parametrize("name", ["riesby", "posmood"])
 def test_the_likelihood_is_that_of_a_grid_over_both_effects(
     fits: dict[str, Fit], name: str
@@ -149,8 +167,6 @@ def test_the_gradient_is_that_of_differences(fits: dict[str, Fit], name: str) ->
 @pytest.mark.parametrize("name", ["riesby", "posmood", "hsb"])
 def test_a_certificate_promises_digits_that_are_there(fits: dict[str, Fit], name: str) -> None:
     """Against the same search carried on with many more nodes, in standard errors."""
-    from alc_stats.estimators.kernels.mels_search import climb
-
     state, digits = fits[name].memory.mels, fits[name].certificate.digits
     assert digits is not None
     assert digits > 6.0

@@ -22,6 +22,7 @@ GRID = np.linspace(-7.0, 7.0, 281)
 PRINTED = {
     "riesby": {
         "loglik": -1122.294556,
+        "loglik_no_scale_effect": -1134.499708,
         "beta": [22.37884, -2.29546, 1.88321, -0.02874],
         "se_beta": [0.72573, 0.18772, 1.07226, 0.26775],
         "alpha": [2.19808, 0.50514],
@@ -35,6 +36,8 @@ PRINTED = {
     },
     "posmood": {
         "loglik": -34141.9593,
+        "loglik_no_scale_effect": -35167.8842,
+        "loglik_uncorrelated": -34166.4877,
         "beta": [6.99034, -0.36996, -0.15001],
         "alpha": [0.29842, 0.10535, 0.00445],
         "tau": [0.76323, 0.08077, 0.21594],
@@ -44,7 +47,12 @@ PRINTED = {
         "sigma_scale": 0.59744,
         "se_sigma_scale": 0.02264,
     },
-    "hsb": {"loglik": -23300.6851, "sigma_omega": 0.1298, "r": -0.836},
+    "hsb": {
+        "loglik": -23300.6851,
+        "loglik_no_scale_effect": -23313.3422,
+        "sigma_omega": 0.1298,
+        "r": -0.836,
+    },
 }
 
 
@@ -163,6 +171,8 @@ def record(psi, loglik, se, p, u):
 
 def check(name, own):
     for key, printed in PRINTED[name].items():
+        if key.startswith("loglik_"):
+            continue  # of other models, which this program does not fit
         digits = np.array(own[key]) - np.array(printed)
         loose = 2e-4 if key == "loglik" else 5e-4 if name == "hsb" else 1.5e-5
         assert np.abs(digits).max() < loose, (name, key, own[key], printed)
