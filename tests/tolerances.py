@@ -1,5 +1,8 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+BRUTE_GRID = 1e-8
+"""Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""
+
 CENTRAL_DIFFERENCE = 2e-6
 """Central differences, step 0.00001, of a deviance of some hundreds: rounding leaves 1e-8 a slope,
 truncation 1e-10 times a third derivative of some thousands."""
@@ -15,6 +18,10 @@ DENSE_ROUNDING = 2e-15
 
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
+
+ELEVEN_NODES = 1e-4
+"""A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
+program with 281 agrees with ours to the last digit."""
 
 EXACT_ARITHMETIC = 1e-12
 """Closed forms in float64: a few hundred roundings at most."""
@@ -45,6 +52,9 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+LOG_VARIANCE_TWIN = 2e-6
+"""scipy's search by values and a Hessian by differences of step 0.001: six digits of both."""
 
 META_SEARCH = 1e-8
 """Two searches for a variance that end at relative steps of 1e-12 and 1e-12: estimates that weigh
@@ -93,6 +103,9 @@ SIX_SIGNIFICANT_DIGITS = 1e-5
 
 SPLINED_PROFILE = 2e-4
 """lme4 reads the limits of its profiles from splines through a dozen points."""
+
+SPREAD_PROFILE = 1e-5
+"""Deviance at a limit of a location-scale profile, by a plain program whose BFGS stops at 1e-6."""
 
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""

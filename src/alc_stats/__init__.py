@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from alc_stats.inference import null_model as null_model
     from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
+    from alc_stats.inference import plausible_values as plausible_values
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
+    from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
+    from alc_stats.inference import variance_ratio as variance_ratio
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
@@ -69,6 +72,7 @@ _ROOM = {
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
+    "plausible_values": "inference",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -76,9 +80,11 @@ _ROOM = {
     "reliability": "measures",
     "run_study": "study",
     "score": "measures",
+    "sd_ratio": "inference",
     "small_sample_choice": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "variance_ratio": "inference",
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
@@ -104,6 +110,7 @@ __all__ = [
     "null_model",
     "pairwise",
     "parametric_bootstrap",
+    "plausible_values",
     "profile_interval",
     "profile_intervals",
     "r2",
@@ -111,9 +118,11 @@ __all__ = [
     "reliability",
     "run_study",
     "score",
+    "sd_ratio",
     "small_sample_choice",
     "summary",
     "tidy",
+    "variance_ratio",
     "widening",
     "wild_cluster_bootstrap",
     "within_between",

@@ -16,6 +16,7 @@ from alc_stats.records import SESSION_ONLY, FloatArray
 
 Component = Literal["mean", "log_sd", "between_log_sd"]
 Interval = Literal["confidence", "prediction"]
+Predicted = Literal["mean", "sd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,9 @@ class Fit:
     def random_effects(self) -> dict[str, pd.DataFrame]:
         """Conditional modes by grouping: a row a level, a column a random term.
 
+        With a random scale effect posterior means, the scale effect as "log_sd", and their
+        posterior SDs, such as "posterior_sd.log_sd".
+
         Raises
         ------
         FitError
@@ -205,6 +209,7 @@ class Fit:
         self,
         new: pd.DataFrame | None = None,
         *,
+        of: Predicted = "mean",
         random: bool = True,
         interval: None = None,
         level: float = 0.95,
@@ -215,6 +220,7 @@ class Fit:
         self,
         new: pd.DataFrame | None = None,
         *,
+        of: Predicted = "mean",
         random: bool = True,
         interval: Interval,
         level: float = 0.95,
@@ -224,6 +230,7 @@ class Fit:
         self,
         new: pd.DataFrame | None = None,
         *,
+        of: Predicted = "mean",
         random: bool = True,
         interval: Interval | None = None,
         level: float = 0.95,
@@ -240,7 +247,7 @@ class Fit:
         """
         from alc_stats.estimators.prediction import predict
 
-        return predict(self, new, random=random, interval=interval, level=level)
+        return predict(self, new, of=of, random=random, interval=interval, level=level)
 
     def summary(self) -> str:
         """The fit as text, its certificate first."""

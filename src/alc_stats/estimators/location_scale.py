@@ -150,6 +150,15 @@ def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) 
                 way_out="Look for the outcome among the predictors.",
             )
         )
+    if _at_most_two_values(design.y):
+        problems.append(
+            Problem(
+                f"'{design.coding.outcome}' has fewer than 3 distinct values, whose spread is what "
+                "their mean makes it",
+                where=where,
+                way_out="Model the probability of one of them instead.",
+            )
+        )
     if stated.group and sizes.max() < 2:
         problems.append(
             Problem(
@@ -179,6 +188,11 @@ def _check_data(formula: Formula, design: Design, stated: MelsData, order: str) 
         )
     if problems:
         raise FitError(*problems)
+
+
+def _at_most_two_values(y: FloatArray) -> bool:
+    others = y[y != y[0]]
+    return others.size == 0 or bool(np.all(others == others[0]))
 
 
 def _still(y: FloatArray, stated: MelsData) -> bool:
@@ -211,7 +225,7 @@ def _record(
     """The fit as a record, in the units of the columns."""
     information = _inverse(optimum.information, optimum.free)
     covariance, df = _covariance(request, table, stated, optimum, information)
-    estimates, jacobian = _coefficients(stated, optimum.psi)
+    estimates, jacobian = raw_coefficients(stated, optimum.psi)
     boundary = _boundary(stated, optimum)
     certificate = certify_mels(optimum, stated, boundary=boundary)
     notes = identification_notes(optimum, stated, information)
@@ -285,7 +299,7 @@ def _unit_edges(stated: MelsData) -> IntArray:
     return offsets
 
 
-def _coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+def raw_coefficients(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients (k,) of the raw columns and their derivatives (k, P) in the parameters."""
     shape = stated.model.shape
     at = shape.unpack(psi)
@@ -315,8 +329,7 @@ def _between(stated: MelsData, psi: FloatArray) -> tuple[FloatArray, FloatArray]
     split[0, shape.part("alpha")] = -centre
     values = forward @ at.alpha
     length = float(np.linalg.norm(at.L[k]))
-    with np.errstate(divide="ignore"):
-        values[0] = np.log(back * length) - centre @ at.alpha
+    values[0] = (np.log(back * length) if length > 0.0 else np.nan) - centre @ at.alpha
     inside = np.flatnonzero(shape.rows == k)
     own = at.L[k, shape.columns[inside]]
     split[0, shape.part("free").start + inside] = own / length**2 if length > 0.0 else np.nan

@@ -6,7 +6,6 @@ import numpy as np
 
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.kernels.mels_search import MelsOptimum, scaled_vectors
-from alc_stats.estimators.lmm_certificate import boundary_sentence
 from alc_stats.estimators.mels_rows import MelsData
 from alc_stats.records import FloatArray
 
@@ -29,6 +28,12 @@ _FAILED = "The search for the spreads did not reach a maximum: simplify the part
 _UNSURE = (
     "The integral over the scale effect does not settle as nodes are added: simplify the model."
 )
+_HARDLY = 0.02
+"""SD of a random intercept, in residual SDs, that a search did not get past on its way to zero."""
+_NO_BETWEEN = (
+    "The random intercept does not vary in these data, so nothing tells what its SD depends on: "
+    "leave between out."
+)
 _NOT_IDENTIFIED = "The data do not tell parameters of the spread apart (the likelihood is flat"
 
 
@@ -41,14 +46,17 @@ def certify_mels(
     loglik = abs(optimum.evaluated.loglik)
     lowest = float(optimum.curvature.min(initial=1.0))
     status, sentence = "optimum", "The likelihood is at its maximum."
-    if not gradient < _STATIONARY or lowest < _SADDLE or optimum.pull < _OUTWARD:
+    arrived = gradient < _STATIONARY and lowest >= _SADDLE and optimum.pull >= _OUTWARD
+    if _still_intercept(stated, optimum, least=0.0 if arrived else _HARDLY):
+        status, sentence = "not_identified", _NO_BETWEEN
+    elif not arrived:
         status, sentence = "failed", _FAILED
     elif not optimum.node_error < _UNSTABLE * max(1.0, loglik / 1000.0):
         status, sentence = "failed", _UNSURE
     elif flat:
         status, sentence = "not_identified", f"{_NOT_IDENTIFIED}: {'; '.join(flat)})."
     elif boundary:
-        status, sentence = "boundary", boundary_sentence(boundary)
+        status, sentence = "boundary", _at_boundary(boundary)
     return Certificate(
         status=status,  # type: ignore[arg-type]
         sentence=sentence,
@@ -89,9 +97,39 @@ def parameter_names(stated: MelsData) -> list[str]:
     ]
 
 
+def _still_intercept(stated: MelsData, optimum: MelsOptimum, *, least: float) -> bool:
+    """Whether the random intercept, whose SD is modelled, has one of at most `least`."""
+    if stated.between is None:
+        return False
+    L = stated.model.shape.unpack(optimum.psi).L
+    return bool(np.linalg.norm(L[stated.model.rows.scaled]) <= least)
+
+
+def _at_boundary(boundary: tuple[str, ...]) -> str:
+    """What to say of SDs at zero and correlations at their limits."""
+    zero = [term for term in boundary if term.startswith("SD")]
+    limits = [term for term in boundary if term not in zero]
+    parts = []
+    if zero:
+        parts.append(
+            f"with the {' and the '.join(zero)} at zero: write that these data show no such "
+            "variation beyond chance"
+        )
+    if limits:
+        parts.append(
+            f"with the {' and the '.join(limits)} at a limit (-1 or 1): do not interpret that "
+            "correlation, and ask compare() whether the effect varies at all"
+        )
+    return f"The likelihood is at its maximum {'; and '.join(parts)}; the other coefficients stand."
+
+
 def _digits(optimum: MelsOptimum) -> float:
-    """Decimal digits that the last Newton step and the integral leave alone."""
-    left = np.sqrt(max(optimum.decrement, 0.0)) + np.sqrt(optimum.node_error) * 1e-3
+    """Decimal digits, in standard errors, that the last Newton step and the integral leave alone.
+
+    A log-likelihood that is wrong by a little, smoothly, moves its maximum by as many standard
+    errors.
+    """
+    left = np.sqrt(max(optimum.decrement, 0.0)) + optimum.node_error
     return float(min(12.0, -np.log10(max(left, 1e-12))))
 
 

@@ -276,12 +276,16 @@ def _standardised(basis: Basis, values: FloatArray, order: IntArray) -> FloatArr
     return found
 
 
+def beyond_constant(between: BetweenColumns, values: FloatArray) -> FloatArray:
+    """Standardised columns (m, k - 1) of raw ones, without the constant."""
+    split = np.asarray(np.linalg.solve(between.mixing.T, values.T).T, dtype=float)
+    return np.asarray((split - between.basis.origin) @ between.basis.forward[:, 1:])
+
+
 def _beyond_constant(between: BetweenColumns | None, order: IntArray, n: int) -> FloatArray:
     if between is None:
         return np.empty((n, 0))
-    U = between.columns.values
-    split = np.asarray(np.linalg.solve(between.mixing.T, U.T).T, dtype=float)
-    return np.ascontiguousarray(_standardised(between.basis, split, order)[:, 1:])
+    return np.ascontiguousarray(beyond_constant(between, between.columns.values[order]))
 
 
 def _gaps(time: FloatArray, level: IntArray) -> FloatArray:

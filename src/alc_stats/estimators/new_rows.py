@@ -75,30 +75,72 @@ def new_rows(memory: Memory, data: pd.DataFrame, *, needs: Needs) -> Rows:
     FitError
         For values that are infinite or become so.
     """
-    formula, trained = memory.formula, memory.table.frame
+    formula = memory.formula
     random = formula.random if memory.state is not None and needs != "fixed" else ()
-    own = [coded(term.columns, trained, formula.text)[1] for term in random]
-    specs = [memory.design.spec, *own]
+    own = effect_columns(memory) if random else []
     groupings = _groupings(random) if needs == "groups" else []
+    cells = new_cells(
+        memory, data, [memory.design.spec, *own], list(formula.names), set().union(*groupings)
+    )
+    X, *Z = cells.columns
+    return Rows(
+        X,
+        _by_grouping(memory, Z),
+        _levels(memory, cells.frame, groupings),
+        data.index,
+        cells.complete,
+        cells.lacking,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Complete new rows.
+
+    Attributes
+    ----------
+    frame : DataFrame (m, .)
+        Of the needed columns.
+    columns : list of arrays (m, .)
+        Of every remembered coding.
+    complete : bool array (n,)
+        Among the rows asked for.
+    lacking : tuple of str
+    """
+
+    frame: pd.DataFrame
+    columns: list[FloatArray]
+    complete: BoolArray
+    lacking: tuple[str, ...]
+
+
+def new_cells(
+    memory: Memory, data: pd.DataFrame, specs: Sequence[Any], names: Sequence[str], groups: set[str]
+) -> Cells:
+    """Read and code what `specs` and the groupings need of `data`; `names` give the order.
+
+    Raises
+    ------
+    FormulaError, FitError
+        As `new_rows`.
+    """
+    formula, trained = memory.formula, memory.table.frame
     coded_names = {name for spec in specs for name in spec.required_variables}
-    needed = coded_names.union(*groupings)
-    names = [name for name in formula.names if name in needed]
-    frame = read_columns(formula, data, names)
+    needed = [name for name in names if name in coded_names | groups]
+    frame = read_columns(formula, data, needed)
     _require_same_kind(frame, trained, formula.text)
     frame = _as_trained(frame, trained, specs, coded_names, formula.text)
     missing = frame.isna().to_numpy()
     complete = np.asarray(~missing.any(axis=1))
     rows = frame.loc[complete].reset_index(drop=True)
-    X, *Z = [_columns(spec, rows, formula.text) for spec in specs]
-    lacking = tuple(n for n, gone in zip(names, missing.T, strict=True) if gone.any())
-    return Rows(
-        X,
-        _by_grouping(memory, Z),
-        _levels(memory, rows, groupings),
-        data.index,
-        complete,
-        lacking,
-    )
+    lacking = tuple(n for n, gone in zip(needed, missing.T, strict=True) if gone.any())
+    return Cells(rows, [_columns(spec, rows, formula.text) for spec in specs], complete, lacking)
+
+
+def effect_columns(memory: Memory) -> list[Any]:
+    """How the columns of the formula's random terms were coded, a term each."""
+    formula, trained = memory.formula, memory.table.frame
+    return [coded(term.columns, trained, formula.text)[1] for term in formula.random]
 
 
 def _groupings(random: Sequence[RandomTerm]) -> list[tuple[str, ...]]:
@@ -132,12 +174,12 @@ def _levels(
     if memory.state is None or not groupings:
         return ()
     return tuple(
-        _places(labels, rows[list(grouping)])
+        places_of(labels, rows[list(grouping)])
         for labels, grouping in zip(memory.state.random.labels, groupings, strict=True)
     )
 
 
-def _places(known: pd.Index, cells: pd.DataFrame) -> IntArray:
+def places_of(known: pd.Index, cells: pd.DataFrame) -> IntArray:
     """Place of every row's cell among the known labels; -1 where there is none."""
     wanted = [pd.Index(cells[name].astype(object)) for name in cells.columns]
     own = [pd.Index(known.get_level_values(k).astype(object)) for k in range(known.nlevels)]

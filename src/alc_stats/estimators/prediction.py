@@ -16,7 +16,7 @@ import pandas as pd
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.combination import combine
 from alc_stats.estimators.estimate import t_interval
-from alc_stats.estimators.fit import Fit, Interval, require_usable
+from alc_stats.estimators.fit import Fit, Interval, Predicted, require_usable
 from alc_stats.estimators.kernels.prediction_error import (
     Asked,
     Crossing,
@@ -26,6 +26,9 @@ from alc_stats.estimators.kernels.prediction_error import (
     neighbourhood,
 )
 from alc_stats.estimators.lmm import LmmState, conditional_modes
+from alc_stats.estimators.location_scale import MelsState
+from alc_stats.estimators.mels_effects import effects_table, mels_state
+from alc_stats.estimators.mels_prediction import fitted_spread_rows, mean_or_sd, new_spread_rows
 from alc_stats.estimators.memory import Memory, memory_of, mixed_state
 from alc_stats.estimators.new_rows import Needs, Rows, fitted_rows, new_rows
 from alc_stats.estimators.small_sample import satterthwaite, variance_parameter_covariance
@@ -54,8 +57,14 @@ class _Prediction:
 
 
 def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
-    """Conditional modes of every grouping: a row a level, a column a random term."""
+    """Conditional modes of every grouping: a row a level, a column a random term.
+
+    Of a location-scale model: posterior means and SDs, with the scale effect as "log_sd".
+    """
     require_usable(fit)
+    mels = mels_state(fit)
+    if mels is not None:
+        return {mels.data.group: effects_table(mels)}
     spread = memory_of(fit, spread=True).spread
     if spread is not None:
         _refuse_scaled(fit, "its random effects differ from row to row")
@@ -69,6 +78,7 @@ def predict(
     fit: Fit,
     new: pd.DataFrame | None = None,
     *,
+    of: Predicted = "mean",
     random: bool = True,
     interval: Interval | None = None,
     level: float = 0.95,
@@ -82,6 +92,8 @@ def predict(
     new : DataFrame, optional
         Rows to predict, with every column the prediction needs (not the outcome); the rows used
         in the fit by default.
+    of : {"mean", "sd"}
+        With a random scale effect: the expected outcome, or the SD of a row's error about it.
     random : bool
         Whether levels of the groupings that the fit has seen add their conditional modes. Without
         it every group counts as not seen, and the grouping columns are not needed.
@@ -116,6 +128,12 @@ def predict(
     1990); its degrees of freedom are Satterthwaite's, unless the fit was asked for "normal". An
     observation of a model with prior weights is taken to have weight 1.
 
+    With a random scale effect everything is normal for many persons (`df` is inf). The variance of
+    a person's mean is the posterior's plus what the estimated parameters add. One observation is a
+    mixture over the scale effect, of the person's posterior or of the population, so that its
+    limits are quantiles and `se` is its SD. An SD without `random` is that of a person whose scale
+    effect is zero; its limits are those of the log SD.
+
     Examples
     --------
     >>> from alc_stats.estimators import fit
@@ -125,7 +143,10 @@ def predict(
     {'prediction': 8.6, 'se': 1.33, 'df': 4.0, 'low': 4.92, 'high': 12.28}
     """
     require_usable(fit)
-    _check(interval, level)
+    mels = mels_state(fit)
+    _check(interval, level, of, scale=mels is not None)
+    if mels is not None:
+        return _of_spread(fit, mels, new, of=of, random=random, interval=interval, level=level)
     memory = _memory_of_mean(fit, random=random, interval=interval)
     needs: Needs = "groups" if random else "effects" if interval == "prediction" else "fixed"
     rows = fitted_rows(memory) if new is None else new_rows(memory, new, needs=needs)
@@ -181,8 +202,54 @@ def _mean(fit: Fit) -> FloatArray:
     return fit.estimates[[part == "mean" for part in fit.components]]
 
 
-def _check(interval: str | None, level: float) -> None:
+def _of_spread(
+    fit: Fit,
+    state: MelsState,
+    new: pd.DataFrame | None,
+    *,
+    of: Predicted,
+    random: bool,
+    interval: Interval | None,
+    level: float,
+) -> pd.Series | pd.DataFrame:
+    """Predictions of a model with a random scale effect."""
+    memory: Memory = fit.memory
+    if new is None:
+        asked, rows = fitted_spread_rows(memory, state), fitted_rows(memory)
+    else:
+        asked, rows = new_spread_rows(fit, memory, state, new, groups=random)
+    if not rows.complete.all():
+        _warn(rows)
+    columns = mean_or_sd(
+        fit, state, asked, sd=of == "sd", random=random, interval=interval, level=level
+    )
+    if interval is None:
+        return pd.Series(_placed(columns["prediction"], rows), rows.labels, name="prediction")
+    return pd.DataFrame({k: _placed(v, rows) for k, v in columns.items()}, rows.labels)
+
+
+def _check(interval: str | None, level: float, of: str, *, scale: bool) -> None:
     problems = []
+    if of not in ("mean", "sd"):
+        problems.append(
+            Problem(f"cannot predict '{of}'", where="predict(of=...)", allowed="mean, sd")
+        )
+    elif of == "sd" and not scale:
+        problems.append(
+            Problem(
+                "SDs are predicted by models with a random scale effect",
+                where='predict(of="sd")',
+                way_out='Fit one with scale="~ ... + (1 | person)".',
+            )
+        )
+    elif of == "sd" and interval == "prediction":
+        problems.append(
+            Problem(
+                "an SD has no prediction interval: no row shows one",
+                where='predict(of="sd", interval=...)',
+                allowed="confidence",
+            )
+        )
     if interval not in (None, "confidence", "prediction"):
         problems.append(
             Problem(

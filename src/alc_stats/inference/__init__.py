@@ -39,12 +39,14 @@ from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
+from alc_stats.inference.plausible import plausible_values
 from alc_stats.inference.profile import (
     ProfileInterval,
     parameters_of,
     profile_interval,
     profile_intervals,
 )
+from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -94,12 +96,15 @@ __all__ = [
     "pairwise",
     "parameters_of",
     "parametric_bootstrap",
+    "plausible_values",
     "profile_interval",
     "profile_intervals",
     "r2",
     "scaled_residuals",
+    "sd_ratio",
     "simulator",
     "small_sample_choice",
     "tidy",
+    "variance_ratio",
     "wild_cluster_bootstrap",
 ]

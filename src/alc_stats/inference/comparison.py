@@ -11,15 +11,14 @@ from scipy import stats
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_basis import joint_basis
+from alc_stats.estimators.mels_effects import has_scale_effect
 from alc_stats.inference.draws import (
     Fitted,
     fitted,
-    monte_carlo_p,
-    progress,
     require_draws,
-    stream_of,
 )
 from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
+from alc_stats.inference.ratio_bootstrap import bootstrap_p
 from alc_stats.inference.spans import SpreadNesting, outside, spread_nesting, spread_state
 from alc_stats.records import FloatArray, Number, Phrase
 
@@ -126,7 +125,14 @@ class _Nesting:
         return self.columns + self.random.added + self.spread.added
 
 
-def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = None) -> Comparison:
+def compare(
+    first: Fit,
+    second: Fit,
+    *,
+    bootstrap: int = 0,
+    seed: int | None = None,
+    workers: int = 1,
+) -> Comparison:
     """Likelihood-ratio test of two nested models, in either order.
 
     A variance cannot be negative, so the statistic of an added variance is not a chi-square: with
@@ -134,6 +140,9 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     c + 1 degrees of freedom (Self and Liang 1987; Stram and Lee 1994, case 3). For several
     variances at once the mixture's weights depend on the design; 0.5 chi2_(d-1) + 0.5 chi2_d for
     d added parameters bounds p from above, because the parameters' cone lies within a half space.
+    A random scale effect adds one variance and, (1 | g), a covariance with every location effect
+    of the smaller model: with q of them half a chi-square with q and half one with q + 1. Columns
+    of a log SD add plain chi-squares.
     All of this is for many groups and holds where the smaller model's own variances are not zero;
     the parametric bootstrap needs neither.
 
@@ -146,7 +155,10 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     bootstrap : int
         Outcomes to draw from the smaller model, both models refitted to each; 0 for none.
     seed : int, optional
-        Of those draws; needed with `bootstrap`. The same seed gives the same numbers.
+        Of those draws; needed with `bootstrap`. The same seed gives the same numbers, whatever
+        the number of workers.
+    workers : int
+        Processes for those draws; the rows are sent to each.
 
     Returns
     -------
@@ -171,17 +183,28 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
     ([(0, 0.5), (1, 0.5)], 0.0004)
     """
     require_draws(bootstrap, seed, "compare")
+    if has_scale_effect(first) or has_scale_effect(second):
+        from alc_stats.inference.spread_comparison import compare_spreads
+
+        return compare_spreads(first, second, bootstrap=bootstrap, seed=seed, workers=workers)
     pair = _pair(first, second)
     _refuse_other_rows(pair)
     pair, nesting = _ordered(pair)
     _refuse_other_columns(pair, nesting)
-    statistic = _statistic(pair.inner, pair.outer)
+    statistic = likelihood_ratio(pair.inner.loglik, pair.outer.loglik, len(pair.inner.design.y))
     null, mixture = _mixture(nesting)
-    p = _upper_tail(statistic, mixture)
+    p = upper_tail(statistic, mixture)
     p_bootstrap, error = None, None
     if bootstrap and seed is not None:
         _refuse_draws(pair)
-        p_bootstrap, error = _bootstrap(pair, statistic, bootstrap, seed)
+        drawn = bootstrap_p(
+            _Ratio(pair.inner, pair.outer),
+            statistic,
+            draws=bootstrap,
+            seed=seed,
+            workers=workers,
+        )
+        p_bootstrap, error, bootstrap = drawn.p, drawn.monte_carlo_error, drawn.draws
     return Comparison(
         smaller=pair.smaller.request.formula,
         larger=pair.larger.request.formula,
@@ -191,7 +214,7 @@ def compare(first: Fit, second: Fit, *, bootstrap: int = 0, seed: int | None = N
         null=null,
         mixture=mixture,
         p=p,
-        sentence=_sentence(pair, statistic, mixture, null, p, p_bootstrap, bootstrap),
+        sentence=ratio_sentence(pair.smaller, statistic, mixture, null, p, p_bootstrap, bootstrap),
         p_bootstrap=p_bootstrap,
         monte_carlo_error=error,
         draws=bootstrap,
@@ -202,7 +225,7 @@ def _pair(first: Fit, second: Fit) -> _Pair:
     """Both fits with one likelihood, the one with fewer parameters first."""
     for fit in (first, second):
         require_usable(fit)
-        _refuse_robust(fit)
+        refuse_robust(fit)
     methods = {fit.request.method for fit in (first, second) if fit.random}
     if len(methods) == 2:
         raise FitError(
@@ -226,7 +249,8 @@ def _model(fit: Fit, *, reml: bool) -> Fitted:
     return Fitted(mixed.design, random, reml, mixed.coefficients, (), mixed.sigma, mixed.loglik)
 
 
-def _refuse_robust(fit: Fit) -> None:
+def refuse_robust(fit: Fit) -> None:
+    """Raise a FitError for a fit whose covariance is not its model's own."""
     if fit.request.covariance != "model":
         raise FitError(
             Problem(
@@ -356,15 +380,20 @@ def _coding_problem(pair: _Pair) -> Problem:
     )
 
 
-def _statistic(inner: Fitted, outer: Fitted) -> float:
-    """Twice the difference of the log-likelihoods; rounding is not evidence."""
-    rows = len(inner.design.y)
-    difference = outer.loglik - inner.loglik
+def likelihood_ratio(inner: float, outer: float, rows: int) -> float:
+    """Twice the difference of the log-likelihoods; rounding is not evidence.
+
+    Raises
+    ------
+    FitError
+        If the larger model fits worse than the smaller within it.
+    """
+    difference = outer - inner
     if difference < -_WORSE * rows:
         raise FitError(
             Problem(
                 "the larger model fits worse than the smaller within it",
-                found=f"log-likelihoods {outer.loglik:.6f} and {inner.loglik:.6f}",
+                found=f"log-likelihoods {outer:.6f} and {inner:.6f}",
                 way_out="Its search has not reached the optimum: rescale its random columns.",
             )
         )
@@ -380,7 +409,7 @@ def _mixture(nesting: _Nesting) -> tuple[Null, tuple[ChiSquare, ...]]:
     return ("chi-bar-square" if nesting.random.null == (1,) else "bound"), halves
 
 
-def _upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
+def upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
     """Probability of at least this statistic."""
     return float(
         sum(
@@ -403,18 +432,20 @@ def _refuse_draws(pair: _Pair) -> None:
             )
 
 
-def _bootstrap(pair: _Pair, statistic: float, draws: int, seed: int) -> tuple[float, float]:
-    """P and its error from outcomes of the smaller model, both models refitted to each."""
-    stream, at_least = stream_of(seed, "compare"), 0
-    for _ in progress(draws, "bootstrap"):
-        y = pair.inner.draw(stream)
-        drawn = _statistic(pair.inner.again(y), pair.outer.again(y))
-        at_least += drawn >= statistic
-    return monte_carlo_p(at_least, draws)
+@dataclass(frozen=True, slots=True)
+class _Ratio:
+    """The likelihood ratio of one outcome drawn from the smaller model."""
+
+    inner: Fitted
+    outer: Fitted
+
+    def __call__(self, stream: np.random.Generator) -> float:
+        y = self.inner.draw(stream)
+        return likelihood_ratio(self.inner.again(y).loglik, self.outer.again(y).loglik, len(y))
 
 
-def _sentence(
-    pair: _Pair,
+def ratio_sentence(
+    smaller: Fit,
     statistic: float,
     mixture: tuple[ChiSquare, ...],
     null: Null,
@@ -422,6 +453,7 @@ def _sentence(
     p_bootstrap: float | None,
     draws: int,
 ) -> Phrase:
+    """What was found, in a sentence."""
     numbers = {
         "statistic": Number(statistic, "statistic"),
         "added": Number(mixture[-1].df, "count"),
@@ -433,7 +465,7 @@ def _sentence(
     if p_bootstrap is not None:
         numbers |= {"p_bootstrap": Number(p_bootstrap, "p"), "draws": Number(draws, "count")}
         text += "; among {draws} outcomes drawn from the smaller model, p = {p_bootstrap}."
-    elif pair.smaller.certificate.status == "boundary":
+    elif smaller.certificate.status == "boundary":
         text += "; the smaller model is itself at a boundary, where only a bootstrap's p holds."
     else:
         text += "."

@@ -134,12 +134,22 @@ def stream_of(seed: int, purpose: str) -> np.random.Generator:
     DeclarationError
         For a seed that is no whole number from 0.
     """
+    return np.random.Generator(np.random.PCG64(stream_seed(seed, purpose)))
+
+
+def stream_seed(seed: int, purpose: str) -> np.random.SeedSequence:
+    """What `stream_of` grows from, to be spawned where every draw has a stream of its own.
+
+    Raises
+    ------
+    DeclarationError
+        For a seed that is no whole number from 0.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise DeclarationError(
             Problem("the seed is not a whole number from 0", where="seed=...", found=repr(seed))
         )
-    own = np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(purpose.encode()),))
-    return np.random.Generator(np.random.PCG64(own))
+    return np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(purpose.encode()),))
 
 
 def progress(total: int, what: str) -> Iterator[int]:

@@ -18,7 +18,9 @@ from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_profile import Held, profile
 from alc_stats.estimators.lmm import LmmState
 from alc_stats.estimators.lmm_terms import Term
+from alc_stats.estimators.mels_effects import has_scale_effect
 from alc_stats.estimators.memory import mixed_state
+from alc_stats.inference.spread_profile import spread_profile
 from alc_stats.records import Number, Phrase
 
 RESIDUAL = "SD of residual"
@@ -63,7 +65,9 @@ def profile_interval(fit: Fit, parameter: str, *, level: float = 0.95) -> Profil
         A mixed model of the session.
     parameter : str
         "SD of <column> | <grouping>", "correlation of <column>, <column> | <grouping>" or
-        "SD of residual"; `profile_intervals` gives all of them.
+        "SD of residual"; `profile_intervals` gives all of them. With a random scale effect it is
+        the effect "log_sd", the SD of the residual is no parameter, and coefficients such as
+        "log_sd.mandate" have profiles too.
     level : float
 
     Returns
@@ -97,6 +101,17 @@ def profile_interval(fit: Fit, parameter: str, *, level: float = 0.95) -> Profil
                 allowed="between 0 and 1",
             )
         )
+    if has_scale_effect(fit):
+        found = spread_profile(fit, parameter, level)
+        return ProfileInterval(
+            parameter=parameter,
+            estimate=found.estimate,
+            low=found.low,
+            high=found.high,
+            level=level,
+            method="ML",
+            sentence=_sentence(parameter, found.estimate, found.low, found.high, level),
+        )
     state = mixed_state(fit)
     names = parameters_of(fit)
     if parameter not in names:
@@ -128,13 +143,16 @@ def profile_intervals(fit: Fit, *, level: float = 0.95) -> tuple[ProfileInterval
 
     Correlations of effects that do not vary are left out.
     """
-    varying = {
+    skipped = {RESIDUAL} if has_scale_effect(fit) else set()
+    skipped |= {
         name
         for name, component in zip(parameters_of(fit), fit.random, strict=True)
-        if component.correlation is None or not np.isnan(component.correlation)
+        if component.correlation is not None and np.isnan(component.correlation)
     }
     return tuple(
-        profile_interval(fit, name, level=level) for name in parameters_of(fit) if name in varying
+        profile_interval(fit, name, level=level)
+        for name in parameters_of(fit)
+        if name not in skipped
     )
 
 

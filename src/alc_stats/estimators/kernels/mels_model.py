@@ -24,6 +24,8 @@ from alc_stats.records import BoolArray, FloatArray, IntArray
 
 BLOCKS = 16
 """Blocks of persons: enough to keep the threads of any desktop busy, and always the same."""
+FEW_ROWS = 4_000
+"""So few rows are done with before a thread has started."""
 GAUSSIAN = 31
 """Nodes up to which Gauss and Hermite's are taken."""
 PRIOR_REACH = 7.0
@@ -314,7 +316,7 @@ class MelsModel:
                 scores,
             )  # fmt: skip
 
-        shared(block, blocks_of(r.offsets))
+        shared(block, blocks_of(r.offsets), few=r.offsets[-1] < FEW_ROWS)
         return Evaluated(float(logliks.sum()), scores, replace(nodes, modes=modes, spreads=spreads))
 
 
@@ -325,9 +327,11 @@ def blocks_of(offsets: IntArray) -> list[tuple[int, int]]:
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def shared(block: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-    """Run `block` over all blocks, on as many threads as there are cores."""
-    workers = min(os.cpu_count() or 1, len(blocks))
+def shared(
+    block: Callable[[int, int], None], blocks: list[tuple[int, int]], *, few: bool = False
+) -> None:
+    """Run `block` over all blocks, on as many threads as there are cores, or one for a few rows."""
+    workers = 1 if few else min(os.cpu_count() or 1, len(blocks))
     if workers == 1:
         for low, high in blocks:
             block(low, high)

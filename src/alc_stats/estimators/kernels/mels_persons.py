@@ -14,6 +14,7 @@ import numpy as np
 from alc_stats.estimators.kernels.compiled import compiled
 from alc_stats.estimators.kernels.mels_nodes import (
     SCALARS,
+    at_node,
     integrate,
     locate,
     root,
@@ -191,7 +192,7 @@ def effect_scores(A_z, c_z, L, lam, sigma, rho, sw, dA, dc, drho, dsw, rows, col
     along = 0.0
     for a in range(q):
         along += drho[a] * rho[a]
-    for a in range(lam.shape[0]):
+    for a in range(lam.shape[0] if sw > 0.0 else 0):
         score[at + a] += dsw * rho[a] + (drho[a] - along * rho[a]) / sw
     at += lam.shape[0]
     if sw > 0.0:
@@ -257,3 +258,54 @@ def persons(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, 
         score_of_rows(
             first, last, X, W, U, gap, scaled, phi, phi_at, dA, dc, dE,
             e, s, e_bar, s_bar, inverse_sd, score)  # fmt: skip
+
+
+@compiled
+def person_nodes(low, high, offsets, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi, L,
+                 rho, sw, nodes, log_weights, modes, spreads, weights, places, means,
+                 covariances):  # fmt: skip
+    """Write the posteriors of persons `low` to `high`, their first at place 0 of the outputs."""
+    q = Z.shape[1]
+    longest = 0
+    for i in range(low, high):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    e, inverse_sd, s = np.empty(longest), np.empty(longest), np.empty((longest, q))
+    A_z, A, c_z, c = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q)
+    R, B, Q, F = np.empty((q, q)), np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
+    values, c_turned, h, h_turned = np.empty(q), np.empty(q), np.empty(q), np.empty(q)
+    scalars = np.empty(SCALARS)
+    root(rho, R)
+    for i in range(low, high):
+        first, last = offsets[i], offsets[i + 1]
+        log_d, E = read_rows(
+            first, last, y, X, W, U, Z, gap, log_unit, beta, tau, alpha, scaled, phi,
+            e, s, inverse_sd, A_z, c_z)  # fmt: skip
+        effect_sums(A_z, c_z, L, A, c)
+        turn(float(last - first), log_d, A, c, E, rho, sw, R, B, Q, F, values, c_turned, h,
+             h_turned, scalars)  # fmt: skip
+        j = i - low
+        highest = -math.inf
+        for k in range(nodes.shape[0]):
+            z = modes[i] + spreads[i] * nodes[k]
+            value, _, _ = at_node(z, scalars, values, c_turned, h_turned)
+            kappa = math.exp(-2.0 * sw * z)
+            places[j, k] = z
+            for a in range(q):
+                means[j, k, a] = z * rho[a]
+                for b in range(q):
+                    covariances[j, k, a, b] = 0.0
+            for m in range(q):
+                left = 1.0 / (1.0 + kappa * values[m])
+                along = kappa * (c_turned[m] - z * h_turned[m]) * left
+                for a in range(q):
+                    means[j, k, a] += F[a, m] * along
+                    for b in range(q):
+                        covariances[j, k, a, b] += F[a, m] * F[b, m] * left
+            weights[j, k] = value + log_weights[k] + 0.5 * (nodes[k] * nodes[k] - z * z)
+            highest = max(highest, weights[j, k])
+        total = 0.0
+        for k in range(nodes.shape[0]):
+            weights[j, k] = math.exp(weights[j, k] - highest)
+            total += weights[j, k]
+        for k in range(nodes.shape[0]):
+            weights[j, k] /= total

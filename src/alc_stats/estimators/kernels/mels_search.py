@@ -28,8 +28,8 @@ _NEAR = 1e-2
 """A scoring step that promises less gain in log-likelihood than this hands over to Newton."""
 _ENOUGH = 1e-7
 """The same where no Newton step is needed."""
-_QUADRATIC = 1e-5
-"""A Newton step that promises less than this may keep its Hessian."""
+_QUADRATIC = 1e-8
+"""A Newton step that promises less than this keeps its Hessian: standard errors do not see it."""
 ARRIVED = 1e-9
 """Promised gain in log-likelihood below which a search has arrived."""
 _ROUNDING = 1e-15
@@ -44,6 +44,8 @@ _DIFFERENCE = 1e-4
 """Step of the differences of the gradient: error of about its square, rounding over it."""
 _ONE_SIDED = 1e-6
 """The same of one-sided differences, whose error is about the step itself."""
+_TURNING = 0.03
+"""SD of a scale effect below which a difference may turn its correlations by a per cent."""
 _FLAT = 1e-9
 """A curvature below this share of its diagonal cannot be told from the noise of differences."""
 _SCORING_STEPS, _NEWTON_STEPS, _POLISH_STEPS = 60, 40, 6
@@ -99,6 +101,15 @@ class _Climber:
         with np.errstate(all="ignore"):
             return self.model.evaluate(psi, nodes, relocate=relocate)
 
+    def beside(self, psi: FloatArray) -> FloatArray:
+        """The gradient (P,) at a place very near, for differences.
+
+        Nodes are held still, unless the scale effect is so small that its correlations, and with
+        them the nodes, turn over within a difference.
+        """
+        small = self.model.shape.unpack(self.psi).scale_sd < _TURNING
+        return self.look(psi, self.now.nodes, relocate=small).gradient
+
     def go(self, psi: FloatArray, then: Evaluated) -> None:
         self.psi, self.now = psi, then
 
@@ -112,19 +123,29 @@ class _Climber:
         return np.asarray(self.psi + share * spread)
 
 
-def search(model: Likelihood, start: FloatArray) -> MelsOptimum:
-    """Maximise the log-likelihood; the answer says how sure it is, not only where it ended."""
-    climber = _Climber(
-        model, start, model.first_nodes(_FIRST_NODES), np.ones(len(start), dtype=bool)
-    )
+def search(model: Likelihood, start: FloatArray, held: BoolArray | None = None) -> MelsOptimum:
+    """Maximise the log-likelihood; the answer says how sure it is, not only where it ended.
+
+    Parameters that are `held` (P,) stay where they start.
+    """
+    free = np.ones(len(start), dtype=bool) if held is None else ~held
+    climber = _Climber(model, start, model.first_nodes(_FIRST_NODES), free)
     _score(climber)
     climber.go(climber.psi, climber.look(climber.psi, model.renewed(climber.now.nodes, NODES[0])))
     information = _newton(climber)
     for place in model.shape.sds:
-        if abs(climber.psi[place]) < _PERHAPS_ZERO:
+        if climber.free[place] and abs(climber.psi[place]) < _PERHAPS_ZERO:
             information = _try_zero(climber, place, information)
     information, node_error = _add_nodes(climber, information)
     return _answer(climber, information, node_error)
+
+
+def climb(model: Likelihood, start: FloatArray, nodes: Any) -> tuple[FloatArray, Evaluated]:
+    """Where the log-likelihood is highest with as many nodes as given, and what it is there."""
+    climber = _Climber(model, start, nodes, np.ones(len(start), dtype=bool))
+    _score(climber)
+    _newton(climber)
+    return climber.psi, climber.now
 
 
 def _score(climber: _Climber) -> None:
@@ -196,21 +217,16 @@ def _information(climber: _Climber) -> FloatArray:
 
     Central ones, or with very many persons, whose scores are smooth in sum, one-sided ones.
     """
-    nodes = climber.now.nodes
     places = np.flatnonzero(climber.free)
     found = np.empty((len(places), len(places)))
     many = climber.model.units >= _MANY
     size = _ONE_SIDED if many else _DIFFERENCE
-    below = climber.look(climber.psi, nodes, relocate=False).gradient if many else None
+    below = climber.beside(climber.psi) if many else None
     for row, place in enumerate(places):
         step = np.zeros(len(climber.psi))
         step[place] = size
-        up = climber.look(climber.psi + step, nodes, relocate=False).gradient
-        down = (
-            climber.look(climber.psi - step, nodes, relocate=False).gradient
-            if below is None
-            else below
-        )
+        up = climber.beside(climber.psi + step)
+        down = climber.beside(climber.psi - step) if below is None else below
         found[row] = (down - up)[places] / (size if many else 2.0 * size)
     return np.asarray((found + found.T) / 2.0)
 
@@ -287,7 +303,7 @@ def _pull(climber: _Climber) -> float:
             continue
         step = np.zeros(len(climber.psi))
         step[place] = _DIFFERENCE
-        up = climber.look(climber.psi + step, climber.now.nodes, relocate=False).gradient[place]
+        up = climber.beside(climber.psi + step)[place]
         size = float(np.sqrt(max(climber.now.outer.diagonal().max(), 1.0)))
         found = min(found, float(-up) / _DIFFERENCE / size)
     return found
