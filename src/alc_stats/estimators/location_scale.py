@@ -19,14 +19,14 @@ import pandas as pd
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.error_laws import check_effects, law_statistics, one_integral, row_kinds
-from alc_stats.estimators.fit import Component, Fit, Request, VarianceComponent
+from alc_stats.estimators.fit import Component, Fit, Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.mels_firm_model import FirmModel
-from alc_stats.estimators.kernels.mels_model import Parts
 from alc_stats.estimators.kernels.mels_search import MelsOptimum, search
 from alc_stats.estimators.kernels.mels_start import start
-from alc_stats.estimators.lmm_terms import RandomPart, random_part
+from alc_stats.estimators.lmm_terms import random_part
 from alc_stats.estimators.mels_certificate import certify_mels, identification_notes
+from alc_stats.estimators.mels_components import boundary_terms, random_components
 from alc_stats.estimators.mels_levels import Levels, levels_of, rows_alone
 from alc_stats.estimators.mels_rows import (
     MelsData,
@@ -41,8 +41,6 @@ from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _NO_RESIDUAL = 1e-12
 """A residual SD below this share of the outcome's SD is rounding, not error."""
-_ZERO_SD = 1e-9
-"""A random SD below this share of the residual SD is the rounding of an exact zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -226,7 +224,7 @@ def _record(
     information = _inverse(optimum.information, optimum.free)
     covariance, df = _covariance(request, table, stated, optimum, information)
     estimates, jacobian = raw_coefficients(stated, optimum.psi)
-    boundary = _boundary(stated, optimum)
+    boundary = boundary_terms(stated, optimum)
     certificate = certify_mels(optimum, stated, boundary=boundary)
     notes = identification_notes(optimum, stated, information)
     between = stated.between.columns.names if stated.between else ()
@@ -237,7 +235,7 @@ def _record(
         vcov=jacobian @ covariance @ jacobian.T,
         df=np.full(len(estimates), df),
         components=_components(design, stated),
-        random=_random(stated, optimum),
+        random=random_components(stated, optimum),
         loglik=optimum.evaluated.loglik - stated.densities * float(np.log(stated.unit)),
         counts=table.counts(_counts(stated.levels)),
         certificate=replace(certificate, notes=notes),
@@ -348,99 +346,6 @@ def _components(design: Design, stated: MelsData) -> tuple[Component, ...]:
 def _counts(levels: Levels) -> dict[str, int]:
     groupings = (levels.firm, levels.person)
     return {g.name: len(g.labels) for g in groupings if g is not None and g.name}
-
-
-def _random(stated: MelsData, optimum: MelsOptimum) -> tuple[VarianceComponent, ...]:
-    """SDs and correlations of location and scale effects, firms first; the residual last.
-
-    The scale effect's term is "log_sd". With `between` the intercept's SD, and always that of the
-    residual, is the geometric mean over the rows.
-    """
-    at, levels = stated.model.shape.unpack(optimum.psi), stated.levels
-    residual = float(np.exp(np.mean(stated.model.rows.W @ at.tau)))
-    return (
-        *_firm_components(stated.unit, at, levels),
-        *_person_components(stated, at, levels),
-        VarianceComponent("Residual", "", residual),
-    )
-
-
-def _person_components(stated: MelsData, at: Parts, levels: Levels) -> list[VarianceComponent]:
-    """Of the location effects of persons, and of their scale effect."""
-    names, random = list(levels.columns), levels.random
-    factor = stated.unit * stated.random.back @ at.L if names else np.zeros((0, 0))
-    joint = np.column_stack([factor, np.zeros((len(names), 2))])
-    if levels.person_scale:
-        lam = at.lam if at.lam.size else np.zeros(len(names))
-        own = np.append(lam, [at.sigma, float(np.sqrt(2.0)) * at.quad])  # Var(eta^2) is 2
-        joint, names = np.vstack([joint, own]), [*names, "log_sd"]
-    pairs = _correlated_pairs(random, scale=bool(at.lam.size))
-    return _components_of(levels.person.name, names, joint, pairs)
-
-
-def _firm_components(unit: float, at: Parts, levels: Levels) -> list[VarianceComponent]:
-    location, lam, sigma = at.firm
-    rows = {"Intercept": (unit * location, 0.0)} if levels.firm_location else {}
-    rows |= {"log_sd": (lam, sigma)} if levels.firm_scale else {}
-    pairs = [(1, 0)] if levels.firm_scale and levels.firm_correlated else []
-    name = levels.firm.name if levels.firm is not None else ""
-    return _components_of(name, list(rows), np.array(list(rows.values())), pairs) if rows else []
-
-
-def _components_of(
-    group: str, names: list[str], factor: FloatArray, pairs: list[tuple[int, int]]
-) -> list[VarianceComponent]:
-    """SDs, and correlations of the pairs (later, earlier), of effects with covariance F F'."""
-    sds = np.linalg.norm(factor, axis=1)
-    found = [VarianceComponent(group, n, float(sd)) for n, sd in zip(names, sds, strict=True)]
-    for a, b in pairs:
-        defined = sds[a] > 0.0 and sds[b] > 0.0
-        r = float(np.clip(factor[a] @ factor[b] / (sds[a] * sds[b]), -1, 1)) if defined else np.nan
-        found.append(VarianceComponent(group, names[b], float(sds[a]), names[a], r))
-    return found
-
-
-def _correlated_pairs(random: RandomPart | None, *, scale: bool) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of effects whose correlation is free, the scale effect last."""
-    pairs, q = [], 0
-    for term in random.terms if random is not None else ():
-        size = len(term.names)
-        if term.correlated:
-            pairs += [(q + a, q + b) for a in range(size) for b in range(a)]
-        q += size
-    return pairs + [(q, b) for b in range(q)] * scale
-
-
-def _boundary(stated: MelsData, optimum: MelsOptimum) -> tuple[str, ...]:
-    """SDs that are zero and correlations that are one, as a reader would name them."""
-    at, levels = stated.model.shape.unpack(optimum.psi), stated.levels
-    group, found = levels.person.name, []
-    if levels.person_scale and at.scale_sd == 0.0:
-        found.append(f"SD of log_sd | {group}")
-    elif levels.person_scale and at.sigma == 0.0:
-        found.append(f"correlation of log_sd with the location effects | {group}")
-    if levels.columns:
-        sds = np.linalg.norm(at.L, axis=1)
-        zero = [n for n, sd in zip(levels.columns, sds, strict=True) if sd < _ZERO_SD]
-        found += [f"SD of {name} | {group}" for name in zero]
-        if (np.diag(at.L) == 0.0).sum() > len(zero):
-            found.append(f"correlation of {', '.join(levels.columns)} | {group}")
-    if stated.model.shape.has("tail") and at.tail == 0.0:
-        found.append("SD of rows' own precision (normal errors)")
-    return (*found, *_firm_boundary(levels, at))
-
-
-def _firm_boundary(levels: Levels, at: Parts) -> list[str]:
-    if levels.firm is None:
-        return []
-    location, lam, sigma = at.firm
-    found = []
-    if levels.firm_location and location == 0.0:
-        found.append(f"SD of Intercept | {levels.firm.name}")
-    if levels.firm_scale and sigma == 0.0:
-        what = "SD of log_sd" if lam == 0.0 else "correlation of Intercept, log_sd"
-        found.append(f"{what} | {levels.firm.name}")
-    return found
 
 
 def _statistics(
