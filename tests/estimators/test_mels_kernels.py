@@ -16,10 +16,9 @@ from alc_stats.estimators.kernels.mels_model import (
     PersonRows,
     Shape,
     blocks_of,
-    first_nodes,
 )
 from alc_stats.estimators.kernels.mels_posterior import before_rows, draw, moments
-from alc_stats.estimators.kernels.mels_search import search, upright
+from alc_stats.estimators.kernels.mels_search import search
 from alc_stats.estimators.kernels.mels_start import start
 from estimators.brute_twin import Person, log_likelihood, posterior
 from tolerances import (
@@ -30,7 +29,7 @@ from tolerances import (
     SAME_LOGLIK,
 )
 
-NODES = 45
+NODES = 101
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ class Case:
                     self.q * self.correlated,
                     1,
                     int(self.order),
+                    *[0] * 5,
                 ),
                 np.array([a for a, _ in places], dtype=np.intp),
                 np.array([b for _, b in places], dtype=np.intp),
@@ -135,7 +135,7 @@ def grid_of(case: Case) -> dict[str, float]:
 
 
 def evaluated(model: MelsModel, psi: np.ndarray, nodes: Nodes | None = None) -> Evaluated:
-    found = model.evaluate(psi, nodes or first_nodes(NODES, model.rows.persons), relocate=True)
+    found = model.evaluate(psi, nodes or model.first_nodes(NODES), relocate=True)
     return model.evaluate(psi, found.nodes, relocate=True)
 
 
@@ -215,7 +215,7 @@ def test_signs_of_effects_are_conventions() -> None:
     psi = case.psi(model)
     psi[model.shape.part("free")] *= -1.0
     psi[model.shape.part("sigma")] *= -1.0
-    turned = upright(model, psi)
+    turned = model.shape.upright(psi)
     assert np.all(np.diag(model.shape.unpack(turned).L) > 0.0)
     assert evaluated(model, turned).loglik == pytest.approx(
         evaluated(model, psi).loglik, abs=SAME_LOGLIK
@@ -253,7 +253,7 @@ def simulated(seed: int) -> MelsModel:
         model.rows, offsets=offsets, y=effect + rng.normal(size=480), X=one, W=one,
         U=np.empty((480, 0)), Z=one, log_unit=0.0,
     )  # fmt: skip
-    shape = replace(model.shape, sizes=(1, 1, 0, 1, 1, 1, 0))
+    shape = replace(model.shape, sizes=(1, 1, 0, 1, 1, 1, *[0] * 6))
     return MelsModel(rows, shape)
 
 
@@ -261,10 +261,10 @@ def simulated(seed: int) -> MelsModel:
 def test_near_no_scale_effect_no_other_start_finds_more(seed: int) -> None:
     """Where the scale effect all but vanishes its correlation turns over at the slightest step."""
     model = simulated(seed)
-    found = search(model, start(model))
+    found = search(model, start(model.rows, model.shape))
     assert found.decrement < SAME_LOGLIK
     for lam in (-0.3, 0.3):
-        psi = start(model)
+        psi = start(model.rows, model.shape)
         psi[model.shape.part("lam")] = lam
         other = search(model, psi)
         assert found.evaluated.loglik >= other.evaluated.loglik - 1e-6

@@ -17,6 +17,7 @@ from alc_stats.estimators.design import Design
 from alc_stats.estimators.fit import Request
 from alc_stats.estimators.kernels.mels_model import Parts
 from alc_stats.estimators.mels_levels import Levels
+from alc_stats.estimators.mels_rows import RowLaw
 from alc_stats.records import BoolArray, FloatArray, IntArray
 
 Family = Literal["gaussian", "censored", "t"]
@@ -106,9 +107,22 @@ def limits(bounds: Bounds | None) -> tuple[float, float]:
     return -np.inf if low is None else float(low), np.inf if high is None else float(high)
 
 
-def one_integral(request: Request) -> bool:
-    """Whether the location integrates in closed form: normal errors and a linear association."""
-    return request.family == "gaussian" and request.association == "linear"
+def row_law(request: Request, design: Design, levels: Levels) -> RowLaw | None:
+    """What errors and association ask for beyond one integral a person; None where that is all.
+
+    Raises
+    ------
+    FitError
+        For effects or values that the law cannot have.
+    """
+    if request.family == "gaussian" and request.association == "linear":
+        return None
+    check_effects(request, levels)
+    return RowLaw(
+        row_kinds(design, request),
+        quadratic=request.association == "quadratic",
+        heavy=request.family == "t",
+    )
 
 
 def row_kinds(design: Design, request: Request) -> IntArray:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.design import Design, Table, build_design, read_table
-from alc_stats.estimators.error_laws import check_effects, law_statistics, one_integral, row_kinds
+from alc_stats.estimators.error_laws import law_statistics, row_law
 from alc_stats.estimators.fit import Component, Fit, Request
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.mels_firm_model import FirmModel
@@ -30,7 +30,6 @@ from alc_stats.estimators.mels_components import boundary_terms, random_componen
 from alc_stats.estimators.mels_levels import Levels, levels_of, rows_alone
 from alc_stats.estimators.mels_rows import (
     MelsData,
-    RowLaw,
     between_columns,
     mels_data,
     spread_columns,
@@ -107,22 +106,10 @@ def fit_location_scale(
         spread_columns(scale, table, "scale"),
         between_columns(between, table) if between is not None else None,
         time=table.frame[order].to_numpy(dtype=float) if order else None,
-        law=_law(request, design, levels),
+        law=row_law(request, design, levels),
     )
     _check_data(formula, design, stated, order)
     return _record(request, formula, table, design, stated, _searched(stated))
-
-
-def _law(request: Request, design: Design, levels: Levels) -> RowLaw | None:
-    """What errors and association ask for beyond the linear normal model; None for that."""
-    if one_integral(request):
-        return None
-    check_effects(request, levels)
-    return RowLaw(
-        row_kinds(design, request),
-        quadratic=request.association == "quadratic",
-        heavy=request.family == "t",
-    )
 
 
 def _check_between(levels: Levels, formula: Formula, between: Formula | None) -> None:

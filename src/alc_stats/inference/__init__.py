@@ -13,7 +13,7 @@ from alc_stats.inference.bootstrap import (
     simulator,
 )
 from alc_stats.inference.checking import Check, ModelCheck, check, scaled_residuals
-from alc_stats.inference.comparison import ChiSquare, Comparison, compare
+from alc_stats.inference.comparison import Comparison, compare
 from alc_stats.inference.contrasts import JointTest, contrast, joint
 from alc_stats.inference.correlation import Icc, IccLevel, icc, null_model
 from alc_stats.inference.decision import (
@@ -36,6 +36,7 @@ from alc_stats.inference.equivalence import (
 )
 from alc_stats.inference.explained import R2, Part, r2
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
@@ -17,6 +16,7 @@ from alc_stats.inference.draws import (
     fitted,
     require_draws,
 )
+from alc_stats.inference.likelihood_ratio import ChiSquare, likelihood_ratio, upper_tail
 from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
 from alc_stats.inference.ratio_bootstrap import bootstrap_p
 from alc_stats.inference.spans import SpreadNesting, outside, spread_nesting, spread_state
@@ -33,18 +33,6 @@ _AGAINST: dict[Null, str] = {
 }
 _SAME_CODING = 1e-8
 """Restricted log-likelihoods of two codings that differ by less are the same."""
-_ROUNDING = 1e-10
-"""Per row: log-likelihoods closer than this are equal."""
-_WORSE = 1e-6
-"""Per row: a larger model below the smaller by more than this has not been maximised."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChiSquare:
-    """One part of a mixture: a chi-square and its weight; df 0 is always zero."""
-
-    df: int
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,26 +368,6 @@ def _coding_problem(pair: _Pair) -> Problem:
     )
 
 
-def likelihood_ratio(inner: float, outer: float, rows: int) -> float:
-    """Twice the difference of the log-likelihoods; rounding is not evidence.
-
-    Raises
-    ------
-    FitError
-        If the larger model fits worse than the smaller within it.
-    """
-    difference = outer - inner
-    if difference < -_WORSE * rows:
-        raise FitError(
-            Problem(
-                "the larger model fits worse than the smaller within it",
-                found=f"log-likelihoods {outer:.6f} and {inner:.6f}",
-                way_out="Its search has not reached the optimum: rescale its random columns.",
-            )
-        )
-    return 2.0 * difference if difference > _ROUNDING * rows else 0.0
-
-
 def _mixture(nesting: _Nesting) -> tuple[Null, tuple[ChiSquare, ...]]:
     """The statistic's distribution under the smaller model."""
     d = nesting.added
@@ -407,17 +375,6 @@ def _mixture(nesting: _Nesting) -> tuple[Null, tuple[ChiSquare, ...]]:
         return "chi-square", (ChiSquare(d, 1.0),)
     halves = (ChiSquare(d - 1, 0.5), ChiSquare(d, 0.5))
     return ("chi-bar-square" if nesting.random.null == (1,) else "bound"), halves
-
-
-def upper_tail(statistic: float, mixture: tuple[ChiSquare, ...]) -> float:
-    """Probability of at least this statistic."""
-    return float(
-        sum(
-            part.weight
-            * (stats.chi2.sf(statistic, part.df) if part.df else float(statistic <= 0.0))
-            for part in mixture
-        )
-    )
 
 
 def _refuse_draws(pair: _Pair) -> None:

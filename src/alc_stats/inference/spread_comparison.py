@@ -15,15 +15,8 @@ from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.mels_effects import has_scale_effect
 from alc_stats.estimators.mels_rows import SpreadColumns
-from alc_stats.inference.comparison import (
-    ChiSquare,
-    Comparison,
-    Null,
-    likelihood_ratio,
-    ratio_sentence,
-    refuse_robust,
-    upper_tail,
-)
+from alc_stats.inference.comparison import Comparison, Null, ratio_sentence, refuse_robust
+from alc_stats.inference.likelihood_ratio import ChiSquare, likelihood_ratio, upper_tail
 from alc_stats.inference.nesting import covariance_nesting
 from alc_stats.inference.ratio_bootstrap import bootstrap_p
 from alc_stats.inference.spans import outside

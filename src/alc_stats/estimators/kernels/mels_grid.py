@@ -27,7 +27,7 @@ RANGE_OF_EFFECTS = 7.5
 """Effects of unit variance are within this, but for a part in 10^13."""
 _EACH = {7: 7, 11: 9, 15: 13, 21: 17, 31: 25, 61: 45, 101: 65, 181: 91}
 """Nodes of each of two effects where one effect alone would have as many as the key says."""
-_SHARES = {7: 1.0, 11: 0.85, 15: 0.72, 21: 0.61, 31: 0.52, 61: 0.44, 101: 0.37, 181: 0.32}
+_SHARES = {7: 0.7, 11: 0.65, 15: 0.6, 21: 0.55, 31: 0.5, 61: 0.44, 101: 0.37, 181: 0.32}
 """Steps of even sums over both effects in a person's narrowest SDs; they take the place of nodes
 where the square of the location effect is part of the scale effect."""
 _STRETCH, _REACH = 0.6, 2.2

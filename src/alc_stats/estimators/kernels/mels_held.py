@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.estimators.kernels.mels_model import Evaluated, MelsModel, Nodes, Shape
+from alc_stats.estimators.kernels.mels_model import PARTS, Evaluated, MelsModel, Nodes, Shape
 from alc_stats.records import FloatArray
 
 Function = Callable[[FloatArray], float]
@@ -83,5 +83,5 @@ def held_model(model: MelsModel, held: Held, psi: FloatArray, at: float) -> Held
         slope[k] = (held.value(centre + step) - held.value(centre - step)) / (2.0 * _STEP)
     tangent = np.linalg.qr(slope[:, None], mode="complete")[0][:, 1:]
     none = np.empty(0, dtype=np.intp)
-    flat = Shape((0, len(psi) - 1, 0, 0, 0, 0, 0), none, none)
+    flat = Shape((0, len(psi) - 1, *[0] * (len(PARTS) - 2)), none, none)
     return HeldModel(model.rows, flat, held, at, centre, size[:, None] * tangent, model.shape)
