@@ -235,12 +235,13 @@ def _newton_descent(
     for _ in range(_DESCENT_STEPS):
         gradient = objective.gradient_of(theta, *now)[free]
         longest = _LONGEST * max(float(np.abs(theta).max()), _PERHAPS_ZERO)
-        if H is not None and _is_near(H, gradient, longest):
+        cheap = now[0].by_level is not None
+        if H is not None and not cheap and _is_near(H, gradient, longest):
             return theta, H
         H = hessian(objective, theta, free, now)
-        if _is_near(H, gradient, longest):
+        step, decrement, convex = _descent_step(H, gradient, longest)
+        if decrement < _NEAR and convex:
             return theta, H
-        step, _, _ = _descent_step(H, gradient, longest)
         share = 1.0
         while True:
             trial = theta.copy()
