@@ -17,6 +17,7 @@ import exact_sets
 import machine
 from exact_sets import ROOT, Answer, ExactSet
 from published_sets import oracle, oracle_rows, published_rows, robust_rows
+from spread_sets import spread_rows
 
 DOCS = ROOT / "docs"
 KINDS = ("vc", "s", "b")
@@ -159,6 +160,9 @@ def data_sections(data: Path) -> list[str]:
             ],
             robust_rows(data),
         ),
+        "",
+        SPREAD,
+        *table(["data", "quantity", "ours", "other", "digits", "source"], spread_rows(data)),
     ]
 
 
@@ -211,6 +215,13 @@ empty where the entry has no such answer.
 ROBUST = """## Cluster-robust: CR2 beside clubSandwich {clubSandwich}
 
 `distance ~ Sex * age + (1 | Subject)` on Orthodont, REML, clustered on Subject.
+"""
+SPREAD = """## Location-scale models
+
+Everything in log SD; glmmTMB below 1.1.9 and the script report log variances, which are halved. \
+The script (`tests/reference/location_scale/location_scale.py`) integrates over both effects on a \
+grid and maximises by values alone. nlme prints five to six figures; its own likelihood ratio of \
+23.8 compares two codings and is not valid, 21.059 is.
 """
 WITHOUT_DATA = """
 The remaining sections need the folder that `ALC_STATS_DATA` names.
