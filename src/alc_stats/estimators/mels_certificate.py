@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alc_stats.estimators.certificate import Certificate
-from alc_stats.estimators.kernels.mels_search import MelsOptimum, scaled_vectors
+from alc_stats.estimators.kernels.mels_search import OUTWARD, MelsOptimum, scaled_vectors
 from alc_stats.estimators.mels_rows import MelsData
 from alc_stats.records import FloatArray
 
@@ -16,8 +16,6 @@ _SADDLE = -1e-5
 """Curvature below this share of a unit diagonal is that of a saddle."""
 _FLAT = 1e-6
 """Curvature below this share of a unit diagonal is flat."""
-_OUTWARD = -1e-6
-"""A slope at zero below this calls for a variance."""
 _UNSTABLE = 1e-6
 """Change of the log-likelihood per thousand by more nodes, above which the integral is unsure."""
 _FEW_ROWS = 5
@@ -46,7 +44,7 @@ def certify_mels(
     loglik = abs(optimum.evaluated.loglik)
     lowest = float(optimum.curvature.min(initial=1.0))
     status, sentence = "optimum", "The likelihood is at its maximum."
-    arrived = gradient < _STATIONARY and lowest >= _SADDLE and optimum.pull >= _OUTWARD
+    arrived = gradient < _STATIONARY and lowest >= _SADDLE and optimum.pull >= OUTWARD
     if _still_intercept(stated, optimum, least=0.0 if arrived else _HARDLY):
         status, sentence = "not_identified", _NO_BETWEEN
     elif not arrived:

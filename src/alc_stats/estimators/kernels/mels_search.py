@@ -38,6 +38,8 @@ _LONGEST = 0.7
 """Longest step of a parameter of spread: all are of order one on the standardised scales."""
 _PERHAPS_ZERO = 0.02
 """An SD below this is tried at zero."""
+OUTWARD = -1e-6
+"""A slope at zero below this calls for a variance."""
 _LOST = 1e-7
 """Log-likelihood that a zero may cost, being rounding."""
 _DIFFERENCE = 1e-4
@@ -137,6 +139,8 @@ def search(model: Likelihood, start: FloatArray, held: BoolArray | None = None) 
         if climber.free[place] and abs(climber.psi[place]) < _PERHAPS_ZERO:
             information = _try_zero(climber, place, information)
     information, node_error = _add_nodes(climber, information)
+    if _pull(climber) < OUTWARD:  # with few nodes an SD looked like zero that is small
+        information, node_error = _released(climber, free)
     return _answer(climber, information, node_error)
 
 
@@ -251,18 +255,32 @@ def scaled_vectors(information: FloatArray) -> tuple[FloatArray, FloatArray, Flo
 
 
 def _try_zero(climber: _Climber, place: int, information: FloatArray) -> FloatArray:
-    """Hold an SD at zero, with what it alone makes identifiable, unless that costs likelihood."""
+    """Hold an SD at zero, with what it alone makes identifiable.
+
+    Unless that costs likelihood, or the likelihood still rises from there: then the SD is small.
+    """
     psi, now, free = climber.psi, climber.now, climber.free
     held = climber.model.shape.held_with(place)
     climber.free = free & ~held
     trial = np.where(held, 0.0, psi)
     climber.go(trial, climber.look(trial, now.nodes))
     narrower = _newton(climber)
-    if climber.now.loglik >= now.loglik - _LOST:
+    if climber.now.loglik >= now.loglik - _LOST and _pull_at(climber, place) >= OUTWARD:
         return narrower
     climber.free = free
     climber.go(psi, now)
     return information
+
+
+def _released(climber: _Climber, free: BoolArray) -> tuple[FloatArray, float]:
+    """Search again from where the SDs held at zero are small, with the nodes there are."""
+    psi = climber.psi.copy()
+    for place in climber.model.shape.sds:
+        if free[place] and not climber.free[place]:
+            psi[place] = _PERHAPS_ZERO
+    climber.free = free
+    climber.go(psi, climber.look(psi, climber.now.nodes))
+    return _add_nodes(climber, _newton(climber))
 
 
 def _add_nodes(climber: _Climber, information: FloatArray) -> tuple[FloatArray, float]:
@@ -297,13 +315,14 @@ def _answer(climber: _Climber, information: FloatArray, node_error: float) -> Me
 
 def _pull(climber: _Climber) -> float:
     """Least curvature of minus the log-likelihood in SDs held at zero, where its slope is zero."""
-    found = np.inf
-    for place in climber.model.shape.sds:
-        if climber.free[place]:
-            continue
-        step = np.zeros(len(climber.psi))
-        step[place] = _DIFFERENCE
-        up = climber.beside(climber.psi + step)[place]
-        size = float(np.sqrt(max(climber.now.outer.diagonal().max(), 1.0)))
-        found = min(found, float(-up) / _DIFFERENCE / size)
-    return found
+    held = [place for place in climber.model.shape.sds if not climber.free[place]]
+    return min((_pull_at(climber, place) for place in held), default=float("inf"))
+
+
+def _pull_at(climber: _Climber, place: int) -> float:
+    """The curvature in one SD that is zero, as a share of the size of scores."""
+    step = np.zeros(len(climber.psi))
+    step[place] = _DIFFERENCE
+    up = climber.beside(climber.psi + step)[place]
+    size = float(np.sqrt(max(climber.now.outer.diagonal().max(), 1.0)))
+    return float(-up) / _DIFFERENCE / size
