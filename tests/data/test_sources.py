@@ -181,6 +181,15 @@ def test_a_source_without_an_address_names_its_origin(tmp_path: Path) -> None:
     )
 
 
+def test_a_derived_file_says_how_it_is_made(tmp_path: Path) -> None:
+    made = "write.csv(nlme::Orthodont, row.names = FALSE) in R"
+    with pytest.raises(SourceError) as caught:
+        locate(replace(ISSUES, derivation=made), cache=tmp_path)
+    assert f"Get the file from its origin (becker2025): {made}, save it unchanged as" in str(
+        caught.value
+    )
+
+
 def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, site: str) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(SourceError, match="the cache cannot be written"):

@@ -12,6 +12,7 @@ from alc_stats.study import read_study
 from study.conftest import edit
 
 ROOT = Path(__file__).parents[2]
+COMMITTED = sorted(folder.parent.name for folder in ROOT.glob("analysis/*/study.toml"))
 
 
 def test_a_right_study_is_read(small: Path) -> None:
@@ -25,7 +26,7 @@ def test_the_toml_file_itself_may_be_named(small: Path) -> None:
     assert read_study(small / "study.toml").study.id == "small"
 
 
-@pytest.mark.parametrize("name", ["metr_2025", "bastani_2025", "reference", "reference_mirror"])
+@pytest.mark.parametrize("name", COMMITTED)
 def test_the_committed_studies_are_right(name: str) -> None:
     assert read_study(ROOT / "analysis" / name).study.id == name
 
@@ -99,6 +100,39 @@ MISTAKES |= {
         'kind = "fan"\nhypothesis = "H2"',
         "unknown widening 'H2'",
     ),
+}
+
+_MODEL = 'formula = "score ~ treated + age"\ncovariance = "cluster"\ncluster = "team"'
+_MIXED = 'formula = "score ~ treated + age + (1 | team)"\n'
+MISTAKES |= {
+    "spread of rows": (_MODEL, f'{_MIXED}scale = "~ treeted"', "Did you mean 'treated'?"),
+    "spread between": (
+        _MODEL,
+        f'{_MIXED}between = "~ treated + (1 | team)"',
+        "the log SD between persons has no random terms",
+    ),
+    "two-sided spread": (_MODEL, f'{_MIXED}scale = "score ~ age"', "scale is a one-sided formula"),
+    "restricted random spread": (
+        _MODEL,
+        f'{_MIXED}scale = "~ treated + (1 | team)"\nmethod = "REML"',
+        "takes no method 'REML': a random scale effect has no exact restricted likelihood",
+    ),
+    "spread of a panel": (
+        _MODEL,
+        'formula = "score ~ treated"\nentity = "team"\ntime = "age"\nscale = "~ treated"',
+        "a panel model has no scale, between, family or bounds",
+    ),
+    "bounds of a normal outcome": (
+        _MODEL,
+        f"{_MIXED}bounds = [0, 100]",
+        "the family 'gaussian' has no bounds",
+    ),
+    "bounds in no order": (
+        _MODEL,
+        f'{_MIXED}family = "censored"\nbounds = [100, 0]',
+        "the bounds are not in order",
+    ),
+    "law of errors": (_MODEL, f'{_MIXED}family = "tobit"', "found 'tobit'. Allowed: \"gaussian\""),
 }
 
 

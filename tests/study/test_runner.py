@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from alc_stats.errors import ChangedSourceError, DeclarationError, OutputError, TableError
+from alc_stats.estimators import fit
 from alc_stats.records import dump, load
 from alc_stats.study import Study, StudyResult, read_study, run_study, write_result
 from alc_stats.study.gathering import Simulated
 from study.conftest import edit, people
-from tolerances import EXACT_ARITHMETIC
+from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM
 
 
 def no_simulation(_: Study, __: Path) -> Simulated:
@@ -39,6 +40,40 @@ def test_the_whole_line(small: Path) -> None:
     assert [e.id for e in result.exhibits] == ["effect"]
     assert result.ledger[0].read == len(data)
     assert result.sources[0].file == "small/people.csv"
+
+
+def test_a_spread_is_declared_and_quoted(small: Path) -> None:
+    """Each arm has a mean and an SD of its own: REML gives the two sample SDs (n - 1)."""
+    effect = 'formula = "score ~ treated + age"\ncovariance = "cluster"\ncluster = "team"'
+    edit(small, effect, 'formula = "score ~ treated"\nscale = "~ treated"')
+    edit(
+        small, 'model = "effect"\nof = "treated"\n\n', 'model = "effect"\nof = "log_sd.treated"\n\n'
+    )
+    numbers = run(small).numbers
+    sd = people().groupby("treated")["score"].std()
+    by_hand = {"Intercept": np.log(sd[0]), "treated": np.log(sd[1] / sd[0])}
+    found = {name: numbers[f"effect.log_sd.{name}.estimate"].value for name in by_hand}
+    assert found == pytest.approx(by_hand, abs=FLAT_OPTIMUM)
+    assert numbers["effect.value"].value == found["treated"]
+    assert numbers["effect.treated.estimate"].value == pytest.approx(
+        people().groupby("treated")["score"].mean().diff()[1], abs=FLAT_OPTIMUM
+    )
+
+
+def test_persons_who_vary_differently_have_numbers_of_their_own(small: Path) -> None:
+    """What the registry holds is what `fit` says, whose own tests have independent witnesses."""
+    effect = 'formula = "score ~ treated + age"\ncovariance = "cluster"\ncluster = "team"'
+    parts = {"scale": "~ treated + (1 | team)", "between": "~ treated"}
+    formula = "score ~ treated + age + (1 | team)"
+    lines = "".join(f'{key} = "{text}"\n' for key, text in parts.items())
+    edit(small, effect, f'formula = "{formula}"\n{lines}')
+    result, direct = run(small), fit(formula, people(), **parts)
+    assert result.fits["effect"].request == direct.request
+    numbers = {k: n.value for k, n in result.numbers.items() if k.startswith("effect.")}
+    assert numbers["effect.loglik"] == direct.loglik
+    for label, value in direct.params.items():
+        assert numbers[f"effect.{label}.estimate"] == value
+    assert numbers["effect.sd.team.log_sd"] == direct.statistics["scale_effect_log_sd"]
 
 
 def test_the_result_survives_the_disk(small: Path, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class Source:
         Where the same bytes can be downloaded; empty where they cannot.
     schema : str
         File name of the schema the raw file is checked against; empty for none.
+    derivation : str
+        How the file is made from its origin, where no address yields its bytes.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Source:
     citation: str
     url: str = ""
     schema: str = ""
+    derivation: str = ""
 
     def __post_init__(self) -> None:
         problems = [*_hash_problems(self), *_path_problems(self), *_url_problems(self)]
@@ -250,10 +253,11 @@ def _place(folder: Path | None) -> str:
 
 
 def _how_to_get(source: Source, *, folder: Path | None) -> str:
+    made = f": {source.derivation}" if source.derivation else ""
     origin = (
         f"Download {source.url}"
         if source.url
-        else f"Get the file from its origin ({source.citation})"
+        else f"Get the file from its origin ({source.citation}){made}"
     )
     place = (
         folder / source.file

@@ -93,9 +93,9 @@ class Spreads:
         covariance: str,
         cluster: str | None,
         df: str | None,
-        engine: str,
-        weights: str | None,
-        order: str | None,
+        engine: str = "auto",
+        weights: str | None = None,
+        order: str | None = None,
     ) -> None:
         """Raise a DeclarationError that lists everything that does not go together."""
         covariances = _CLUSTERED if self.quadrature else ("model",)

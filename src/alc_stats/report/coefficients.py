@@ -24,6 +24,8 @@ _NO_RESULT = {
 _COVARIANCES = {"model": "model-based", "cluster": "clustered"}
 _CONTROLS = "Controls"
 _RESIDUAL = "SD of the residual"
+_LOG_SD = "residual log SD"
+"""How the scale effect of a grouping is called in the random part."""
 _MOST_LEVELS = 1
 """A factor with more coefficients than this is named and its coefficients are not printed, unless
 a hypothesis asks about one of them."""
@@ -183,7 +185,8 @@ def _random_rows(fits: _Fits) -> list[Row]:
 def _random_label(part: VarianceComponent) -> str:
     if part.group == "Residual":
         return _RESIDUAL
-    terms = ", ".join(term_label(name) for name in (part.term, part.other) if name)
+    names = (part.term, part.other)
+    terms = ", ".join(_LOG_SD if n == "log_sd" else term_label(n) for n in names if n)
     return f"{'Correlation' if part.other else 'SD'} {terms} | {part.group}"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from alc_stats import schemas
 from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
 from alc_stats.estimators.formula import variables
+from alc_stats.estimators.spreads import Spreads
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
 
 LARGEST_ALPHA = 0.10
@@ -150,38 +152,53 @@ def _models(study: Study, columns: Columns) -> Iterator[Problem]:
 
 def _model(study: Study, columns: Columns, model: ModelDeclared) -> Iterator[Problem]:
     where = f"model '{model.id}'"
+    place = f"{study.study.id}/study.toml, {where}"
+    needed: list[str] = []
     try:
-        needed = variables(model.formula)
+        needed += variables(model.formula)
+        needed += _spread_variables(model)
     except AlcError as error:
-        yield from (
-            Problem(
-                p.what,
-                where=f"{study.study.id}/study.toml, {where}",
-                found=p.found,
-                allowed=p.allowed,
-                way_out=p.way_out,
-            )
-            for p in error.problems
-        )
-        needed = ()
+        yield from (replace(p, where=place) for p in error.problems)
     yield from _in_table(
         study, columns, where, model.table, (*needed, model.cluster, model.entity, model.time)
     )
-    if model.entity and model.df == "residual":
+    if model.entity and model.df not in ("", "normal", "clusters - 1"):
         yield Problem(
-            "a panel model's df are those of its clusters, or normal",
-            where=f"{study.study.id}/study.toml, {where}",
-            found="residual",
+            "a panel model's df are those of its clusters, or normal", where=place, found=model.df
         )
     if bool(model.entity) != bool(model.time):
-        yield Problem(
-            "a panel model has both entity and time", where=f"{study.study.id}/study.toml, {where}"
-        )
+        yield Problem("a panel model has both entity and time", where=place)
     if model.covariance.startswith(("cluster", "CR")) and not model.cluster:
-        yield Problem(
-            f'covariance = "{model.covariance}" needs a cluster column',
-            where=f"{study.study.id}/study.toml, {where}",
+        yield Problem(f'covariance = "{model.covariance}" needs a cluster column', where=place)
+
+
+def _spread_variables(model: ModelDeclared) -> tuple[str, ...]:
+    """Columns that the spread of a location-scale model needs.
+
+    Raises
+    ------
+    AlcError
+        For parts that cannot be read, or that do not go with the rest of the model.
+    """
+    if not model.location_scale:
+        return ()
+    if model.entity:
+        raise DeclarationError(
+            Problem(
+                "a panel model has no scale, between, family or bounds",
+                way_out="Leave entity and time out, and write a random term into the formula.",
+            )
         )
+    parts = Spreads.read(
+        model.scale or None, model.between or None, family=model.family, bounds=model.bounds
+    )
+    parts.check(
+        method=model.method or None,
+        covariance=model.covariance,
+        cluster=model.cluster or None,
+        df=model.df or None,
+    )
+    return (*parts.scale.names, *(parts.between.names if parts.between is not None else ()))
 
 
 def _contrasts(study: Study, _: Columns) -> Iterator[Problem]:

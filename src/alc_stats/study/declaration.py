@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from alc_stats.data.sources import Source
+from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.spread_data import Columns
@@ -74,7 +75,12 @@ class TableOneDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDeclared:
-    """One model. With `entity` and `time` it is a panel estimator, with bars a mixed model."""
+    """One model; its keys are arguments of `alc_stats.fit`, where empty ones take the default.
+
+    With `entity` and `time` it is a panel estimator, with bars in the formula a mixed model, with
+    `scale`, `between` or a `family` of errors other than the normal a location-scale model. An
+    infinite end of `bounds` is a side without a bound.
+    """
 
     id: str
     label: str
@@ -84,10 +90,22 @@ class ModelDeclared:
         "model", "HC0", "HC1", "HC2", "HC3", "cluster", "CR0", "CR1", "CR2", "CR3"
     ] = "model"
     cluster: str = ""
-    df: Literal["", "normal", "residual", "clusters - 1"] = ""
-    method: Literal["REML", "ML"] = "REML"
+    df: Literal[
+        "", "normal", "residual", "clusters - 1", "satterthwaite", "kenward-roger", "containment"
+    ] = ""
+    method: Literal["", "REML", "ML"] = ""
     entity: str = ""
     time: str = ""
+    scale: str = ""
+    between: str = ""
+    family: Family = "gaussian"
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def location_scale(self) -> bool:
+        """Whether anything is asked of the spread or the law of errors."""
+        laws = self.family != "gaussian" or self.bounds is not None
+        return bool(self.scale or self.between) or laws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

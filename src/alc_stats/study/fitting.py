@@ -56,10 +56,14 @@ def fit_model(model: ModelDeclared, table: pd.DataFrame) -> Fit:
     return fit(
         model.formula,
         table,
-        method=model.method,
+        scale=model.scale or None,
+        between=model.between or None,
+        method=model.method or None,
         covariance=model.covariance,
         cluster=model.cluster or None,
         df=model.df or None,
+        family=model.family,
+        bounds=model.bounds,
     )
 
 

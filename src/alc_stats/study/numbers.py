@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -39,7 +40,11 @@ def from_descriptives(rows: Iterable[Descriptive]) -> Numbers:
 
 
 def from_fits(fits: Mapping[str, Fit]) -> Numbers:
-    """`<model>.<term>.{estimate,se,low,high,p,df}` and the counts and SDs of every usable fit."""
+    """`<model>.<term>.{estimate,se,low,high,p,df}` of every usable fit, and what belongs to all.
+
+    Terms of a spread are called with their unit, `log_sd.week`. Further `<model>.n`, `.loglik`,
+    `.groups.<grouping>`, `.sd.<grouping>.<term>` and `.correlation.<grouping>.<term>.<other>`.
+    """
     numbers: Numbers = {}
     for model, fitted in fits.items():
         if fitted.certificate.usable:
@@ -59,15 +64,24 @@ def _of_fit(model: str, fitted: Fit) -> Numbers:
     )
     numbers = {
         f"{model}.{term}.{name}": Number(float(values[i]), kind)
-        for i, term in enumerate(fitted.names)
+        for i, term in enumerate(fitted.labels)
         for name, values, kind in columns
     }
     numbers[f"{model}.n"] = Number(fitted.counts.used, "count")
+    if fitted.loglik is not None:
+        numbers[f"{model}.loglik"] = Number(fitted.loglik, "statistic")
     numbers.update(
         {f"{model}.groups.{g}": Number(n, "count") for g, n in fitted.counts.groups.items()}
     )
     numbers.update(
         {f"{model}.sd.{c.group}.{c.term}": Number(c.sd) for c in fitted.random if not c.other}
+    )
+    numbers.update(
+        {
+            f"{model}.correlation.{c.group}.{c.term}.{c.other}": Number(c.correlation, "ratio")
+            for c in fitted.random
+            if c.correlation is not None and math.isfinite(c.correlation)
+        }
     )
     return numbers
 
