@@ -206,3 +206,16 @@ def test_every_citation_is_in_the_bibliography_and_used() -> None:
     body = (PAPER / "paper.typ").read_text(encoding="utf-8")
     entries = re.findall(r"@\w+\{(\w+),", (PAPER / "refs.bib").read_text(encoding="utf-8"))
     assert set(re.findall(r"@(\w+\d{4})", body)) == set(entries)
+
+
+def test_what_is_no_evidence_is_not_in_the_paper(tmp_path: Path) -> None:
+    """A study of a method on other people's data counts neither for nor against the theory."""
+    prose = tmp_path / "paper"
+    prose.mkdir()
+    text = '#set document(title: "T")\n#json("generated/studies.json").keys().join()'
+    (prose / "paper.typ").write_text(text)
+    shown = examples.real_looking()
+    method = replace(shown, id="method_only", evidence=False)
+    build_paper([shown, method], drawings={}, paper=prose)
+    told = json.loads((prose / "generated" / "studies.json").read_text())
+    assert set(told) == {shown.id}

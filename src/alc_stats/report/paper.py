@@ -59,7 +59,8 @@ def build_paper(
     """
     folder = paper / GENERATED
     shutil.rmtree(folder, ignore_errors=True)
-    for name, content in generated(results, drawings).items():
+    told = [result for result in results if result.evidence]
+    for name, content in generated(told, drawings).items():
         write_whole(folder / name, content)
     return compile_paper(paper)
 

@@ -21,12 +21,17 @@ from alc_stats.study.result import ExhibitKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the study is and asks."""
+    """What the study is and asks.
+
+    `evidence` is False for one that shows a method on data the theory says nothing about: the
+    paper leaves it out.
+    """
 
     id: str
     title: str
     question: str
     simulated: bool = False
+    evidence: bool = True
     citations: tuple[str, ...] = ()
 
 

@@ -98,6 +98,8 @@ class StudyResult:
     seconds : mapping of step name to seconds
     seed : int or None
         Of a simulated study.
+    evidence : bool
+        Whether its data can speak for or against the theory.
     """
 
     id: str
@@ -121,6 +123,7 @@ class StudyResult:
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
+    evidence: bool = True
 
     @property
     def slug(self) -> str:

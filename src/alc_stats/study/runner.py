@@ -152,6 +152,7 @@ def _result(study: Study, status: Literal["run", "not run"], **found: Any) -> St
         citations=header.citations,
         models={m.id: m.label for m in study.models},
         seed=study.simulation.seed if study.simulation is not None else None,
+        evidence=header.evidence,
         **found,
     )
 
