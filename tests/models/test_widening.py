@@ -290,7 +290,7 @@ def test_every_method_has_its_line_and_says_what_it_guards_against() -> None:
     assert methods == [
         "Location-scale model, between persons",
         "Location-scale model, within persons",
-        "Products of a person's rows, firm as unit",
+        "Products of a person's rows, cluster as unit",
         "lnVR, random-effects meta-regression",
         "lnCVR, random-effects meta-regression",
         "Brown-Forsythe distances, permutation of units",

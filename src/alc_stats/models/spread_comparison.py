@@ -78,7 +78,7 @@ class Comparison:
     @property
     def unit_name(self) -> str:
         """What a unit is called, in the plural."""
-        return "firms" if self.data.kind == "firms" else "persons"
+        return "clusters" if self.data.kind == "firms" else "persons"
 
     @property
     def number_of_units(self) -> int:

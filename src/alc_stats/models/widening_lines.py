@@ -118,7 +118,7 @@ _SIGN_ONLY = Phrase("Minus half the effect on log precision; its sign counts, no
 
 
 def _units(found: Comparison, *, decides: bool, level: float) -> Line:
-    unit = "firm" if found.unit_name == "firms" else "person"
+    unit = "cluster" if found.data.kind == "firms" else "person"
     method = {
         "between": f"Products of a person's rows, {unit} as unit",
         "within": "Log SD of each person in both arms, person as unit",

@@ -90,6 +90,7 @@ class StudyShown:
     title: str
     question: str
     simulated: bool
+    evidence: bool
     ran: bool
     why_not: str
     verdicts: tuple[VerdictShown, ...]
@@ -159,7 +160,7 @@ def _packaged(name: str) -> str:
 def _lead(studies: Sequence[StudyShown]) -> str:
     """How many studies ran, on what data, and what the verdicts came to."""
     ran = [study for study in studies if study.ran]
-    real = [v.verdict for study in ran if not study.simulated for v in study.verdicts]
+    real = [v.verdict for study in ran if study.evidence for v in study.verdicts]
     counts = {name: real.count(name) for name in _SHAPES if real.count(name)}
     simulated = sum(study.simulated for study in ran)
     parts = [
@@ -180,6 +181,7 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> StudyShown:
         title=result.title,
         question=result.question,
         simulated=result.simulated,
+        evidence=result.evidence and not result.simulated,
         ran=result.status == "run",
         why_not=without_machine(result.why_not),
         verdicts=tuple(_verdict(finding) for finding in result.findings),
