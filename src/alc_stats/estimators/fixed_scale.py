@@ -24,10 +24,10 @@ from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Coding, Component, Fit, Request, VarianceComponent
 from alc_stats.estimators.fixed_scale_state import FixedScaleState
 from alc_stats.estimators.fixed_scale_terms import (
-    SpreadColumns,
+    LogSdColumns,
     between_of,
+    log_sd_columns,
     refuse_untold,
-    spread_columns,
     unbounded,
 )
 from alc_stats.estimators.formula import Formula
@@ -118,7 +118,7 @@ def fit_fixed_scale(
     table = read_table(formula, data, [*scale.names, *(between.names if between else ())])
     design = build_design(formula, table)
     random = random_part(formula, table) if formula.random else _NO_RANDOM
-    columns = spread_columns(scale, table, "scale")
+    columns = log_sd_columns(scale, table, "scale")
     where = f"scale='{scale.text}'"
     refuse_untold(design, columns, where)
     own = between_of(between, table, random) if between is not None else None
@@ -151,8 +151,8 @@ def _check(scale: Formula, between: Formula | None, request: Request) -> None:
 def _state(
     design: Design,
     random: RandomPart,
-    scale: SpreadColumns,
-    own: tuple[Between, SpreadColumns] | None,
+    scale: LogSdColumns,
+    own: tuple[Between, LogSdColumns] | None,
     request: Request,
     where: str,
 ) -> FixedScaleState:
@@ -194,7 +194,7 @@ def _first(model: ScaleModel) -> FloatArray:
 
 
 @contextmanager
-def _unboundedness_told(scale: SpreadColumns, model: ScaleModel, where: str) -> Iterator[None]:
+def _unboundedness_told(scale: LogSdColumns, model: ScaleModel, where: str) -> Iterator[None]:
     try:
         yield
     except UnboundedError as error:

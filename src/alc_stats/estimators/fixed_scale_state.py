@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from alc_stats.estimators.fixed_scale_terms import SpreadColumns
+from alc_stats.estimators.fixed_scale_terms import LogSdColumns
 from alc_stats.estimators.kernels.scale_model import Between, ScaleModel, Slopes
 from alc_stats.estimators.kernels.scale_search import ScaleOptimum
 from alc_stats.estimators.lmm import LmmState
@@ -35,16 +35,16 @@ class FixedScaleState:
     optimum : ScaleOptimum
     slopes : Slopes
         Of [X y] at the optimum.
-    scale : SpreadColumns
-    between : SpreadColumns or None
+    scale : LogSdColumns
+    between : LogSdColumns or None
     """
 
     mixed: LmmState
     model: ScaleModel
     optimum: ScaleOptimum
     slopes: Slopes
-    scale: SpreadColumns
-    between: SpreadColumns | None
+    scale: LogSdColumns
+    between: LogSdColumns | None
 
     @property
     def tau(self) -> FloatArray:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.errors import FitError, FormulaError, Problem
-from alc_stats.estimators.design import Design, Table, categories, coded, require_full_rank
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.design import Design, Table, categories
 from alc_stats.estimators.formula import Formula
-from alc_stats.estimators.kernels.lmm_basis import triangle
 from alc_stats.estimators.kernels.scale_columns import LogSd, log_sd
 from alc_stats.estimators.kernels.scale_model import Between
 from alc_stats.estimators.lmm_terms import RandomPart
+from alc_stats.estimators.part_columns import part_columns
 from alc_stats.records import FloatArray
 
 INTERCEPT = "Intercept"
@@ -21,7 +21,7 @@ _FAR = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpreadColumns:
+class LogSdColumns:
     """Columns of one log SD.
 
     Attributes
@@ -37,7 +37,7 @@ class SpreadColumns:
     basis: LogSd
 
 
-def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
+def log_sd_columns(part: Formula, table: Table, argument: str) -> LogSdColumns:
     """Evaluate a one-sided formula.
 
     Raises
@@ -47,16 +47,11 @@ def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
     FitError
         For dependent columns.
     """
-    where = f"{argument}='{part.text}'"
-    W, spec = coded(part.fixed, table.frame, part.text)
-    names = tuple(str(name) for name in spec.column_names)
-    if not names:
-        raise FormulaError(Problem(f"{argument} has no columns", where=where))
-    require_full_rank(triangle(W), names, where)
-    return SpreadColumns(names, categories(spec), log_sd(W))
+    found = part_columns(part, table, argument)
+    return LogSdColumns(found.names, categories(found.spec), log_sd(found.values))
 
 
-def between_of(part: Formula, table: Table, random: RandomPart) -> tuple[Between, SpreadColumns]:
+def between_of(part: Formula, table: Table, random: RandomPart) -> tuple[Between, LogSdColumns]:
     """The grouping whose random intercept's SD follows columns: of several, the most levels'.
 
     Raises
@@ -75,7 +70,7 @@ def between_of(part: Formula, table: Table, random: RandomPart) -> tuple[Between
     widest = [place for place in places if random.factors[place[0]].levels == most]
     if len(widest) != 1:
         raise FitError(_no_intercept(where) if not widest else _ambiguous(where, random, most))
-    columns = spread_columns(part, table, "between")
+    columns = log_sd_columns(part, table, "between")
     if columns.basis.constant is None:
         raise FitError(
             Problem(
@@ -106,7 +101,7 @@ def _ambiguous(where: str, random: RandomPart, most: int) -> Problem:
     )
 
 
-def refuse_untold(design: Design, scale: SpreadColumns, where: str) -> None:
+def refuse_untold(design: Design, scale: LogSdColumns, where: str) -> None:
     """Refuse what has no maximum: too few rows, an outcome constant where a column of two is one.
 
     Raises
@@ -146,7 +141,7 @@ def _halves(column: FloatArray) -> list[tuple[float, FloatArray]]:
     return [(value, column == value) for value in (low, high)]
 
 
-def unbounded(scale: SpreadColumns, tau: FloatArray, where: str) -> Problem:
+def unbounded(scale: LogSdColumns, tau: FloatArray, where: str) -> Problem:
     """What to say when the log SD of some rows goes to minus infinity."""
     W, values = scale.basis.columns, scale.basis.values(tau)
     least = int(np.argmin(values))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import FitError, FormulaError, Problem
-from alc_stats.estimators.design import Design, Table, coded, require_full_rank
+from alc_stats.errors import FitError, Problem
+from alc_stats.estimators.design import Design, Table
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_basis import (
     CHUNK,
@@ -27,6 +27,7 @@ from alc_stats.estimators.kernels.mels_grid import GridModel
 from alc_stats.estimators.kernels.mels_model import MelsModel, PersonRows, Shape
 from alc_stats.estimators.lmm_terms import RandomPart
 from alc_stats.estimators.mels_levels import Levels
+from alc_stats.estimators.part_columns import part_columns
 from alc_stats.records import FloatArray, IntArray
 
 _SPANNED = 1e-8
@@ -143,15 +144,8 @@ def spread_columns(part: Formula, table: Table, argument: str) -> SpreadColumns:
     FormulaError, FitError
         For no columns, or dependent ones.
     """
-    columns, spec = coded(part.fixed, table.frame, part.text)
-    names = tuple(str(name) for name in spec.column_names)
-    where = f"{argument}={part.text!r}"
-    if not names:
-        raise FormulaError(
-            Problem("the part has no columns", where=where, way_out='Write "~ 1" for one SD.')
-        )
-    require_full_rank(columns, names, where)
-    return SpreadColumns(names, columns, joint_basis(columns), spec)
+    found = part_columns(part, table, argument)
+    return SpreadColumns(found.names, found.values, joint_basis(found.values), found.spec)
 
 
 def between_columns(part: Formula, table: Table) -> BetweenColumns:
