@@ -503,3 +503,12 @@ def test_persons_assigned_one_by_one_are_their_own_units() -> None:
     sds = data.groupby("mandate")["score"].std()
     assert model.value == pytest.approx(np.log(sds[1] / sds[0]), rel=1e-6)
     assert units.value == pytest.approx(np.log(sds[1] / sds[0]), rel=EXACT_ARITHMETIC)
+
+
+def test_rows_without_a_treatment_are_not_left_out_in_silence() -> None:
+    data = panel(12, widened=0.0)
+    data["mandate"] = data["mandate"].astype(float)
+    data.loc[data["person"] == data["person"].iloc[0], "mandate"] = np.nan
+    lost = int(data["mandate"].isna().sum())
+    with pytest.raises(TableError, match=f"{lost} rows with an outcome have no treatment"):
+        judged(data, **FULL)

@@ -172,6 +172,8 @@ def _read(data: pd.DataFrame, columns: Columns) -> pd.DataFrame:
         items = numbers(data, columns.items, where=_WHERE)
         parts |= {c: items[c] for c in columns.items}
     rows = pd.DataFrame(parts)
+    unassigned = int((rows["outcome"].notna() & data[columns.treatment].isna()).sum())
+    _raise(TableError, _lost("treatment", columns.treatment, unassigned))
     return rows.loc[rows["outcome"].notna() & rows["treated"].notna()].reset_index(drop=True)
 
 
@@ -233,14 +235,18 @@ def _broken(rows: pd.DataFrame, columns: Columns) -> Iterator[Problem]:
             )
     for part in ("firm", "person", "post", "wave"):
         name = getattr(columns, part)
-        lost = int(rows[part].isna().sum())
-        if name and lost:
-            yield Problem(
-                f"{lost} rows with an outcome have no {part}",
-                where=f"column '{name}'",
-                allowed=f"a {part} in every row",
-                way_out="Leave these rows out when the data are prepared, where it is recorded.",
-            )
+        yield from _lost(part, name, int(rows[part].isna().sum()))
+
+
+def _lost(part: str, name: str, count: int) -> Iterator[Problem]:
+    """Rows with an outcome that lack a column which says where they belong."""
+    if name and count:
+        yield Problem(
+            f"{count} rows with an outcome have no {part}",
+            where=f"column '{name}'",
+            allowed=f"a {part} in every row",
+            way_out="Leave these rows out when the data are prepared, where it is recorded.",
+        )
 
 
 def _kind(rows: pd.DataFrame, columns: Columns) -> Kind:
