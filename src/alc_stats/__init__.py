@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from alc_stats.inference import variance_ratio as variance_ratio
     from alc_stats.inference import weighted_cluster_bootstrap as weighted_cluster_bootstrap
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
+    from alc_stats.measures import Measure as Measure
+    from alc_stats.measures import disattenuated as disattenuated
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
@@ -61,11 +63,13 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "Measure": "measures",
     "check": "inference",
     "cluster_bootstrap": "inference",
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "disattenuated": "measures",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
@@ -101,11 +105,13 @@ __all__ = [
     "Estimate",
     "Finding",
     "Fit",
+    "Measure",
     "check",
     "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
+    "disattenuated",
     "fit",
     "fit_panel",
     "holm",
