@@ -22,15 +22,20 @@ if TYPE_CHECKING:
     from alc_stats.estimators import fit as fit
     from alc_stats.estimators import fit_panel as fit_panel
     from alc_stats.inference import Criterion as Criterion
+    from alc_stats.inference import benjamini_hochberg as benjamini_hochberg
     from alc_stats.inference import check as check
     from alc_stats.inference import cluster_bootstrap as cluster_bootstrap
     from alc_stats.inference import compare as compare
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
+    from alc_stats.inference import equivalence_of_means as equivalence_of_means
+    from alc_stats.inference import equivalence_p as equivalence_p
     from alc_stats.inference import holm as holm
     from alc_stats.inference import icc as icc
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import non_inferiority_p as non_inferiority_p
+    from alc_stats.inference import non_superiority_p as non_superiority_p
     from alc_stats.inference import null_model as null_model
     from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
+    from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
@@ -64,18 +70,23 @@ _ROOM = {
     "Finding": "models",
     "Fit": "estimators",
     "Measure": "measures",
+    "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
     "disattenuated": "measures",
+    "equivalence_of_means": "inference",
+    "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
     "icc": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "non_inferiority_p": "inference",
+    "non_superiority_p": "inference",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -85,6 +96,7 @@ _ROOM = {
     "r2": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "romano_wolf": "inference",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
@@ -106,18 +118,23 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "benjamini_hochberg",
     "check",
     "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
     "disattenuated",
+    "equivalence_of_means",
+    "equivalence_p",
     "fit",
     "fit_panel",
     "holm",
     "icc",
     "joint",
     "marginal_means",
+    "non_inferiority_p",
+    "non_superiority_p",
     "null_model",
     "pairwise",
     "parametric_bootstrap",
@@ -127,6 +144,7 @@ __all__ = [
     "r2",
     "read_study",
     "reliability",
+    "romano_wolf",
     "run_study",
     "score",
     "sd_ratio",

@@ -46,6 +46,7 @@ from alc_stats.inference.profile import (
 )
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.resamples import Resamples
+from alc_stats.inference.romano_wolf import StepDown, romano_wolf
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -72,6 +73,7 @@ __all__ = [
     "Rule",
     "Simulator",
     "SmallSampleChoice",
+    "StepDown",
     "Verdict",
     "WildBootstrap",
     "benjamini_hochberg",
@@ -101,6 +103,7 @@ __all__ = [
     "profile_interval",
     "profile_intervals",
     "r2",
+    "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
     "simulator",
