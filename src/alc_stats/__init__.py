@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
+    from alc_stats.inference import randomisation_test as randomisation_test
     from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
+    from alc_stats.inference import small_sample_test as small_sample_test
     from alc_stats.inference import tidy as tidy
     from alc_stats.inference import variance_ratio as variance_ratio
     from alc_stats.inference import weighted_cluster_bootstrap as weighted_cluster_bootstrap
@@ -94,6 +96,7 @@ _ROOM = {
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
+    "randomisation_test": "inference",
     "read_study": "study",
     "reliability": "measures",
     "romano_wolf": "inference",
@@ -101,6 +104,7 @@ _ROOM = {
     "score": "measures",
     "sd_ratio": "inference",
     "small_sample_choice": "inference",
+    "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
     "variance_ratio": "inference",
@@ -142,6 +146,7 @@ __all__ = [
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
     "read_study",
     "reliability",
     "romano_wolf",
@@ -149,6 +154,7 @@ __all__ = [
     "score",
     "sd_ratio",
     "small_sample_choice",
+    "small_sample_test",
     "summary",
     "tidy",
     "variance_ratio",

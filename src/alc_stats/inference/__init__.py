@@ -44,9 +44,11 @@ from alc_stats.inference.profile import (
     profile_interval,
     profile_intervals,
 )
+from alc_stats.inference.randomisation import Randomisation, randomisation_test
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.resamples import Resamples
 from alc_stats.inference.romano_wolf import StepDown, romano_wolf
+from alc_stats.inference.small_sample_test import SmallSampleTest, small_sample_test
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -69,10 +71,12 @@ __all__ = [
     "ModelCheck",
     "Part",
     "ProfileInterval",
+    "Randomisation",
     "Resamples",
     "Rule",
     "Simulator",
     "SmallSampleChoice",
+    "SmallSampleTest",
     "StepDown",
     "Verdict",
     "WildBootstrap",
@@ -103,11 +107,13 @@ __all__ = [
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
     "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
     "simulator",
     "small_sample_choice",
+    "small_sample_test",
     "tidy",
     "variance_ratio",
     "weighted_cluster_bootstrap",
