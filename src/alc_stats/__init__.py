@@ -40,10 +40,13 @@ if TYPE_CHECKING:
     from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
     from alc_stats.inference import plausible_values as plausible_values
+    from alc_stats.inference import pool as pool
+    from alc_stats.inference import pooled as pooled
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
     from alc_stats.inference import randomisation_test as randomisation_test
+    from alc_stats.inference import replicate_variance as replicate_variance
     from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
@@ -93,12 +96,15 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "pool": "inference",
+    "pooled": "inference",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
     "randomisation_test": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "replicate_variance": "inference",
     "romano_wolf": "inference",
     "run_study": "study",
     "score": "measures",
@@ -143,12 +149,15 @@ __all__ = [
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
     "randomisation_test",
     "read_study",
     "reliability",
+    "replicate_variance",
     "romano_wolf",
     "run_study",
     "score",

@@ -38,6 +38,8 @@ from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
+from alc_stats.inference.pooled_fits import PooledFits, pooled
+from alc_stats.inference.pooling import Pooled, pool, replicate_variance
 from alc_stats.inference.profile import (
     ProfileInterval,
     parameters_of,
@@ -70,6 +72,8 @@ __all__ = [
     "MeansEquivalence",
     "ModelCheck",
     "Part",
+    "Pooled",
+    "PooledFits",
     "ProfileInterval",
     "Randomisation",
     "Resamples",
@@ -104,10 +108,13 @@ __all__ = [
     "parameters_of",
     "parametric_bootstrap",
     "plausible_values",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
     "randomisation_test",
+    "replicate_variance",
     "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
