@@ -320,7 +320,8 @@ def _sobel(table: Table) -> bool:
 def _mediation(table: Table, seed: int) -> str:
     return alc.mediation(
         table.assign(t1=1, t2=2), outcome="score", treatment="mandate", mediators="belief",
-        person="person", firm="firm", randomised=True, direction="less", times=("t1", "t2"), seed=seed,
+        person="person", firm="firm", randomised=True, direction="less", times=("t1", "t2"),
+        seed=seed,
     ).decision.verdict  # fmt: skip
 
 
