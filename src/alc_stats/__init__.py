@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import widening as widening
+    from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
@@ -98,6 +99,7 @@ _ROOM = {
     "plausible_values": "inference",
     "pool": "inference",
     "pooled": "inference",
+    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -151,6 +153,7 @@ __all__ = [
     "plausible_values",
     "pool",
     "pooled",
+    "plot",
     "profile_interval",
     "profile_intervals",
     "r2",
