@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import response_surface as response_surface
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -80,6 +81,7 @@ _ROOM = {
     "r2": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "response_surface": "models",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
@@ -119,6 +121,7 @@ __all__ = [
     "r2",
     "read_study",
     "reliability",
+    "response_surface",
     "run_study",
     "score",
     "sd_ratio",
