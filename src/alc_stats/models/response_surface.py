@@ -11,7 +11,7 @@ import math
 
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, not_tested
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
@@ -170,10 +170,17 @@ def judge(
     draws: int = DRAWS,
 ) -> Finding:
     """`response_surface` with its columns as one record."""
+    if draws < 1:
+        raise DeclarationError(
+            Problem("the bootstrap needs at least one draw", where="response_surface(draws=...)")
+        )
     try:
-        found = surfaces(surface_data(data, question))
+        return _judged(surfaces(surface_data(data, question)), claim, criterion, seed, draws)
     except FitError as error:
         return _untested(claim, str(error))
+
+
+def _judged(found: Surfaces, claim: Claim, criterion: Criterion, seed: int, draws: int) -> Finding:
     again, region = surface_draws(found.data, draws=draws, seed=seed), region_of(found.data)
     parts = parts_of(found, criterion.alpha)
     return find_jointly(

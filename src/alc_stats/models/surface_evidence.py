@@ -113,14 +113,19 @@ def _kept(parts: Sequence[Part], draws: SurfaceDraws) -> bool:
     """Whether every slope that excludes zero excludes it on the same side when corrected."""
     if draws.corrected is None:
         return False
-    for place, part in enumerate(parts):
-        if part.estimate is None:
-            continue
-        level = 1.0 - part.criterion.alpha
-        side = _side(*part.estimate.interval(level))
-        if side and _side(*percentile(draws.corrected[:, place], level)) != side:
-            return False
-    return True
+    limits = [
+        percentile(draws.corrected[:, place], 1.0 - part.criterion.alpha)
+        for place, part in enumerate(parts)
+    ]
+    shown = [_side_of(part) for part in parts]
+    return all(_side(*ends) == side for ends, side in zip(limits, shown, strict=True) if side)
+
+
+def _side_of(part: Part) -> int:
+    """1 or -1 where the part's interval lies on one side of zero, else 0."""
+    if part.estimate is None:
+        return 0
+    return _side(*part.estimate.interval(1.0 - part.criterion.alpha))
 
 
 def _side(low: float, high: float) -> int:
@@ -141,17 +146,18 @@ _LOST = Phrase("Corrected for measurement error, a slope no longer lies on its s
 def curvature(found: Surfaces, parts: Sequence[Part]) -> Evidence:
     """Whether two slopes describe a surface that bends.
 
-    Where the second-order terms matter together, the slopes of the full surface must have the
-    linear ones' signs at the middle of every region.
+    Where the second-order terms matter together, a linear slope that excludes zero must be met by
+    slopes of the full surface with its sign at the middle of every region.
     """
     surface = found.surface
     test = joint(surface.fit, [f"`{n}`" for n in surface.names[2:]])
     numbers = {"curvature_p": Number(test.p, "p")}
     if test.p >= parts[0].criterion.alpha:
         return Evidence("curvature", "clear", Phrase(_FLAT, numbers))
-    linear = np.sign(found.linear.coefficients())
-    same = (np.sign(_slopes(surface, _middles(found.data))) == linear).all()
-    return Evidence("curvature", "clear" if same else "threat", Phrase(_BENT[bool(same)], numbers))
+    local = np.sign(_slopes(surface, _middles(found.data)))
+    shown = np.array([_side_of(part) for part in parts])
+    same = bool(((local == shown) | (shown == 0)).all())
+    return Evidence("curvature", "clear" if same else "threat", Phrase(_BENT[same], numbers))
 
 
 def _middles(data: SurfaceData) -> FloatArray:

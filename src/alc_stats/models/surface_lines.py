@@ -45,7 +45,7 @@ _MEANS = {
     "p20": "intercept of the second principal axis",
     "p21": "slope of the second principal axis; -1 on the line of incongruence",
 }
-_AXES: dict[str, Callable[[FloatArray], float]] = {
+AXES: dict[str, Callable[[FloatArray], float]] = {
     "p10": lambda b: first_axis(b)[0],
     "p11": lambda b: first_axis(b)[1],
     "p20": lambda b: second_axis(b)[0],
@@ -53,7 +53,7 @@ _AXES: dict[str, Callable[[FloatArray], float]] = {
 }
 _ALONG = {"p10": 0.0, "p11": 1.0, "p20": None, "p21": -1.0}
 """Where the axis would be if it followed the line of congruence, or of incongruence."""
-_SUMS: dict[str, Callable[[FloatArray], float]] = {
+SUMS: dict[str, Callable[[FloatArray], float]] = {
     "a1": lambda b: float(b[0] + b[1]),
     "a2": lambda b: float(b[2] + b[3] + b[4]),
     "a3": lambda b: float(b[0] - b[1]),
@@ -113,7 +113,7 @@ def _shape(found: Surfaces, surface: Surface) -> Iterator[Line]:
     for place, key in enumerate(("stationary A", "stationary C")):
         at = _stationary(place, found.data.centre)
         yield _line(f"{name} {key}", key, surface.delta(at, key), delta, against=None)
-    for key, function in _AXES.items():
+    for key, function in AXES.items():
         own = surface.delta(function, key)
         yield _line(f"{name} {key}", key, own, delta, against=_ALONG[key])
 
@@ -125,7 +125,7 @@ def _stationary(place: int, centre: float) -> Callable[[FloatArray], float]:
 def _bootstrap(draws: SurfaceDraws, surface: Surface) -> Iterator[Line]:
     """Percentile intervals beside those of the delta method."""
     b = surface.coefficients()
-    for key, function in (_SUMS | {k: _AXES[k] for k in ("p10", "p11")}).items():
+    for key, function in (SUMS | {k: AXES[k] for k in ("p10", "p11")}).items():
         low, high = draws.interval(function, LEVEL)
         yield Line(
             f"Bootstrap {key}", _MEANS[key], NOTHING, function(b), low, high,

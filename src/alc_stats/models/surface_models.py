@@ -175,7 +175,7 @@ def condition(b: FloatArray) -> float:
 def stationary_point(b: FloatArray) -> FloatArray:
     """Where the surface is level (A, C), both from the common point; nan where nowhere."""
     curvature = np.array([[2.0 * b[2], b[3]], [b[3], 2.0 * b[4]]])
-    if np.linalg.matrix_rank(curvature) < 2:
+    if not np.isfinite(b).all() or np.linalg.matrix_rank(curvature) < 2:
         return np.full(2, np.nan)
     return np.asarray(np.linalg.solve(curvature, -b[:2]))
 

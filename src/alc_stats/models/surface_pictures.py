@@ -33,16 +33,16 @@ def contours(found: Surfaces, region: Region) -> Picture:
     away = min(-low, high) if low < 0.0 < high else 0.0
     across = np.array([-away, away])
     lines = [
-        _line("Awareness and capability agree", ends + centre, ends + centre),
-        _line("Line of incongruence", across + centre, centre - across),
+        _line("Agreement", ends + centre, ends + centre),
+        _line("Incongruence", across + centre, centre - across),
     ]
     ridge = _ridge(found.surface, ends)
     if q.claim_form == "congruence" and ridge is not None:
         lines.append(_line("First principal axis", ridge[0] + centre, ridge[1] + centre))
     marks = (
-        Mark(kind="contour", label=q.outcome, x=_floats(grid + centre), y=_floats(grid + centre),
+        Mark(kind="contour", x=_floats(grid + centre), y=_floats(grid + centre),
              z=_floats(z)),
-        Mark(kind="outline", label="Hull of the data", x=_floats(closed[:, 0]),
+        Mark(kind="outline", label="Hull", x=_floats(closed[:, 0]),
              y=_floats(closed[:, 1])),
         *lines,
     )  # fmt: skip
@@ -83,9 +83,9 @@ def incongruence(found: Surfaces, region: Region) -> Picture:
     limits = np.array([_change(found.surface, float(u)) for u in half])
     gap = _floats(2.0 * half)
     marks = (
-        Mark(kind="band", label="95 % limits", x=gap, low=_floats(limits[:, 1]),
+        Mark(kind="band", label="Surface, 95 % limits", x=gap, low=_floats(limits[:, 1]),
              high=_floats(limits[:, 2])),
-        Mark(kind="line", label="Surface", x=gap, y=_floats(limits[:, 0])),
+        Mark(kind="line", label="Surface, 95 % limits", x=gap, y=_floats(limits[:, 0])),
         Mark(kind="down", x=(0.0,)),
         Mark(kind="across", y=(0.0,)),
     )  # fmt: skip

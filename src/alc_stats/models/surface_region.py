@@ -23,10 +23,21 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A convex polygon, corners (m, 2) in order, from the common point; sides a'x + b <= 0."""
+    """A convex polygon, from the common point.
+
+    Attributes
+    ----------
+    corners : array (m, 2)
+        In order; each the centre of a cell.
+    sides : array (m, 3)
+        Inside is where a'x + b <= 0.
+    width : float
+        Of a cell.
+    """
 
     corners: FloatArray
     sides: FloatArray
+    width: float
 
     def holds(self, points: FloatArray) -> BoolArray:
         """Whether points (n, 2) lie inside or on the edge."""
@@ -40,7 +51,7 @@ def region_of(data: SurfaceData) -> Region | None:
     found = None
     for width in WIDTHS:
         centres, share = _cells(data, width * data.sd)
-        hull = _hull(centres)
+        hull = _hull(centres, width * data.sd)
         if hull is not None and share >= _MOST:
             return hull
         found = hull or found
@@ -57,10 +68,10 @@ def _cells(data: SurfaceData, width: float) -> tuple[FloatArray, float]:
     return centres, float((by.transform("nunique") >= FEWEST_PEOPLE).mean())
 
 
-def _hull(centres: FloatArray) -> Region | None:
+def _hull(centres: FloatArray, width: float) -> Region | None:
     from scipy.spatial import ConvexHull
 
     if len(centres) < 3 or np.linalg.matrix_rank(centres[1:] - centres[0]) < 2:
         return None
     hull = ConvexHull(centres)
-    return Region(centres[hull.vertices], np.asarray(hull.equations))
+    return Region(centres[hull.vertices], np.asarray(hull.equations), width)
