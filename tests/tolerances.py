@@ -53,6 +53,9 @@ JSON_DIGITS = 1e-12
 LMER_SANDWICH = 1e-4
 """Bias-reduced standard errors and degrees of freedom where lmer's search stopped: they move with
 the random part, which a flat optimum leaves to half the digits of its log-likelihood."""
+LAVAAN_STOPS_EARLY = 1e-6
+"""Where lavaan's search for a factor's loadings rests: a relative change of the likelihood of 1e-10
+leaves half the digits of the place."""
 
 LME4_STOPS_EARLY = 2e-5
 """Standard deviations, correlations and modes where lme4 stopped searching: an optimum is flat, and
