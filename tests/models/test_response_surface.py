@@ -34,8 +34,8 @@ from tolerances import EXACT_ARITHMETIC, OTHER_ALGORITHM
 CLAIM = Claim("H3", "gap", "Awareness beyond capability goes with worse work.")
 OPEN = (-math.inf, math.inf)
 SETS = 100
-RARE = int(stats.binom.ppf(0.999, SETS, 0.05))
-"""More false supports than this are seen once in 1,000 seeds if their rate is 5 %."""
+RARE = int(stats.binom.ppf(0.999, SETS, 0.025))
+"""More false supports than this are seen once in 1,000 seeds if their rate is 2.5 %, one side's."""
 
 
 def people(

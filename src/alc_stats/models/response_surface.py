@@ -28,6 +28,7 @@ from alc_stats.models.surface_lines import triangulation
 from alc_stats.models.surface_models import Surfaces, axis_angle, surfaces
 from alc_stats.models.surface_pictures import pictures
 from alc_stats.models.surface_region import region_of
+from alc_stats.models.widening_evidence import said
 from alc_stats.records import FloatArray, Number, Phrase
 
 SEED = 20261127
@@ -233,14 +234,22 @@ def observed(found: Surfaces) -> Phrase:
     """Rows, how they were fitted, and which way awareness and capability differ."""
     data = found.data
     shares = {f"share_{k}": Number(float(v.mean()), "share") for k, v in data.regions().items()}
-    seen = Phrase(_SEEN, shares | {"rows": Number(len(data.rows), "count")})
+    words = {"{awareness}": data.question.awareness, "{capability}": data.question.capability}
+    seen = Phrase(_named(_SEEN, words), shares | {"rows": Number(len(data.rows), "count")})
     left = Phrase(_LEFT, {"incomplete": Number(data.incomplete, "count")})
     return joined(seen, left) if data.incomplete else seen
 
 
+def _named(template: str, words: dict[str, str]) -> str:
+    """The template with column names in it, whose braces are no holes."""
+    for hole, word in words.items():
+        template = template.replace(hole, said(word).template)
+    return template
+
+
 _SEEN = (
-    "Of {rows} rows awareness exceeds capability by half an SD or more in {share_above}, agrees in "
-    "{share_agree} and falls short in {share_below}."
+    "{awareness} exceeds {capability} by half an SD or more in {share_above} of {rows} rows, agrees "
+    "in {share_agree} and falls short in {share_below}."
 )
 _LEFT = "{incomplete} rows without outcome, awareness or capability are left out."
 

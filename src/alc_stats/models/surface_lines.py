@@ -98,6 +98,8 @@ def _surface(found: Surfaces, surface: Surface) -> Iterator[Line]:
     """b0 to b5, a1 to a5, stationary point and principal axes with their delta intervals."""
     name, how = surface.method, surface.reference
     if not surface.within:
+        fits = surface.fit.statistics["r_squared"]
+        yield Line(f"{name} R squared", "all six coefficients", value=fits, unit="")
         yield _line(f"{name} b0", "b0", contrast(surface.fit, "Intercept"), how)
     for i in range(5):
         yield _line(f"{name} b{i + 1}", f"b{i + 1}", surface.of(f"{{{i}}}", f"b{i + 1}"), how)
