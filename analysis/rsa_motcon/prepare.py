@@ -25,6 +25,6 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
 
 
 def _named(path: Path, names: Mapping[str, str]) -> pd.DataFrame:
-    """Space-separated, quoted; in motcon.tab row names come first and have no name in the header."""
+    """Space-separated and quoted; motcon.tab has row names, which its header does not name."""
     source = pd.read_csv(path, sep=" ")
     return source.rename(columns=dict(names))[[*names.values()]].reset_index(drop=True)

@@ -12,10 +12,11 @@ import pytest
 from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
-from alc_stats.inference import Criterion
+from alc_stats.inference import Criterion, conjoin, decide
 from alc_stats.models import Claim, Evidence, Finding, response_surface
 from alc_stats.models.finding import Line
 from alc_stats.models.picture import FEWEST_PEOPLE
+from alc_stats.models.response_surface import parts_of
 from alc_stats.models.surface_data import SurfaceData, SurfaceQuestion, surface_data
 from alc_stats.models.surface_draws import surface_draws
 from alc_stats.models.surface_family import family
@@ -25,7 +26,9 @@ from alc_stats.models.surface_models import (
     first_axis,
     least_squares,
     second_axis,
+    surfaces,
 )
+from alc_stats.models.surface_pictures import heights
 from alc_stats.models.surface_region import region_of
 from alc_stats.records import dump, load
 from alc_stats.report.finding_plot import plot
@@ -122,7 +125,7 @@ def test_a_main_effect_passes_for_a_gap_no_more_often_than_the_level() -> None:
     for seed in range(SETS):
         data = people(1000 + seed, n=200, c=0.5)
         naive += difference_score_t(data) < -1.972
-        supported += judged(data, draws=1).decision.verdict == "supported"
+        supported += verdict_of_parts(data) == "supported"
     assert naive > 0.8 * SETS
     assert supported <= RARE
 
@@ -224,6 +227,46 @@ def test_one_row_a_firm_is_a_single_level() -> None:
 def test_few_firms_have_kenward_and_rogers_intervals() -> None:
     finding = judged(firms(4, within=-0.4, between=0.0, number=8), firm="firm")
     assert line(finding, "Multilevel a3").reference == "t, Kenward-Roger"
+
+
+def test_two_firms_say_little_but_something() -> None:
+    finding = judged(firms(4, within=-0.4, between=0.0, number=2), firm="firm")
+    assert finding.decision.verdict in ("inconclusive", "supported")
+    df = finding.triangulation[0].df
+    assert df is not None
+    assert df < 30
+
+
+def test_whole_firms_pass_for_an_effect_within_them_no_more_often_than_the_level() -> None:
+    """Firms pull slopes apart and levels down; awareness does nothing in the mean firm."""
+    naive = supported = 0
+    for seed in range(40):
+        rng = np.random.default_rng(7000 + seed)
+        data = firms(7000 + seed, within=0.0, between=-0.8, number=16)
+        own = data["aware"] - data.groupby("firm")["aware"].transform("mean")
+        data["quality"] += own * 0.2 * rng.normal(size=16)[data["firm"]]
+        naive += verdict_of_parts(data) == "supported"
+        supported += verdict_of_parts(data, firm="firm") == "supported"
+    assert naive > 0.8 * 40
+    assert supported <= int(stats.binom.ppf(0.999, 40, 0.025))
+
+
+def verdict_of_parts(data: pd.DataFrame, **how: Any) -> str:
+    """What the parts say together, without evidence, which could only take support away."""
+    parts = parts_of(surfaces(prepared(data, **how)), 0.05)
+    return conjoin([decide(p.estimate, p.criterion) for p in parts if p.estimate]).verdict
+
+
+def test_a_ridge_at_the_margin_passes_no_more_often_than_the_level() -> None:
+    """The first principal axis has a slope of 2, the largest that still counts as congruence."""
+    turn, supported = math.atan(2.0), 0
+    for seed in range(SETS):
+        data, rng = people(9000 + seed, n=300), np.random.default_rng(91000 + seed)
+        x, y = data["aware"] - 50, data["able"] - 50
+        across = math.cos(turn) * y - math.sin(turn) * x
+        data["quality"] = 50 - 0.08 * across**2 + 8 * rng.normal(size=300)
+        supported += verdict_of_parts(data, claim_form="congruence") == "supported"
+    assert supported <= int(stats.binom.ppf(0.999, SETS, 0.05))
 
 
 # -- evidence ------------------------------------------------------------------------------------
@@ -414,9 +457,6 @@ def test_pictures_can_be_plotted() -> None:
 
 
 def test_the_height_of_the_surface_is_the_fits_prediction() -> None:
-    from alc_stats.models.surface_models import surfaces
-    from alc_stats.models.surface_pictures import heights
-
     found = surfaces(prepared(people(17, gap2=-0.02, c=0.3)))
     A, C = (found.data.rows[k].to_numpy(float) for k in "AC")
     np.testing.assert_allclose(
@@ -471,6 +511,27 @@ def test_too_few_complete_rows_are_not_tested() -> None:
     finding = judged(people(1, n=15))
     assert finding.decision.verdict == "not tested"
     assert "15 of 15" in finding.decision.reason.template
+
+
+def test_awareness_that_is_capability() -> None:
+    with pytest.raises(TableError, match="hold the same numbers in every row"):
+        judged(people(1).assign(able=lambda d: d["aware"]))
+
+
+def test_a_single_firm() -> None:
+    with pytest.raises(TableError, match="all rows are of one firm"):
+        judged(people(1).assign(firm="a"), firm="firm")
+
+
+def test_two_values_have_no_square() -> None:
+    finding = judged(people(1).assign(aware=lambda d: (d["aware"] > 50) * 1.0))
+    assert finding.decision.verdict == "not tested"
+    assert "linearly dependent" in finding.decision.reason.template
+
+
+def test_an_outcome_among_the_predictors() -> None:
+    finding = judged(people(1).assign(quality=lambda d: d["aware"] - 2 * d["able"]))
+    assert finding.decision.verdict == "not tested"
 
 
 def test_rows_without_a_firm() -> None:

@@ -248,8 +248,8 @@ def _named(template: str, words: dict[str, str]) -> str:
 
 
 _SEEN = (
-    "{awareness} exceeds {capability} by half an SD or more in {share_above} of {rows} rows, agrees "
-    "in {share_agree} and falls short in {share_below}."
+    "{awareness} exceeds {capability} by half an SD or more in {share_above} of {rows} rows, "
+    "agrees in {share_agree} and falls short in {share_below}."
 )
 _LEFT = "{incomplete} rows without outcome, awareness or capability are left out."
 

@@ -24,6 +24,8 @@ AGREE = 0.5
 """Awareness and capability agree where they differ by less than this many pooled SDs."""
 FEWEST_ROWS = 20
 """Complete rows, below which six coefficients say nothing."""
+FEWEST_FOR_MEANS = 6
+"""Groups from which on their means enter; what varies within groups is unrelated to them."""
 _STANDARDISED = 5e-3
 """Means this near 0 and SDs this near 1, in both columns, are z scores of each column."""
 _SAME = 1e-6
@@ -82,6 +84,13 @@ class SurfaceData:
     def group(self) -> str | None:
         """The column of the outermost units with several rows: firm, or else person."""
         return "group" if "group" in self.rows else None
+
+    @property
+    def means(self) -> list[str]:
+        """Columns of the group's means, where there are groups enough to tell what they do."""
+        if self.group is None or self.rows["group"].nunique() < FEWEST_FOR_MEANS:
+            return []
+        return ["A_between", "C_between"]
 
     @property
     def group_name(self) -> str:
@@ -169,6 +178,14 @@ def _with_groups(rows: pd.DataFrame, data: pd.DataFrame, question: SurfaceQuesti
     outer = next((k for k in ("firm", "person") if k in rows and rows[k].duplicated().any()), None)
     if outer is None:
         return rows
+    if rows[outer].eq(rows[outer].iloc[0]).all():
+        raise TableError(
+            Problem(
+                f"all rows are of one {outer}",
+                where=_WHERE,
+                way_out=f"Leave {outer} out: nothing is said of others then.",
+            )
+        )
     rows = rows.assign(group=rows[outer])
     split = {term: within_between(rows, term, group="group") for term in TERMS}
     within = {f"{term}_within": deviation for term, (_, deviation) in split.items()}
@@ -237,6 +254,13 @@ def _table_problems(
                 found=f"{int(data[column].isna().sum())} rows lack {column}",
                 way_out="Drop them in the ledger first.",
             )
+    if values["A"].equals(values["C"]):
+        yield Problem(
+            f"'{q.awareness}' and '{q.capability}' hold the same numbers in every row",
+            where=_WHERE,
+            way_out="There is no gap whose consequences could be seen.",
+        )
+        return
     yield from _outside(values, q)
     if q.separate_scales is None and _separately_standardised(values[["A", "C"]].dropna()):
         yield Problem(

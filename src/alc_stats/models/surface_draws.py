@@ -68,9 +68,8 @@ def surface_draws(data: SurfaceData, *, draws: int, seed: int) -> SurfaceDraws:
     which a drawn group keeps.
     """
     suffix = "_within" if data.group else ""
-    means = ["A_between", "C_between"] if data.group else []
     names = [f"{t}{suffix}" for t in TERMS]
-    X = np.column_stack([np.ones(len(data.rows)), data.rows[[*names, *means]].to_numpy(float)])
+    X = np.column_stack([np.ones(len(data.rows)), data.rows[[*names, *data.means]].to_numpy(float)])
     products = _products(X, data.rows["quality"].to_numpy(float), data)
     k = X.shape[1]
     sums = _drawn(products, draws, seed)

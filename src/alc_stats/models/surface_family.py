@@ -135,6 +135,8 @@ _FAMILY: tuple[tuple[str, str, int, Space], ...] = (
     ("capability only", "a slope of capability", 2, _span(_EACH[1])),
     ("additive", "two slopes", 3, _span(*_EACH)),
     ("IA", "two slopes and their product", 4, _span(*_EACH, {4: 1.0})),
+    ("difference", "the gap as a difference score: two equal and opposite slopes", 2,
+     _span({1: 1.0, 2: -1.0})),
     ("SQD", "the squared gap", 2, _span(_GAP)),
     ("SSQD", "the squared gap, its ridge shifted", 3, _span({1: 1.0, 2: -1.0}, _GAP)),
     ("SRSQD", "the same, its ridge shifted and turned", 4,

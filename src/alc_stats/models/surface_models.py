@@ -129,7 +129,7 @@ def multilevel(data: SurfaceData, terms: Sequence[str] = TERMS) -> Surface:
         If no random part gives a fit that can be used.
     """
     within = tuple(f"{term}_within" for term in terms)
-    fixed = " + ".join([*within, "A_between", "C_between"])
+    fixed = " + ".join([*within, *data.means])
     inner = " + (1 | person)" if _persons_repeat(data) else ""
     why = ""
     for random in SLOPES:

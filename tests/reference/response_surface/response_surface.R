@@ -56,6 +56,7 @@ family <- function(d) {
   w <- function(t) cos(t) * d$x + sin(t) * d$y
   c(null = aicc(lm(q ~ 1, d)), "awareness only" = aicc(lm(q ~ x, d)), "capability only" = aicc(lm(q ~ y, d)),
     additive = aicc(lm(q ~ x + y, d)), IA = aicc(lm(q ~ x * y, d)),
+    difference = aicc(lm(q ~ I(x - y), d)),
     SQD = aicc(lm(q ~ I((x - y)^2), d)), SSQD = aicc(lm(q ~ I(x - y) + I((x - y)^2), d)),
     SRSQD = aicc(turned(function(t) lm(d$q ~ w(t) + I(w(t)^2))), 1),
     RR = aicc(lm(q ~ I(x + y) + I((x - y)^2), d)), SRR = aicc(lm(q ~ x + y + I((x - y)^2), d)),
