@@ -56,7 +56,7 @@ def family(A: FloatArray, C: FloatArray, y: FloatArray) -> tuple[Member, ...]:
 
     Examples
     --------
-    >>> rng = np.random.default_rng(1)
+    >>> rng = np.random.default_rng(2)
     >>> A, C = rng.normal(size=(2, 200))
     >>> found = family(A, C, -((A - C) ** 2) + rng.normal(size=200))
     >>> min(found, key=lambda m: m.aicc).name
