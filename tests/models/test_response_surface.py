@@ -218,6 +218,19 @@ def test_persons_with_several_rows_are_a_level() -> None:
     assert judged(data.assign(firm=data["who"] // 5), person="who", firm="firm").p is not None
 
 
+def test_what_all_columns_do_over_time_makes_no_slope() -> None:
+    """Awareness falls and quality rises in the second wave, for all people alike."""
+    first, second = (firms(seed, within=0.0, between=0.0) for seed in (21, 22))
+    second[["aware", "quality"]] += [-12.0, 12.0]
+    data = pd.concat([first.assign(wave=0), second.assign(wave=1)], ignore_index=True)
+    assert judged(data, firm="firm").decision.verdict == "supported"
+    held = judged(data, firm="firm", wave="wave")
+    assert held.decision.verdict == "inconclusive"
+    assert "same wave" in evidence(held, "differences between firms").finding.template
+    persons = data.assign(who=np.tile(range(450), 2))
+    assert judged(persons, firm="firm", wave="wave", person="who").p is not None
+
+
 def test_one_row_a_firm_is_a_single_level() -> None:
     data = people(1, a=-0.3, c=0.4).assign(firm=range(600))
     finding, alone = judged(data, firm="firm"), judged(data.drop(columns="firm"))
@@ -364,6 +377,18 @@ def test_axes_of_a_known_ridge() -> None:
     assert first_axis(b)[1] * second_axis(b)[1] == pytest.approx(-1.0, abs=1e-9)
 
 
+def test_p_of_an_axis_is_against_the_line_it_should_follow() -> None:
+    finding = judged(people(3, gap2=-0.05), claim_form="congruence")
+    for key, along in (("p11", 1.0), ("p21", -1.0)):
+        own = line(finding, f"Least squares {key}")
+        assert own.value is not None
+        assert own.high is not None
+        assert own.df is not None
+        se = (own.high - own.value) / stats.t.ppf(0.975, own.df)
+        p = 2 * stats.t.sf(abs(own.value - along) / se, own.df)
+        assert own.p == pytest.approx(p, rel=OTHER_ALGORITHM)
+
+
 def test_the_bootstrap_draws_whole_groups_and_repeats() -> None:
     """Against refitting drawn rows one by one: the same coefficients for the same weights."""
     data = prepared(firms(5, within=-0.3, between=0.2, number=12), firm="firm")
@@ -479,6 +504,8 @@ def test_the_height_of_the_surface_is_the_fits_prediction() -> None:
         ({"capability": "aware"}, "one column plays two parts"),
         ({"capability": "abel"}, "Did you mean 'able'"),
         ({"draws": 0}, "needs at least one draw"),
+        ({"wave": "able"}, "wave goes with firm"),
+        ({"criterion": Criterion("superiority", 0.1)}, "conditions that must all hold"),
     ],
 )
 def test_arguments_that_do_not_fit(how: dict[str, Any], sentence: str) -> None:

@@ -49,6 +49,7 @@ def response_surface(
     claim_form: ClaimForm = "discrepancy",
     firm: str | None = None,
     person: str | None = None,
+    wave: str | None = None,
     bounds: tuple[float, float] | None = None,
     separate_scales: str | None = None,
     reliability: tuple[float, float] | None = None,
@@ -92,7 +93,11 @@ def response_surface(
         On one scale with one meaning of its points.
     claim_form : {"discrepancy", "congruence"}
     firm, person : str, optional
-        Who belongs together, and who was observed.
+        Who belongs together, and who was observed. With firm, persons of a firm are compared, over
+        all their rows; with person alone, a person's rows.
+    wave : str, optional
+        Occasions, with firm: persons of a firm are then compared within each, so that what
+        awareness, capability and quality do over time makes no slope.
     bounds : (float, float)
         Smallest and largest possible value of the scale that both are on; inf where it has no end.
     separate_scales : str, optional
@@ -147,7 +152,7 @@ def response_surface(
     """
     question = SurfaceQuestion(
         outcome=outcome, awareness=awareness, capability=capability, claim_form=claim_form,
-        firm=firm, person=person, bounds=bounds, separate_scales=separate_scales,
+        firm=firm, person=person, wave=wave, bounds=bounds, separate_scales=separate_scales,
         reliability=reliability, smallest_slope=smallest_slope,
     )  # fmt: skip
     claim = claim or Claim("response_surface", "gap", _STATEMENT[claim_form].format(q=question))
@@ -171,14 +176,31 @@ def judge(
     draws: int = DRAWS,
 ) -> Finding:
     """`response_surface` with its columns as one record."""
-    if draws < 1:
-        raise DeclarationError(
-            Problem("the bootstrap needs at least one draw", where="response_surface(draws=...)")
-        )
+    _check_call(criterion, draws)
     try:
         return _judged(surfaces(surface_data(data, question)), claim, criterion, seed, draws)
     except FitError as error:
         return _untested(claim, str(error))
+
+
+def _check_call(criterion: Criterion, draws: int) -> None:
+    problems = []
+    if draws < 1:
+        problems.append(
+            Problem("the bootstrap needs at least one draw", where="response_surface(draws=...)")
+        )
+    if criterion.rule != "conjunction":
+        problems.append(
+            Problem(
+                "a response surface is judged by several conditions that must all hold",
+                where="response_surface(criterion=...)",
+                found=f"rule '{criterion.rule}'",
+                allowed="conjunction",
+                way_out="Declare smallest_slope as the smallest effect of each condition.",
+            )
+        )
+    if problems:
+        raise DeclarationError(*problems)
 
 
 def _judged(found: Surfaces, claim: Claim, criterion: Criterion, seed: int, draws: int) -> Finding:

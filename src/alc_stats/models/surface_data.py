@@ -43,6 +43,7 @@ class SurfaceQuestion:
     claim_form: ClaimForm = "discrepancy"
     firm: str | None = None
     person: str | None = None
+    wave: str | None = None
     bounds: tuple[float, float] | None = None
     separate_scales: str | None = None
     reliability: tuple[float, float] | None = None
@@ -51,7 +52,8 @@ class SurfaceQuestion:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is named."""
-        named = (self.outcome, self.awareness, self.capability, self.firm, self.person)
+        people = (self.firm, self.person, self.wave)
+        named = (self.outcome, self.awareness, self.capability, *people)
         return tuple(c for c in named if c)
 
 
@@ -63,8 +65,8 @@ class SurfaceData:
     ----------
     rows : DataFrame
         quality; A and C less `centre`; A2, AC, C2; with groups also the deviations of all five from
-        the group's mean (A_within, ...) and the group's means of A and C (A_between, C_between);
-        firm, person and group as text where there are any.
+        their cell's mean (A_within, ...) and the cell's means of A and C (A_between, C_between);
+        firm, person, wave, group and cell (the group, or the group in one wave) as text.
     question : SurfaceQuestion
     centre : float
         The common point: the mean of awareness and capability together.
@@ -169,9 +171,10 @@ def _with_groups(rows: pd.DataFrame, data: pd.DataFrame, question: SurfaceQuesti
 
     The five terms are centred within groups, not awareness and capability before they are squared:
     so their coefficients are those within groups, and the line on which both agree stays where it
-    is. Centring each predictor at the firm's own mean would move it from firm to firm.
+    is. Centring each predictor at the firm's own mean would move it from firm to firm. With waves
+    the cell is the firm in one wave, so that what all columns do over time makes no slope.
     """
-    parts = {"firm": question.firm, "person": question.person}
+    parts = {"firm": question.firm, "person": question.person, "wave": question.wave}
     rows = rows.assign(**{k: data[c].astype(str) for k, c in parts.items() if c is not None})
     if question.firm and question.person:
         rows["person"] = rows["firm"] + ":" + rows["person"]
@@ -186,8 +189,10 @@ def _with_groups(rows: pd.DataFrame, data: pd.DataFrame, question: SurfaceQuesti
                 way_out=f"Leave {outer} out: nothing is said of others then.",
             )
         )
-    rows = rows.assign(group=rows[outer])
-    split = {term: within_between(rows, term, group="group") for term in TERMS}
+    rows = rows.assign(group=rows[outer], cell=rows[outer])
+    if "wave" in rows:
+        rows["cell"] += ":" + rows["wave"]
+    split = {term: within_between(rows, term, group="cell") for term in TERMS}
     within = {f"{term}_within": deviation for term, (_, deviation) in split.items()}
     between = {f"{term}_between": split[term][0] for term in ("A", "C")}
     return rows.assign(**within, **between)
@@ -209,6 +214,12 @@ def _question_problems(q: SurfaceQuestion) -> Iterator[Problem]:
     if q.claim_form not in get_args(ClaimForm):
         yield Problem(
             f"unknown claim_form '{q.claim_form}'", where=_WHERE, allowed="discrepancy, congruence"
+        )
+    if q.wave is not None and q.firm is None:
+        yield Problem(
+            "wave goes with firm",
+            where=_WHERE,
+            way_out="Name the firm, whose people of one wave are then compared.",
         )
     if q.bounds is None and q.separate_scales is None:
         yield Problem(
@@ -246,7 +257,7 @@ def _table_problems(
                 found=f"{values[key].nunique()} different values",
                 way_out="No surface can be seen over it.",
             )
-    for part, column in (("firm", q.firm), ("person", q.person)):
+    for part, column in (("firm", q.firm), ("person", q.person), ("wave", q.wave)):
         if column is not None and data[column].isna().any():
             yield Problem(
                 f"rows have no {part}",

@@ -135,7 +135,7 @@ def _error_variances(data: SurfaceData, k: int) -> FloatArray | None:
     if data.question.reliability is None:
         return None
     noise = np.zeros(k)
-    kept = 1.0 - data.rows["group"].nunique() / len(data.rows) if data.group else 1.0
+    kept = 1.0 - data.rows["cell"].nunique() / len(data.rows) if data.group else 1.0
     for place, (name, reliable) in enumerate(
         zip(("A", "C"), data.question.reliability, strict=True), start=1
     ):

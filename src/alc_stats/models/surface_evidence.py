@@ -206,12 +206,14 @@ def grouping(data: SurfaceData) -> Evidence:
     if data.group is None:
         return Evidence("differences between firms", "not tested", _NO_GROUPS)
     groups = {"groups": Number(data.rows["group"].nunique(), "count")}
-    found = Phrase(_GROUPS.replace("{name}", data.group_name), groups)
+    waves = _SAME_WAVE if data.question.wave else ""
+    found = Phrase(_GROUPS.replace("{waves}", waves).replace("{name}", data.group_name), groups)
     return Evidence("differences between firms", "clear", found)
 
 
 _NO_GROUPS = Phrase("No firm is named: firms that differ could have made a surface between them.")
-_GROUPS = "Slopes are those within {groups} units of '{name}'; their means are held."
+_GROUPS = "Slopes are those within {groups} units of '{name}'{waves}; their means are held."
+_SAME_WAVE = " in the same wave"
 
 
 def influential_rows(found: Surfaces, parts: Sequence[Part], parts_of: Parts) -> Evidence:

@@ -130,7 +130,8 @@ def multilevel(data: SurfaceData, terms: Sequence[str] = TERMS) -> Surface:
     """
     within = tuple(f"{term}_within" for term in terms)
     fixed = " + ".join([*within, *data.means])
-    inner = " + (1 | person)" if _persons_repeat(data) else ""
+    inner = " + (1 | cell)" if data.question.wave else ""
+    inner += " + (1 | person)" if _persons_repeat(data) else ""
     why = ""
     for random in SLOPES:
         formula = f"quality ~ {fixed} + ({random.format(*within)}){inner}"
