@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import response_surface as response_surface
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -108,6 +109,7 @@ _ROOM = {
     "reliability": "measures",
     "replicate_variance": "inference",
     "romano_wolf": "inference",
+    "response_surface": "models",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
@@ -162,6 +164,7 @@ __all__ = [
     "reliability",
     "replicate_variance",
     "romano_wolf",
+    "response_surface",
     "run_study",
     "score",
     "sd_ratio",

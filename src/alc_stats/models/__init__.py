@@ -6,6 +6,16 @@ nothing of studies or reports.
 """
 
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.response_surface import response_surface
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "decided",
+    "find",
+    "guarded",
+    "response_surface",
+    "widening",
+]

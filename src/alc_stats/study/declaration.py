@@ -15,6 +15,7 @@ from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.spread_data import Columns
+from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
 
 
@@ -142,6 +143,7 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    response_surface: SurfaceQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"
