@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import decide as decide
     from alc_stats.inference import holm as holm
     from alc_stats.inference import icc as icc
+    from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
     from alc_stats.inference import null_model as null_model
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import inversion as inversion
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -68,6 +70,8 @@ _ROOM = {
     "fit_panel": "estimators",
     "holm": "inference",
     "icc": "inference",
+    "inversion": "models",
+    "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
     "null_model": "inference",
@@ -107,6 +111,8 @@ __all__ = [
     "fit_panel",
     "holm",
     "icc",
+    "inversion",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "null_model",
