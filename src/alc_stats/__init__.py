@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import dose_response as dose_response
     from alc_stats.models import inversion as inversion
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
@@ -66,6 +67,7 @@ _ROOM = {
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "dose_response": "models",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
@@ -107,6 +109,7 @@ __all__ = [
     "compare",
     "contrast",
     "decide",
+    "dose_response",
     "fit",
     "fit_panel",
     "holm",

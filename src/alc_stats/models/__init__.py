@@ -5,8 +5,19 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
+from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
 from alc_stats.models.inversion import inversion
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "inversion", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "decided",
+    "dose_response",
+    "find",
+    "guarded",
+    "inversion",
+    "widening",
+]

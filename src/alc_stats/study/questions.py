@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.widening import EQUIVALENCE_BAND
@@ -32,6 +33,7 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "dose_response": judge_dose_response,
     "inversion": judge_inversion,
     "widening": judge_widening,
 }
