@@ -30,6 +30,9 @@ from alc_stats.models.dose_data import DoseData
 from alc_stats.records import FloatArray
 
 UNIT = "outcome per dose"
+_NO_SPREAD = 1e-9
+"""A standard error that is rounding alone, as a share of the smallest slope of interest."""
+_SAME = "The rows on one side of the breakpoint lie on a line exactly: it has no standard error."
 MIDDLE = (0.1, 0.9)
 """Quantiles of the dose between which a maximum is sought: splines are unsure at their ends."""
 
@@ -102,9 +105,12 @@ def lines_at(data: DoseData, breakpoint: float) -> TwoLines:
 def _slope(data: DoseData, rows: pd.DataFrame, side: str) -> tuple[Estimate | str, Fit | None]:
     try:
         made = fitted(data, "outcome ~ low + high + jump" + data.controls, rows)
-        return named(contrast(made, side), UNIT), made
+        slope = named(contrast(made, side), UNIT)
     except FitError as error:
         return str(error), None
+    if not slope.se > _NO_SPREAD * data.smallest:
+        return _SAME, None
+    return slope, made
 
 
 def fitted(data: DoseData, formula: str, rows: pd.DataFrame) -> Fit:
