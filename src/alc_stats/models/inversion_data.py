@@ -67,7 +67,7 @@ class InversionData:
     rows : DataFrame
         `quality`, `usage` (logged), `mandate` (0 or 1), `person`, `firm` (the person without
         firms), `time`, `post`, `intensity`, `hard_1`, ... (difficulty), `cell` (person and
-        regime), `within` (usage less the cell's mean), `person_mean` (the cell's mean less that of
+        regime), `occasion` (time and regime), `within` (usage less the cell's mean), `person_mean` (the cell's mean less that of
         the firm and regime), `firm_mean` (that, less its overall mean).
     question : InversionQuestion
     dropped : int
@@ -228,8 +228,10 @@ def _centred(rows: pd.DataFrame) -> pd.DataFrame:
     cell = rows.groupby(["person", "mandate"], sort=False)
     firm = rows.groupby(["firm", "mandate"], sort=False)["usage"].transform("mean")
     mean = cell["usage"].transform("mean")
+    when = rows["time"].astype(str) if "time" in rows else pd.Series("", rows.index)
     return rows.assign(
         cell=cell.ngroup(),
+        occasion=rows["mandate"].map({0.0: "free ", 1.0: "mandate "}) + when,
         within=rows["usage"] - mean,
         person_mean=mean - firm,
         firm_mean=firm - firm.mean(),

@@ -64,7 +64,7 @@ def within_between_model(data: InversionData, level: float) -> Fitted:
     between = ["person_mean"]
     if data.has_firms and min(data.firms.values()) >= FIRMS_FOR_BETWEEN:
         between.append("firm_mean")
-    fixed = f"quality ~ mandate*(within + {' + '.join(between)})" + controls(data)
+    fixed = "quality ~ " + _varying("mandate", ["within", *between]) + controls(data)
     fitted, slopes = _with_slopes(data, fixed, choice)
     failed = Slopes(failure="" if isinstance(fitted, Fit) else fitted)
     if not isinstance(fitted, Fit):
@@ -80,9 +80,18 @@ def within_between_model(data: InversionData, level: float) -> Fitted:
     )  # fmt: skip
 
 
+def _varying(by: str, columns: Sequence[str]) -> str:
+    """Slopes of the columns that change with `by`; its own effect is among the controls."""
+    return " + ".join(f"{c} + {by}:{c}" for c in columns)
+
+
 def controls(data: InversionData) -> str:
-    """Occasions and difficulty, as they stand in a formula."""
-    parts = ["C(time)"] if "time" in data.rows and data.rows["time"].nunique() > 1 else []
+    """Occasions of each regime (the mandate's own effect is in them) and difficulty.
+
+    A mandate's effect may grow; were occasions the same for both regimes, a growing effect on
+    quality and a growing one on usage would be a slope within persons.
+    """
+    parts = ["C(occasion)"]
     for name in data.hard:
         numeric = pd.api.types.is_numeric_dtype(data.rows[name])
         parts.append(name if numeric else f"C({name})")
@@ -154,8 +163,8 @@ def _region(
     """Where along the mandate's intensity the slope differs from zero."""
     if data.question.intensity is None:
         return None
-    columns = " + ".join(["within", *between])
-    fixed = f"quality ~ intensity*({columns}) + mandate" + controls(data)
+    varying = _varying("intensity", ["within", *between])
+    fixed = f"quality ~ intensity + {varying}" + controls(data)
     fitted, _ = _with_slopes(data, fixed, choice)
     if not isinstance(fitted, Fit):
         return fitted
@@ -167,13 +176,16 @@ def _region(
 
 def pooled(data: InversionData) -> Slopes:
     """Least squares on raw usage, which takes persons apart for what use does to one of them."""
-    return _least_squares(data, "quality ~ mandate*usage" + controls(data), "usage")
+    return _least_squares(
+        data, "quality ~ " + _varying("mandate", ["usage"]) + controls(data), "usage"
+    )
 
 
 def without_random_slopes(data: InversionData) -> Slopes:
     """The same fixed part with random intercepts alone and the model's own standard errors."""
     groups = " + (1 | firm) + (1 | firm:person)" if data.has_firms else " + (1 | person)"
-    formula = "quality ~ mandate*(within + person_mean)" + controls(data) + groups
+    varying = _varying("mandate", ["within", "person_mean"])
+    formula = f"quality ~ {varying}" + controls(data) + groups
     try:
         return slopes_of(fit(formula, data.rows), "within")
     except FitError as error:
@@ -233,8 +245,7 @@ def _absorbed(
     data: InversionData, rows: pd.DataFrame, parts: Mapping[str, pd.Series], *, hard: bool
 ) -> Fit | str:
     """Least squares after every person and regime's own mean is taken out."""
-    held = [*(["time"] if "time" in rows else []), *(data.hard if hard else [])]
-    table = pd.DataFrame({**parts, **dummies(rows, held)}).astype(float)
+    table = pd.DataFrame({**parts, **_held(data, rows, hard=hard)}).astype(float)
     centred = table - table.groupby(rows["cell"]).transform("mean")
     kept = _independent(centred)
     if not {*parts} <= {*kept}:
@@ -255,17 +266,28 @@ def _both(made: Fit | str) -> Slopes:
     return Slopes(*(_named(e) for e in found))
 
 
-def dummies(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, pd.Series]:
-    """Columns for least squares: numbers as they are, levels as indicators without the first."""
+def _held(data: InversionData, rows: pd.DataFrame, *, hard: bool) -> dict[str, pd.Series]:
+    """Controls as columns: numbers as they are, levels as indicators without the first."""
     made: dict[str, pd.Series] = {}
-    for name in columns:
-        numeric = pd.api.types.is_numeric_dtype(rows[name]) and name != "time"
-        if numeric:
+    for name in ["occasion", *(data.hard if hard else [])]:
+        if pd.api.types.is_numeric_dtype(rows[name]):
             made[name] = rows[name]
             continue
         for i, value in enumerate(sorted(rows[name].unique())[1:], 1):
             made[f"{name}_{i}"] = (rows[name] == value).astype(float)
     return made
+
+
+def cleared(data: InversionData, rows: pd.DataFrame) -> pd.DataFrame:
+    """`usage` and `quality` of rows less the means of persons and what the controls explain."""
+    table = pd.DataFrame({c: rows[c] for c in ("usage", "quality")} | _held(data, rows, hard=True))
+    centred = table.astype(float) - table.astype(float).groupby(rows["cell"]).transform("mean")
+    held = _independent(centred.drop(columns=["usage", "quality"]))
+    if not held:
+        return centred[["usage", "quality"]]
+    Q, _ = np.linalg.qr(centred[held].to_numpy(float))
+    values = centred[["usage", "quality"]].to_numpy(float)
+    return pd.DataFrame(values - Q @ (Q.T @ values), rows.index, ["usage", "quality"])
 
 
 def _independent(table: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.johnson_neyman import JohnsonNeyman
 from alc_stats.models.binned import binned
 from alc_stats.models.inversion_data import InversionData
-from alc_stats.models.inversion_models import Fitted
+from alc_stats.models.inversion_models import Fitted, cleared
 from alc_stats.models.picture import Mark, Panel, Picture
 from alc_stats.records import FloatArray
 
@@ -30,7 +30,7 @@ def pictures(data: InversionData, found: Fitted, level: float) -> tuple[Picture,
         title="Quality and usage within persons, by regime",
         caption=(
             "A person's quality against that person's log usage, both as deviations from the "
-            "person's mean under the same regime. Points are means over at least five people; "
+            "person's mean under the same regime, occasions and difficulty held. Points are means over at least five people; "
             "lines are the slopes of the within-between model with 95 % bands."
         ),
         alt="Two panels, one a regime: binned means and a line with a band through zero.",
@@ -44,9 +44,9 @@ def pictures(data: InversionData, found: Fitted, level: float) -> tuple[Picture,
 
 def _panel(data: InversionData, regime: int, slope: Estimate, level: float) -> Panel:
     rows = data.rows.loc[data.rows["mandate"] == regime]
-    quality = rows["quality"] - rows.groupby("cell")["quality"].transform("mean")
-    x, y = binned(rows["within"], quality, rows["person"])
-    along = np.linspace(*np.percentile(rows["within"], _TAILS), _POINTS)
+    clear = cleared(data, rows)
+    x, y = binned(clear["usage"], clear["quality"], rows["person"])
+    along = np.linspace(*np.percentile(clear["usage"], _TAILS), _POINTS)
     half = float(stats.t.ppf(0.5 + level / 2.0, slope.df)) * slope.se * np.abs(along)
     line = slope.value * along
     return Panel(
