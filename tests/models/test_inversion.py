@@ -18,7 +18,8 @@ from alc_stats.models.inversion_lines import rivals
 from alc_stats.models.inversion_models import pooled, within_between_model, without_random_slopes
 from alc_stats.models.picture import FEWEST_PEOPLE
 from alc_stats.records import dump, load
-from tolerances import MONTE_CARLO_SIGMAS
+from models import inversion_witness as witness
+from tolerances import LME4_STOPS_EARLY, MONTE_CARLO_SIGMAS
 
 COLUMNS: dict[str, Any] = {
     "quality": "quality", "usage": "tokens", "mandate": "mandate", "person": "person",
@@ -77,7 +78,9 @@ def test_an_inversion_is_found_and_its_slopes_are_the_true_ones() -> None:
     assert found.decision.verdict == "supported"
     free, under = found.triangulation[:2]
     for line, truth in ((free, 2.0), (under, 0.0)):
-        assert line.value is not None and line.high is not None and line.df is not None
+        assert line.value is not None
+        assert line.high is not None
+        assert line.df is not None
         se = (line.high - line.value) / stats.t.ppf(0.975, line.df)
         assert abs(line.value - truth) < MONTE_CARLO_SIGMAS * se
     assert {e.outcome for e in found.evidence if e.artefact != "task difficulty"} == {"clear"}
@@ -86,7 +89,9 @@ def test_an_inversion_is_found_and_its_slopes_are_the_true_ones() -> None:
 def test_a_lower_slope_alone_is_attenuation_and_contradicts() -> None:
     found = inversion(work(2, slopes=(2.0, 1.2)), **COLUMNS)
     change = next(x for x in found.triangulation if "attenuation" in x.method)
-    assert change.p is not None and change.p < 0.001 and change.value is not None
+    assert change.p is not None
+    assert change.p < 0.001
+    assert change.value is not None
     assert change.value < 0.0
     assert found.decision.verdict == "contradicted"
     assert "an attenuation, not an inversion" in found.decision.reason.template
@@ -107,7 +112,8 @@ def test_persons_apart_make_an_inversion_only_where_they_are_pooled() -> None:
     """Weak people use more under the mandate: pooled slopes invert, nobody's own does."""
     data = work(6, slopes=(2.0, 2.0), between=(0.0, -5.0))
     raw = pooled(inversion_data(data, QUESTION))
-    assert raw.free is not None and raw.under is not None
+    assert raw.free is not None
+    assert raw.under is not None
     assert raw.free.interval()[0] > 0.0 > raw.under.interval()[1]
     found = inversion(data, **COLUMNS)
     assert found.decision.verdict == "contradicted"
@@ -132,7 +138,8 @@ def test_without_random_slopes_the_interaction_is_found_where_there_is_none() ->
         made = inversion_data(data, QUESTION)
         kept = within_between_model(made, 0.95).within.change
         lost = without_random_slopes(made).change
-        assert kept is not None and lost is not None
+        assert kept is not None
+        assert lost is not None
         ours += kept.p_value < 0.05
         naive += lost.p_value < 0.05
     assert naive >= stats.binom.ppf(0.999, DRAWS // 2, 0.10)
@@ -274,3 +281,16 @@ def test_rows_without_usage_are_counted() -> None:
     found = inversion(data, **COLUMNS)
     assert found.observed.numbers["left_out"].value == 5
     assert rivals(inversion_data(data, QUESTION)).changes is None
+
+
+def test_centring_and_slopes_are_those_of_lme4() -> None:
+    """Kenward and Roger's errors and degrees of freedom, twelve firms (pbkrtest)."""
+    asked = InversionQuestion(**COLUMNS | {"usage": "tokens"})
+    found = within_between_model(inversion_data(witness.work(), asked), 0.95)
+    theirs = witness.WITNESS["within"]
+    assert found.fit is not None
+    assert found.fit.loglik == pytest.approx(theirs["loglik"], abs=LME4_STOPS_EARLY)
+    for i, e in enumerate((found.within.free, found.within.under, found.within.change)):
+        assert e is not None
+        ours, expected = [e.value, e.se, e.df], [theirs[k][i] for k in ("value", "se", "df")]
+        np.testing.assert_allclose(ours, expected, rtol=LME4_STOPS_EARLY)

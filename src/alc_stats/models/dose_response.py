@@ -13,7 +13,7 @@ from alc_stats.models.dose_data import DoseData, DoseQuestion, Shape, dose_data
 from alc_stats.models.dose_evidence import all_evidence
 from alc_stats.models.dose_lines import DoseFound, shape_of, triangulation
 from alc_stats.models.dose_pictures import pictures
-from alc_stats.models.finding import NOTHING, Claim, Finding, Part, find_jointly, joined
+from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
 from alc_stats.models.two_lines import UNIT
 from alc_stats.models.widening_evidence import said
 from alc_stats.records import Number, Phrase
@@ -161,7 +161,7 @@ def _parts(data: DoseData, found: DoseFound, alpha: float) -> list[Part]:
 def _observed(data: DoseData, found: DoseFound) -> Phrase:
     first, second = found.lines.first, found.lines.second
     if first is None or second is None:
-        return NOTHING
+        return said(found.lines.failure)
     numbers = {
         "breakpoint": Number(found.lines.breakpoint),
         "first_slope": Number(first.value, "estimate", UNIT),

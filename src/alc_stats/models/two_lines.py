@@ -30,7 +30,7 @@ from alc_stats.models.dose_data import DoseData
 from alc_stats.records import FloatArray
 
 UNIT = "outcome per dose"
-_NO_SPREAD = 1e-9
+_NO_SPREAD = 1e-6
 """A standard error that is rounding alone, as a share of the smallest slope of interest."""
 _SAME = "The rows on one side of the breakpoint lie on a line exactly: it has no standard error."
 MIDDLE = (0.1, 0.9)
