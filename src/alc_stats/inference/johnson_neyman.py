@@ -8,6 +8,7 @@ band here covers the whole line of slopes at once, over the range that is looked
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import integrate, optimize, stats
@@ -228,7 +229,7 @@ def _regions(slope: _Slope, critical: float, low: float, high: float) -> tuple[R
     inside = sorted(float(r.real) for r in roots if abs(r.imag) == 0.0 and low < r.real < high)
     cuts = [low, *inside, high]
     found = []
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in pairwise(cuts):
         middle = np.array([0.5 * (start + end)])
         value, se = float(slope.value(middle)[0]), float(slope.se(middle)[0])
         if abs(value) > critical * se:

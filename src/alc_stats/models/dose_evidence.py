@@ -24,7 +24,7 @@ def all_evidence(data: DoseData, found: DoseFound, alpha: float) -> tuple[Eviden
         _heavy(found, 1.0 - alpha),
         _ends(data, found),
         _few(data, found, alpha),
-        _between(data, found, 1.0 - alpha),
+        _between(found, 1.0 - alpha),
     )
 
 
@@ -69,7 +69,7 @@ def _support(data: DoseData, found: DoseFound) -> Evidence:
     return Evidence("support", outcome, Phrase(_SIDES + (_THIN if threat else ""), numbers))
 
 
-_SIDES = "The breakpoint is {breakpoint}, with {people_before} people up to it and {people_after} from it."
+_SIDES = "{people_before} people up to the breakpoint {breakpoint}, {people_after} from it."
 _THIN = " A line through so few is no evidence of a shape."
 
 
@@ -129,7 +129,7 @@ _UNBOUNDED = Phrase(
     "The outcome's bounds are not declared, so that a ceiling, which makes a plateau of any rise, "
     "cannot be ruled out: declare bounds, with inf where there is none."
 )
-_NEAR = "Beyond the breakpoint {at_ceiling} of the rows lie within {margin} of the range of the ceiling."
+_NEAR = "Beyond the breakpoint {at_ceiling} of the rows lie within {margin} of the ceiling."
 _FLAT = " What cannot rise further looks like a plateau."
 _CANNOT_FALL = " A ceiling makes no curve fall."
 
@@ -159,7 +159,7 @@ _AGREE = Phrase("No slope is significant by CR2 alone.")
 _DISAGREE = Phrase("A slope is significant by CR2, and not by the bootstrap.")
 
 
-def _between(data: DoseData, found: DoseFound, level: float) -> Evidence:
+def _between(found: DoseFound, level: float) -> Evidence:
     """Whether people who take more are other people."""
     own, inside = found.lines, found.within
     if inside is None:

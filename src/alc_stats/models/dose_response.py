@@ -1,4 +1,4 @@
-"""Dose-response: does more use help up to a point, and what does it do beyond it?"""
+"""Dose-response: whether more use helps up to a point, and what it does beyond it."""
 
 from __future__ import annotations
 

@@ -67,8 +67,9 @@ class InversionData:
     rows : DataFrame
         `quality`, `usage` (logged), `mandate` (0 or 1), `person`, `firm` (the person without
         firms), `time`, `post`, `intensity`, `hard_1`, ... (difficulty), `cell` (person and
-        regime), `occasion` (time and regime), `within` (usage less the cell's mean), `person_mean` (the cell's mean less that of
-        the firm and regime), `firm_mean` (that, less its overall mean).
+        regime), `occasion` (time and regime), `within` (usage less the cell's mean),
+        `person_mean` (the cell's mean less that of the firm and regime), `firm_mean` (that, less
+        its overall mean).
     question : InversionQuestion
     dropped : int
         Rows without usage or quality.

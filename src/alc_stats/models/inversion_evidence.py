@@ -30,7 +30,7 @@ def all_evidence(
         _attenuated(data, found),
         _few(data, found),
         _reverse(data, found, others, level),
-        _difficulty(data, found, others),
+        _difficulty(others),
     )
 
 
@@ -202,7 +202,7 @@ _LATER = (
 )
 
 
-def _difficulty(data: InversionData, found: Fitted, others: Rivals) -> Evidence:
+def _difficulty(others: Rivals) -> Evidence:
     if others.hard is None:
         return Evidence("task difficulty", "not tested", _NO_DIFFICULTY)
     slopes, plain = (others.hard.free, others.hard.under), (others.fixed.free, others.fixed.under)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.johnson_neyman import JohnsonNeyman
@@ -54,7 +54,7 @@ def lines(found: Fitted, others: Rivals, level: float) -> tuple[Line, ...]:
         *_pair(others.fixed, "Person-and-regime fixed effects", _WRONG_MODEL, _CR2, level),
         *_pair(others.no_random, "Random intercepts only", _NAIVE, "t, model", level),
         *_pair(others.hard, "Task difficulty held", _HARD, _CR2, level),
-        *_pair(others.changes, "Change on change around the start", _DRIFT, _CR2, level),
+        *_changes(others.changes, level),
         *_pair(others.before, "Usage of the occasion before", _REVERSE, _CR2, level),
         *_later(others.later, level),
         *_along(found.region),
@@ -71,6 +71,11 @@ def _pair(
         return
     yield line(slopes.free, f"{method}, no mandate", guards, how, level)
     yield line(slopes.under, f"{method}, mandate", guards, how, level)
+
+
+def _changes(slopes: Slopes | None, level: float) -> Iterator[Line]:
+    for made in _pair(slopes, "Change on change around the start", _DRIFT, _CR2, level):
+        yield replace(made, note=_MIX) if made.method.endswith(", mandate") else made
 
 
 def line(
@@ -106,7 +111,8 @@ def _along(region: JohnsonNeyman | str | None) -> Iterator[Line]:
 
 def _regions(found: JohnsonNeyman) -> Phrase:
     """Where the band excludes zero, in words."""
-    words, numbers = [], {}
+    words: list[str] = []
+    numbers: dict[str, Number] = {}
     for i, region in enumerate(found.regions, 1):
         side = "above" if region.above else "below"
         words.append(f"{side} zero from {{from_{i}}} to {{to_{i}}}")
@@ -129,6 +135,7 @@ _CONFOUNDED = "what an analysis without persons would report"
 _WRONG_MODEL = "random effects that go with usage"
 _NAIVE = "standard errors too small without random slopes"
 _HARD = "harder tasks that take more use"
+_MIX = Phrase("Weighs both slopes: usage before the start counts at the slope without a mandate.")
 _DRIFT = "people whose usage and quality drift together"
 _REVERSE = "quality that drives usage"
 _SEARCH = "regions found by looking everywhere"

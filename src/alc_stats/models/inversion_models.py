@@ -68,7 +68,7 @@ def within_between_model(data: InversionData, level: float) -> Fitted:
     fitted, slopes = _with_slopes(data, fixed, choice)
     failed = Slopes(failure="" if isinstance(fitted, Fit) else fitted)
     if not isinstance(fitted, Fit):
-        return Fitted(None, failed, failed, failed, False, choice, None)
+        return Fitted(None, failed, failed, failed, random_slopes=False, choice=choice, region=None)
     firms = (
         slopes_of(fitted, "firm_mean")
         if "firm_mean" in between
@@ -147,10 +147,12 @@ def fitted_by(data: InversionData, formula: str, choice: SmallSampleChoice) -> F
 def slopes_of(fitted: Fit, column: str, by: str = "mandate") -> Slopes:
     """The slopes of `column` where `by` is 0 and 1."""
     pair = f"{by}:{column}" if f"{by}:{column}" in fitted.labels else f"{column}:{by}"
-    free, under, change = (
-        contrast(fitted, expression) for expression in (column, f"{column} + {pair}", pair)
-    )
-    return Slopes(*(_named(e) for e in (free, under, change)))
+    return _slopes(fitted, column, f"{column} + {pair}", pair)
+
+
+def _slopes(fitted: Fit, free: str, under: str, change: str) -> Slopes:
+    free_, under_, change_ = (_named(contrast(fitted, e)) for e in (free, under, change))
+    return Slopes(free_, under_, change_)
 
 
 def _named(estimate: Estimate) -> Estimate:
@@ -201,7 +203,7 @@ def _least_squares(data: InversionData, formula: str, column: str) -> Slopes:
 
 
 def fixed_effects(data: InversionData, *, hard: bool) -> Slopes:
-    """Slopes with an effect of every person and regime, clustered by firm; difficulty held or not."""
+    """Slopes with an effect of every person and regime, clustered by firm."""
     return _both(_absorbed(data, data.rows, _by_regime(data.rows, "usage"), hard=hard))
 
 
@@ -262,8 +264,7 @@ def _absorbed(
 def _both(made: Fit | str) -> Slopes:
     if isinstance(made, str):
         return Slopes(failure=made)
-    found = (contrast(made, e) for e in ("free", "under", "under - free"))
-    return Slopes(*(_named(e) for e in found))
+    return _slopes(made, "free", "under", "under - free")
 
 
 def _held(data: InversionData, rows: pd.DataFrame, *, hard: bool) -> dict[str, pd.Series]:
@@ -314,18 +315,22 @@ def neighbours(rows: pd.DataFrame, step: int) -> pd.DataFrame:
 
 
 def change_on_change(data: InversionData) -> Slopes:
-    """Change of quality on change of usage from before to after the start, within firms."""
-    means = data.rows.groupby(["firm", "person", "post"])[["quality", "usage"]].mean()
-    wide = means.unstack("post").dropna()
-    if wide.shape[1] < 4 or len(wide) < FEWEST_VARYING:
+    """Change of quality on change of usage from before to after the start, within firms.
+
+    Under a mandate it weighs both slopes: quality before goes with usage before by the slope
+    without a mandate. It is a check of drift, not of the slope under the mandate.
+    """
+    keys, values = ["firm", "person"], ["quality", "usage"]
+    after = data.rows["post"] == 1.0
+    before_means, after_means = (
+        data.rows.loc[when].groupby(keys)[values].mean() for when in (~after, after)
+    )
+    changes = (after_means - before_means).dropna().reset_index()
+    if len(changes) < FEWEST_VARYING:
         return Slopes(failure="Too few persons were seen before and after the start.")
-    changes = (
-        wide.xs(1.0, axis=1, level="post") - wide.xs(0.0, axis=1, level="post")
-    ).reset_index()
     mandate = changes["person"].map(data.rows.groupby("person")["mandate"].max())
     if data.has_firms:  # each firm has a mean change of its own
-        centre = changes.groupby("firm")[["quality", "usage"]].transform("mean")
-        changes[["quality", "usage"]] -= centre
+        changes[values] -= changes.groupby("firm")[values].transform("mean")
     table = changes.assign(
         mandate=mandate, free=changes["usage"] * (1.0 - mandate), under=changes["usage"] * mandate
     )

@@ -30,8 +30,9 @@ def pictures(data: InversionData, found: Fitted, level: float) -> tuple[Picture,
         title="Quality and usage within persons, by regime",
         caption=(
             "A person's quality against that person's log usage, both as deviations from the "
-            "person's mean under the same regime, occasions and difficulty held. Points are means over at least five people; "
-            "lines are the slopes of the within-between model with 95 % bands."
+            "person's mean under the same regime, occasions and difficulty held. Points are means "
+            "over at least five people; lines are the slopes of the within-between model with "
+            "95 % bands."
         ),
         alt="Two panels, one a regime: binned means and a line with a band through zero.",
         x="Log usage, deviation from the person's mean",
@@ -46,7 +47,8 @@ def _panel(data: InversionData, regime: int, slope: Estimate, level: float) -> P
     rows = data.rows.loc[data.rows["mandate"] == regime]
     clear = cleared(data, rows)
     x, y = binned(clear["usage"], clear["quality"], rows["person"])
-    along = np.linspace(*np.percentile(clear["usage"], _TAILS), _POINTS)
+    first, last = (float(np.percentile(clear["usage"], tail)) for tail in _TAILS)
+    along = np.linspace(first, last, _POINTS)
     half = float(stats.t.ppf(0.5 + level / 2.0, slope.df)) * slope.se * np.abs(along)
     line = slope.value * along
     return Panel(

@@ -83,15 +83,15 @@ def control_columns(data: DoseData) -> FloatArray:
     if not data.held:
         return np.empty((len(data.rows), 0))
     wide = pd.get_dummies(data.rows[data.held], drop_first=True, dtype=float)
-    varying = wide.loc[:, wide.nunique() > 1]
-    Q, R = np.linalg.qr(varying.to_numpy(float) - varying.to_numpy(float).mean(axis=0))
+    values = wide.to_numpy(float)
+    Q, R = np.linalg.qr(values - values.mean(axis=0))
     kept = np.abs(np.diag(R)) > 1e-9 * np.abs(np.diag(R)).max(initial=1.0)
     return np.asarray(Q[:, kept])
 
 
-def lines_at(data: DoseData, breakpoint: float) -> TwoLines:
+def lines_at(data: DoseData, at: float) -> TwoLines:
     """Two lines about a given breakpoint."""
-    x = data.rows["dose"] - breakpoint
+    x = data.rows["dose"] - at
     sides = {"low": x.clip(upper=0.0), "high": x.clip(lower=0.0)}
     # the row at the breakpoint itself belongs to the line whose slope is read
     first, one = _slope(data, data.rows.assign(**sides, jump=(x > 0) * 1.0), "low")
@@ -99,7 +99,7 @@ def lines_at(data: DoseData, breakpoint: float) -> TwoLines:
     found = [e if isinstance(e, Estimate) else None for e in (first, second)]
     failures = [e for e in (first, second) if isinstance(e, str)]
     fits = tuple(f for f in (one, two) if f is not None)
-    return TwoLines(breakpoint, found[0], found[1], fits, " ".join(failures))
+    return TwoLines(at, found[0], found[1], fits, " ".join(failures))
 
 
 def _slope(data: DoseData, rows: pd.DataFrame, side: str) -> tuple[Estimate | str, Fit | None]:
@@ -125,9 +125,9 @@ def named(estimate: Estimate, unit: str) -> Estimate:
     return replace(estimate, unit=unit)
 
 
-def within_persons(data: DoseData, breakpoint: float) -> TwoLines:
+def within_persons(data: DoseData, at: float) -> TwoLines:
     """The same two lines with an effect of every person."""
-    x = data.rows["dose"] - breakpoint
+    x = data.rows["dose"] - at
     person = data.rows["person"]
     columns = pd.DataFrame(
         {"outcome": data.rows["outcome"], "low": x.clip(upper=0.0), "high": x.clip(lower=0.0)}
@@ -140,8 +140,8 @@ def within_persons(data: DoseData, breakpoint: float) -> TwoLines:
         )  # fmt: skip
         slopes = [named(contrast(made, side), UNIT) for side in ("low", "high")]
     except FitError as error:
-        return TwoLines(breakpoint, None, None, failure=str(error))
-    return TwoLines(breakpoint, slopes[0], slopes[1], (made,))
+        return TwoLines(at, None, None, failure=str(error))
+    return TwoLines(at, slopes[0], slopes[1], (made,))
 
 
 # -- the quadratic -------------------------------------------------------------------------------
