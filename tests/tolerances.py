@@ -71,6 +71,9 @@ META_SEARCH = 1e-8
 """Two searches for a variance that end at relative steps of 1e-12 and 1e-12: estimates that weigh
 by it keep eight digits, and so does a tail probability."""
 
+MGCV_SEARCH = 1e-5
+"""Where mgcv's search for the smoothing stops (its score flat to 1e-7), relative."""
+
 MIXEDLM_ESTIMATES = 2e-5
 """MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
 variances and standard errors, and less of fixed effects."""

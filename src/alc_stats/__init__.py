@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import equivalence_p as equivalence_p
     from alc_stats.inference import holm as holm
     from alc_stats.inference import icc as icc
+    from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
     from alc_stats.inference import non_inferiority_p as non_inferiority_p
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import inversion as inversion
     from alc_stats.models import response_surface as response_surface
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
@@ -83,6 +86,7 @@ _ROOM = {
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "dose_response": "models",
     "disattenuated": "measures",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
@@ -90,6 +94,8 @@ _ROOM = {
     "fit_panel": "estimators",
     "holm": "inference",
     "icc": "inference",
+    "inversion": "models",
+    "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
     "non_inferiority_p": "inference",
@@ -139,12 +145,15 @@ __all__ = [
     "contrast",
     "decide",
     "disattenuated",
+    "dose_response",
     "equivalence_of_means",
     "equivalence_p",
     "fit",
     "fit_panel",
     "holm",
     "icc",
+    "inversion",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "non_inferiority_p",
@@ -153,9 +162,9 @@ __all__ = [
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
+    "plot",
     "pool",
     "pooled",
-    "plot",
     "profile_interval",
     "profile_intervals",
     "r2",
@@ -163,8 +172,8 @@ __all__ = [
     "read_study",
     "reliability",
     "replicate_variance",
-    "romano_wolf",
     "response_surface",
+    "romano_wolf",
     "run_study",
     "score",
     "sd_ratio",
