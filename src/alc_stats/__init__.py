@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import mediation as mediation
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
@@ -69,6 +70,7 @@ _ROOM = {
     "icc": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "mediation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -107,6 +109,7 @@ __all__ = [
     "icc",
     "joint",
     "marginal_means",
+    "mediation",
     "null_model",
     "pairwise",
     "parametric_bootstrap",

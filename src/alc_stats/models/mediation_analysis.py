@@ -1,0 +1,110 @@
+"""Everything a mediation rests on, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alc_stats.errors import FitError
+from alc_stats.models.mediation_data import MediationData
+from alc_stats.models.mediation_effects import Effect, Sensitivity, monte_carlo, sensitivity
+from alc_stats.models.mediation_paths import (
+    Chain,
+    Regressions,
+    conflated,
+    fitted,
+    regressions,
+    unit_chain,
+)
+from alc_stats.models.mediation_stacked import group_chains, slopes_chain
+from alc_stats.models.mediation_units import UnitChain, unit_bootstrap
+
+SMALLEST_INDIRECT = 0.05
+"""Default smallest indirect effect, in SDs of the outcome of untreated rows."""
+SMALLEST_DIRECT = 0.20
+"""Default smallest direct effect, in the same SDs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What was found.
+
+    Attributes
+    ----------
+    data : MediationData
+    chain : Chain
+        At the level treatment varies at: the one the verdict rests on.
+    other : Chain or None
+        At the other level: rows within units, or means of groups where treatment varies within.
+    naive : Chain or None
+        With the two levels' coefficients taken as one; None where rows have no levels.
+    effect : Effect
+        The indirect effect with Monte-Carlo draws.
+    by_unit : UnitChain or None
+        With units as rows and resampled.
+    undone : Sensitivity
+    smallest_indirect, smallest_direct : float
+        In the outcome's unit.
+    seed : int
+    """
+
+    data: MediationData
+    chain: Chain
+    other: Chain | None
+    naive: Chain | None
+    effect: Effect
+    by_unit: UnitChain | None
+    undone: Sensitivity
+    smallest_indirect: float
+    smallest_direct: float
+    seed: int
+
+
+def analyse(d: MediationData, *, seed: int) -> Analysis:
+    """Fit the chain at the level the design identifies, and what is read beside it.
+
+    Raises
+    ------
+    FitError
+        If a regression cannot be fitted.
+    """
+    chain, other, naive, sds = _within(d) if d.design == "within" else _units(d)
+    q, sd = d.question, _untreated_sd(d)
+    return Analysis(
+        d, chain, other, naive, monte_carlo(chain, seed=seed), unit_bootstrap(d, seed=seed),
+        sensitivity(chain, sds), q.smallest_indirect or SMALLEST_INDIRECT * sd,
+        q.smallest_direct or SMALLEST_DIRECT * sd, seed,
+    )  # fmt: skip
+
+
+_Chains = tuple[Chain, Chain | None, Chain | None, tuple[float, float] | None]
+
+
+def _units(d: MediationData) -> _Chains:
+    apart = regressions(d)
+    if d.design == "single" or not d.rows["unit"].duplicated().any():
+        return unit_chain(d, apart), None, None, None
+    rest = apart.read("x", [f"{m}_rest" for m in d.mediators])
+    return unit_chain(d, apart), rest, conflated(d, apart).read("x", d.mediators), None
+
+
+def _within(d: MediationData) -> _Chains:
+    naive = _taken_as_one(d)
+    if len(d.mediators) == 2:
+        return slopes_chain(d), None, naive, None
+    found = group_chains(d)
+    return found.within, found.between, naive, found.residual_sds
+
+
+def _taken_as_one(d: MediationData) -> Chain:
+    """Raw treatment and mediators with random intercepts only: both levels in one coefficient."""
+    first, total = fitted(d, d.mediators[0], []), fitted(d, "y", [])
+    return conflated(d, Regressions(first, None, total, total)).read("x", d.mediators)
+
+
+def _untreated_sd(d: MediationData) -> float:
+    """SD of the outcome where nothing acts: under no treatment, or at its smallest dose."""
+    rows = d.rows.loc[d.rows["x"] == d.rows["x"].min(), "y"]
+    sd = float((rows if rows.size > 1 else d.rows["y"]).std())
+    if not sd > 0.0:
+        raise FitError("the outcome of untreated rows never varies, so that it has no scale")
+    return sd
