@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.inference import Criterion
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -31,6 +32,7 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "mediation": judge_mediation,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
