@@ -19,6 +19,7 @@ from alc_stats.models.mediation_analysis import Analysis, analyse
 from alc_stats.models.mediation_data import MediationQuestion, mediation_data
 from alc_stats.models.mediation_evidence import all_evidence
 from alc_stats.models.mediation_lines import triangulation
+from alc_stats.models.mediation_pictures import pictures
 from alc_stats.records import Number, Phrase
 
 SEED = 20261127
@@ -178,7 +179,7 @@ def judge(
     return Finding(
         claim.id, claim.claim, claim.statement, claim.family, None, None, None,
         guarded(_decision(found, alpha), evidence), evidence, p=found.effect.p,
-        triangulation=triangulation(found, alpha),
+        triangulation=triangulation(found, alpha), pictures=pictures(found, 1.0 - alpha),
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alc_stats.errors import FitError
 from alc_stats.models.mediation_data import MediationData
 from alc_stats.models.mediation_effects import Effect, Sensitivity, monte_carlo, sensitivity
 from alc_stats.models.mediation_paths import (
@@ -42,6 +41,8 @@ class Analysis:
     by_unit : UnitChain or None
         With units as rows and resampled.
     undone : Sensitivity
+    untreated_sds : tuple of float
+        Of mediators and outcome, of rows that nothing acts on.
     smallest_indirect, smallest_direct : float
         In the outcome's unit.
     seed : int
@@ -54,6 +55,7 @@ class Analysis:
     effect: Effect
     by_unit: UnitChain | None
     undone: Sensitivity
+    untreated_sds: tuple[float, ...]
     smallest_indirect: float
     smallest_direct: float
     seed: int
@@ -67,12 +69,12 @@ def analyse(d: MediationData, *, seed: int) -> Analysis:
     FitError
         If a regression cannot be fitted.
     """
-    chain, other, naive, sds = _within(d) if d.design == "within" else _units(d)
-    q, sd = d.question, _untreated_sd(d)
+    chain, other, naive, residual_sds = _within(d) if d.design == "within" else _units(d)
+    q, sds = d.question, _untreated_sds(d)
     return Analysis(
         d, chain, other, naive, monte_carlo(chain, seed=seed), unit_bootstrap(d, seed=seed),
-        sensitivity(chain, sds), q.smallest_indirect or SMALLEST_INDIRECT * sd,
-        q.smallest_direct or SMALLEST_DIRECT * sd, seed,
+        sensitivity(chain, residual_sds), sds, q.smallest_indirect or SMALLEST_INDIRECT * sds[-1],
+        q.smallest_direct or SMALLEST_DIRECT * sds[-1], seed,
     )  # fmt: skip
 
 
@@ -101,10 +103,9 @@ def _taken_as_one(d: MediationData) -> Chain:
     return conflated(d, Regressions(first, None, total, total)).read("x", d.mediators)
 
 
-def _untreated_sd(d: MediationData) -> float:
-    """SD of the outcome where nothing acts: under no treatment, or at its smallest dose."""
-    rows = d.rows.loc[d.rows["x"] == d.rows["x"].min(), "y"]
-    sd = float((rows if rows.size > 1 else d.rows["y"]).std())
-    if not sd > 0.0:
-        raise FitError("the outcome of untreated rows never varies, so that it has no scale")
-    return sd
+def _untreated_sds(d: MediationData) -> tuple[float, ...]:
+    """SDs where nothing acts: under no treatment, or at its smallest dose."""
+    columns = [*d.mediators, "y"]
+    untreated = d.rows.loc[d.rows["x"] == d.rows["x"].min(), columns]
+    here, everywhere = untreated.std(), d.rows[columns].std()
+    return tuple(float(h) if h > 0.0 else float(e) for h, e in zip(here, everywhere, strict=True))

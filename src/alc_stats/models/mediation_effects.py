@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,16 +90,21 @@ def partial_correlation(link: Estimate) -> float:
     return t / math.sqrt(t * t + link.df)
 
 
-def confounded(link: float, vanishing: float, rho: FloatArray) -> FloatArray:
+def confounded(link: float, vanishing: float, rho: float) -> float:
     """The effect of a mediator if residuals of the two equations correlate by `rho`.
 
     ``b(rho) = s (v - rho sqrt((1 - v^2) / (1 - rho^2)))``, where v is the correlation at which it
     vanishes and s, the ratio of residual SDs, is b / v (Imai, Keele and Tingley 2010).
+
+    Examples
+    --------
+    >>> confounded(2.0, 0.5, 0.0), confounded(2.0, 0.5, 0.5)
+    (2.0, 0.0)
     """
     if vanishing == 0.0:
-        return np.zeros_like(rho)
-    turned = rho * np.sqrt((1.0 - vanishing**2) / (1.0 - rho**2))
-    return np.asarray(link / vanishing * (vanishing - turned))
+        return 0.0
+    turned = rho * math.sqrt((1.0 - vanishing**2) / (1.0 - rho**2))
+    return link / vanishing * (vanishing - turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +135,9 @@ def sensitivity(chain: Chain, residual_sds: tuple[float, float] | None = None) -
     return Sensitivity((carried / math.hypot(carried, of_outcome),))
 
 
-def indirect_at(chain: Chain, found: Sensitivity, rho: FloatArray) -> FloatArray:
-    """The indirect effect if the residuals around its weakest link correlate by `rho`."""
+def chain_at(chain: Chain, found: Sensitivity, rho: float) -> Chain:
+    """The chain if the residuals around its weakest link correlate by `rho`."""
     weak = found.vanishing.index(found.weakest) + 1
-    others: Sequence[float] = [e.value for i, e in enumerate(chain.links) if i != weak]
-    slopes = chain.slopes.value if chain.slopes else 0.0
-    bent = confounded(chain.links[weak].value, found.weakest, rho)
-    return np.asarray(math.prod(others) * bent + slopes)
+    link = chain.links[weak]
+    bent = replace(link, value=confounded(link.value, found.weakest, rho))
+    return replace(chain, links=(*chain.links[:weak], bent, *chain.links[weak + 1 :]))

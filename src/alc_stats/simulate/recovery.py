@@ -52,7 +52,12 @@ def implied(truth: Truth) -> Mapping[str, float]:
     for name in SCORES:
         values |= _implied(name, getattr(truth, name), error=0.0)
     values |= _implied("compliance", _of_compliance(truth), error=0.0)
-    values |= {f"compliance.{k}": getattr(truth.compliance, k) for k in ("folk", "capability")}
+    chain = truth.folk.mandate * truth.compliance.folk * truth.compliance.capability
+    values |= {
+        "compliance.folk": truth.compliance.folk,
+        "compliance.capability": truth.compliance.capability,
+        "compliance.indirect": chain,
+    }
     values |= _implied("log_tokens", truth.log_tokens, error=0.0, cell=truth.usage.access / 2.0)
     usage, quality = truth.usage, truth.quality
     return values | {
@@ -263,7 +268,22 @@ def _chain(survey: pd.DataFrame) -> dict[str, float]:
     return {
         "compliance.folk": float(belief @ compliance / (belief @ belief)),
         "compliance.capability": float(np.linalg.lstsq(both, capability, rcond=None)[0][1]),
+        "compliance.indirect": _product_of_paths(rows, columns),
     }
+
+
+def _product_of_paths(rows: pd.DataFrame, columns: list[str]) -> float:
+    """Mandate to belief to compliance to capability, over changes of mandated and control firms."""
+    panels = [panel(rows, c) for c in columns]
+    means = [firm_means(p)[0] for p in panels]
+    arms = panels[0].arms
+    two = arms != TRAINING
+    x = [np.ones(two.sum()), (arms[two] == MANDATE).astype(float)]
+    product = 1.0
+    for change in ((m[:, 1:].mean(axis=1) - m[:, 0])[two] for m in means):
+        product *= float(np.linalg.lstsq(np.column_stack(x), change, rcond=None)[0][-1])
+        x.append(change)
+    return product
 
 
 def _wave_tokens(weeks: pd.DataFrame, survey: pd.DataFrame) -> Panel:
