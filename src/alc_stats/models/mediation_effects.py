@@ -109,35 +109,57 @@ def confounded(link: float, vanishing: float, rho: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """The residual correlation at which the weakest link after the treatment's own vanishes.
+    """What a hidden cause of a mediator and of what follows it would have to be like.
 
-    `vanishing` has one correlation for each of those links, in order of the chain.
+    Attributes
+    ----------
+    partial : tuple of float
+        Of every link but the first: the correlation of residuals at which the link is zero.
+    vanishing : tuple of float
+        The correlation at which the indirect effect is zero; the same where slopes do not vary.
     """
 
+    partial: tuple[float, ...]
     vanishing: tuple[float, ...]
 
     @property
+    def weak(self) -> int:
+        """Which link is undone by the smallest correlation, counted from the second."""
+        return min(range(len(self.vanishing)), key=lambda i: abs(self.vanishing[i]))
+
+    @property
     def weakest(self) -> float:
-        """The smallest of them in size."""
-        return min(self.vanishing, key=abs)
+        """The smallest vanishing correlation in size."""
+        return self.vanishing[self.weak]
 
 
 def sensitivity(chain: Chain, residual_sds: tuple[float, float] | None = None) -> Sensitivity:
     """From t and df of every link but the first; of a stacked model from its residual SDs.
 
-    There b = r s_y / s_m for residuals of SD s_m and, with the mediator held, s_y': the total
-    residual SD of the outcome is sqrt(s_y'^2 + b^2 s_m^2).
+    There b is r times the ratio of residual SDs, that of the outcome without the mediator held:
+    sqrt(s_y^2 + b^2 s_m^2). With slopes that go together the effect is a b(rho) + cov(a_j, b_j),
+    which is zero at another correlation than b(rho).
     """
     if residual_sds is None:
-        return Sensitivity(tuple(partial_correlation(link) for link in chain.links[1:]))
+        partial = tuple(partial_correlation(link) for link in chain.links[1:])
+        return Sensitivity(partial, partial)
     of_mediator, of_outcome = residual_sds
-    carried = chain.links[1].value * of_mediator
-    return Sensitivity((carried / math.hypot(carried, of_outcome),))
+    a, b = (link.value for link in chain.links)
+    carried = b * of_mediator
+    r = carried / math.hypot(carried, of_outcome)
+    slopes = chain.slopes.value if chain.slopes else 0.0
+    return Sensitivity((r,), (_reaching(-slopes / a, b, r),))
+
+
+def _reaching(target: float, link: float, partial: float) -> float:
+    """The correlation at which a link is `target`: the inverse of `confounded`."""
+    k = partial * (1.0 - target / link) / math.sqrt(1.0 - partial**2)
+    return k / math.sqrt(1.0 + k * k)
 
 
 def chain_at(chain: Chain, found: Sensitivity, rho: float) -> Chain:
     """The chain if the residuals around its weakest link correlate by `rho`."""
-    weak = found.vanishing.index(found.weakest) + 1
+    weak = found.weak + 1
     link = chain.links[weak]
-    bent = replace(link, value=confounded(link.value, found.weakest, rho))
+    bent = replace(link, value=confounded(link.value, found.partial[weak - 1], rho))
     return replace(chain, links=(*chain.links[:weak], bent, *chain.links[weak + 1 :]))

@@ -66,7 +66,7 @@ def _sensitivity(found: Analysis, level: float) -> Picture:
     limits = [e.interval(level) for e in effects]
     q = found.data.question
     links = [*q.mediators, q.outcome]
-    weak = found.undone.vanishing.index(found.undone.weakest)
+    weak = found.undone.weak
     rho = tuple(float(r) for r in _GRID)
     low, high = zip(*limits, strict=True)
     return Picture(

@@ -22,6 +22,10 @@ from alc_stats.models.mediation_data import MediationData
 from alc_stats.models.mediation_paths import Chain, Regressions, SlopeCovariance, path
 
 
+FEWEST_GROUPS = 4
+"""Up to so many groups, means of groups say nothing about a chain of theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupChains:
     """The chains of a group's rows and of group means, with what the model says of residuals.
@@ -51,51 +55,48 @@ def group_chains(d: MediationData) -> GroupChains:
     FitError
         If it cannot be fitted with any random part.
     """
-    apart = d.rows["x_own"].nunique() > 1 and d.rows["unit"].nunique() > 4
-    table = stacked(d.rows)
-    model, slopes = _fitted(table, _fixed(apart))
-    total = _sloped(d, "y", ["x_rest"], ["x_own"] if apart else [])
+    model, slopes = _fitted(stacked(d.rows))
+    total = _sloped(d, "y", ["x_rest"], ["x_own"])
     return GroupChains(
         _within(model, total, d, slopes=slopes),
-        _between(model, total) if apart else None,
+        _between(d, total) if _apart(d.rows) else None,
         _residual_sds(model),
         slopes,
     )
+
+
+def _apart(rows: pd.DataFrame) -> bool:
+    """Whether treatment differs between groups, by more than the rounding of means."""
+    spread = float(rows["x_own"].drop_duplicates().std())
+    return rows["unit"].nunique() > FEWEST_GROUPS and spread > 1e-9 * float(rows["x"].std())
 
 
 def stacked(rows: pd.DataFrame) -> pd.DataFrame:
     """Twice the rows: mediators as outcome (`sm` is 1), then outcomes (`sy` is 1)."""
     zero = np.zeros(len(rows))
     one = zero + 1.0
-    first = {"z": rows["m1"], "sm": one, "sy": zero, "sm_x": rows["x_rest"],
-             "sm_x_own": rows["x_own"], "sy_m": zero, "sy_x": zero, "sy_m_own": zero,
-             "sy_x_own": zero}  # fmt: skip
-    second = {"z": rows["y"], "sm": zero, "sy": one, "sm_x": zero, "sm_x_own": zero,
-              "sy_m": rows["m1_rest"], "sy_x": rows["x_rest"], "sy_m_own": rows["m1_own"],
-              "sy_x_own": rows["x_own"]}  # fmt: skip
+    first = {"z": rows["m1"], "sm": one, "sm_x": rows["x_rest"], "sy": zero, "sy_m": zero,
+             "sy_x": zero}  # fmt: skip
+    second = {"z": rows["y"], "sm": zero, "sm_x": zero, "sy": one, "sy_m": rows["m1_rest"],
+              "sy_x": rows["x_rest"]}  # fmt: skip
     parts = [pd.DataFrame(p).assign(unit=rows["unit"], firm=rows["firm"]) for p in (first, second)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _fixed(apart: bool) -> list[str]:
-    own = ["sm_x_own", "sy_x_own"] if apart else []
-    return ["sm", "sm_x", "sy", "sy_m", "sy_x", "sy_m_own", *own]
-
-
-def _fitted(table: pd.DataFrame, fixed: Sequence[str]) -> tuple[Fit, bool]:
+def _fitted(table: pd.DataFrame) -> tuple[Fit, bool]:
     """With every slope random, then those of the chain only, then none."""
     several = 1 < table["firm"].nunique() < table["unit"].nunique()
     above = ["(0 + sm + sy | firm)"] if several else []
-    levels = "(0 + sm + sy | unit)"
     ladder = [
         (["(0 + sm + sm_x + sy + sy_m + sy_x | unit)", *above], True),
-        ([levels, "(0 + sm_x + sy_m | unit)", *above], True),
-        ([levels, *above], False),
+        (["(0 + sm + sy | unit)", "(0 + sm_x + sy_m | unit)", *above], True),
+        (["(0 + sm + sy | unit)", *above], False),
     ]
     why = FitError("no model could be fitted")
     for random, slopes in ladder:
         try:
-            model = fit(" + ".join(["z ~ 0", *fixed, *random]), table, scale="~ sy")
+            model = fit(" + ".join(["z ~ 0 + sm + sm_x + sy + sy_m + sy_x", *random]), table,
+                        scale="~ sy")  # fmt: skip
         except FitError as error:
             why = error
             continue
@@ -113,11 +114,11 @@ def _within(model: Fit, total: Fit, d: MediationData, *, slopes: bool) -> Chain:
     )  # fmt: skip
 
 
-def _between(model: Fit, total: Fit) -> Chain:
-    return Chain(
-        (path(model, "sm_x_own", "a"), path(model, "sy_m_own", "b")),
-        path(model, "sy_x_own", "direct"), path(total, "x_own", "total"), (model, total),
-    )  # fmt: skip
+def _between(d: MediationData, total: Fit) -> Chain:
+    """The chain of group means, from regressions that hold what varies within groups."""
+    first = _sloped(d, "m1", ["x_rest"], ["x_own"])
+    last = _sloped(d, "y", ["x_rest", "m1_rest"], ["x_own", "m1_own"])
+    return Regressions(first, None, last, total).read("x_own", ["m1_own"])
 
 
 def _slope_covariance(model: Fit, a: Estimate, b: Estimate, groups: int) -> SlopeCovariance:
