@@ -35,6 +35,8 @@ QUOTED = {
     "slope_free.value": "quality.slope",
     "slope_mandate.value": "quality.slope_mandate",
     "H6.estimate": "widening.between_log_sd",
+    "H14.triangulation.path_a.estimate": "folk.mandate",
+    "H14.triangulation.indirect_effect_monte_carlo.estimate": "compliance.indirect",
 }
 """Numbers of the study and the parameters they estimate."""
 

@@ -25,7 +25,9 @@ def opposed(seed: int, *, firms: int = 40, people: int = 20) -> pd.DataFrame:
                          **WHEN})  # fmt: skip
 
 
-def sloped(seed: int, *, groups: int = 100, rows: int = 12, covariance: float = 0.1) -> pd.DataFrame:
+def sloped(
+    seed: int, *, groups: int = 100, rows: int = 12, covariance: float = 0.1
+) -> pd.DataFrame:
     """1-1-1: slopes a_j of mean 0.6 and b_j of mean 0.5, SD 0.4 each, with this covariance."""
     rng = np.random.default_rng(seed)
     g = np.repeat(np.arange(groups), rows)
@@ -35,3 +37,12 @@ def sloped(seed: int, *, groups: int = 100, rows: int = 12, covariance: float = 
     y = slopes[g, 1] * m + 0.2 * x + 0.5 * rng.standard_normal(groups)[g]
     y += 2.0 * rng.standard_normal(g.size)
     return pd.DataFrame({"g": g, "x": x, "m": m, "y": y, **WHEN})
+
+
+def averaged(seed: int, *, a: float, b: float, firms: int = 16) -> pd.DataFrame:
+    """One row a firm: m moved by treatment (a), y by m (b), unit residuals."""
+    rng = np.random.default_rng(seed)
+    treated = (np.arange(firms) < firms // 2).astype(float)
+    m = a * treated + rng.standard_normal(firms)
+    y = b * m + rng.standard_normal(firms)
+    return pd.DataFrame({"firm": np.arange(firms), "treated": treated, "m": m, "y": y, **WHEN})

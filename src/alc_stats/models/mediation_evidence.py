@@ -48,7 +48,10 @@ def _assignment(found: Analysis) -> Evidence:
 def _confounding(found: Analysis) -> Evidence:
     """Imai, Keele and Tingley's (2010) correlation of residuals at which nothing is left."""
     weakest = found.undone.weakest
-    numbers = {"rho": Number(weakest, "statistic"), "needed": Number(NEEDED_CORRELATION, "statistic")}
+    numbers = {
+        "rho": Number(weakest, "statistic"),
+        "needed": Number(NEEDED_CORRELATION, "statistic"),
+    }
     held = abs(weakest) >= NEEDED_CORRELATION
     said = (
         "The indirect effect would vanish if what is left unexplained of a mediator and of what "
@@ -71,7 +74,9 @@ def _order(found: Analysis) -> Evidence:
         )
         return Evidence("simultaneity", "threat", Phrase(said))
     if found.data.ties:
-        said = "In {ties} of rows a mediator was measured at the time of what it should bring about."
+        said = (
+            "In {ties} of rows a mediator was measured at the time of what it should bring about."
+        )
         share = {"ties": Number(found.data.ties, "share")}
         return Evidence("simultaneity", "threat", Phrase(said, share))
     said = "Every mediator was measured before what it is said to bring about."

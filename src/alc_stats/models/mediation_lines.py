@@ -55,9 +55,9 @@ def _bootstrap(found: Analysis, level: float) -> list[Line]:
     method = f"Indirect effect, bootstrap of {units}"
     guards = "a model of the rows, and the distribution of the paths"
     if made is None:
-        why = Phrase("There are too few units, or two mediators within groups.")
+        why = Phrase("Too few units tell the paths, or there are two mediators within groups.")
         return [Line(method, guards, why, unit=_unit(found))]
-    numbers = {"used": Number(made.used, "count"), "units": Number(made.units, "count")}
+    numbers = {"used": Number(made.used, "count"), "units": Number(found.data.units, "count")}
     note = f"{{used}} of {{units}} {units}, each as one row."
     if made.lost_draws:
         note += " {lost} resamples did not determine the paths."
@@ -125,7 +125,11 @@ def _others(found: Analysis, level: float) -> list[Line]:
     made: list[Line] = []
     for chain, method, what in (
         (found.other, f"Indirect effect, {where}", guards),
-        (found.naive, "Indirect effect, levels conflated (naive)", "one coefficient for two levels"),
+        (
+            found.naive,
+            "Indirect effect, levels conflated (naive)",
+            "one coefficient for two levels",
+        ),
     ):
         if chain is not None:
             made.append(_of_chain(method, what, found, chain, level))

@@ -21,7 +21,6 @@ from alc_stats.estimators.fit import Fit
 from alc_stats.models.mediation_data import MediationData
 from alc_stats.models.mediation_paths import Chain, Regressions, SlopeCovariance, path
 
-
 FEWEST_GROUPS = 4
 """Up to so many groups, means of groups say nothing about a chain of theirs."""
 

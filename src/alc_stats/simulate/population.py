@@ -105,9 +105,7 @@ class Deviations:
     residual: FloatArray
 
 
-def deviations(
-    outcome: Outcome, population: Population, rng: np.random.Generator
-) -> Deviations:
+def deviations(outcome: Outcome, population: Population, rng: np.random.Generator) -> Deviations:
     """Draw the deviations of an outcome, in its own unit, as they are without a mandate."""
     firms, (persons, waves) = population.arms.size, (population.firm.size, population.profile.size)
     firm = outcome.firm_sd * rng.standard_normal(firms)

@@ -228,7 +228,7 @@ def _bad_profile(profile: list[float]) -> bool:
 
 
 def _overdrawn(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    """A cause whose share in the deviations of its consequence is more than the whole."""
+    """A cause whose part in the deviations of its consequence is more than the whole."""
 
     def number(group: str, name: str) -> float:
         leaf = declared.get(group, {}).get(name, {})

@@ -1,6 +1,6 @@
 """Write stacked.csv: 60 groups of 10 rows in which every slope differs between groups.
 
-    python tests/reference/mediation/made.py
+python tests/reference/mediation/made.py
 """
 
 from pathlib import Path
