@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.decision import Criterion, Decision, not_tested
+from alc_stats.inference.decision import Criterion, Decision, Verdict, not_tested
 from alc_stats.models.finding import Claim, Finding, guarded, joined
 from alc_stats.models.mediation_analysis import Analysis, analyse
 from alc_stats.models.mediation_data import MediationQuestion, mediation_data
@@ -193,14 +193,9 @@ def _decision(found: Analysis, alpha: float) -> Decision:
     inner_low, inner_high = found.effect.interval(1.0 - 2.0 * alpha)
     delta, value = found.smallest_indirect, found.effect.value
     sign = 1.0 if found.data.question.direction == "greater" else -1.0
-    shown = low > 0.0 or high < 0.0
-    if shown and abs(value) >= delta:
-        as_predicted = sign * value > 0
-        verdict, said = ("supported", _THERE) if as_predicted else ("contradicted", _OPPOSITE)
-    elif -delta < inner_low and inner_high < delta:
-        verdict, said = "equivalent", _NONE
-    else:
-        verdict, said = "inconclusive", _OPEN
+    verdict, said = _reading(
+        low, high, sign * value, delta, inside=-delta < inner_low and inner_high < delta
+    )
     unit = found.data.question.unit or found.data.question.outcome
     values = {"value": value, "low": low, "high": high, "inner_low": inner_low,
               "inner_high": inner_high, "smallest_effect": delta}  # fmt: skip
@@ -210,13 +205,22 @@ def _decision(found: Analysis, alpha: float) -> Decision:
     return Decision(verdict, "conjunction", joined(_seen(found), Phrase(said, used)))
 
 
+def _reading(
+    low: float, high: float, turned: float, delta: float, *, inside: bool
+) -> tuple[Verdict, str]:
+    """The verdict and its sentence; `turned` is the effect in the predicted direction."""
+    if (low > 0.0 or high < 0.0) and abs(turned) >= delta:
+        return ("supported", _THERE) if turned > 0 else ("contradicted", _OPPOSITE)
+    return ("equivalent", _NONE) if inside else ("inconclusive", _OPEN)
+
+
 _THERE = (
     "The {level} interval {low} to {high} of the indirect effect {value} excludes zero, and it "
     "reaches the smallest effect of interest {smallest_effect}."
 )
 _OPPOSITE = (
-    "The {level} interval {low} to {high} of the indirect effect {value} excludes zero in the other "
-    "direction, and it reaches the smallest effect of interest {smallest_effect}."
+    "The {level} interval {low} to {high} of the indirect effect {value} excludes zero in the "
+    "other direction, and it reaches the smallest effect of interest {smallest_effect}."
 )
 _NONE = (
     "The {inner_level} interval {inner_low} to {inner_high} of the indirect effect lies within "

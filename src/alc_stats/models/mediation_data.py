@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -131,8 +132,7 @@ def mediation_data(data: pd.DataFrame, question: MediationQuestion) -> Mediation
 
 
 def _ties(data: pd.DataFrame, q: MediationQuestion) -> float:
-    pairs = zip(q.times, q.times[1:], strict=False)
-    same = [(data[before] == data[after]).to_numpy() for before, after in pairs]
+    same = [(data[before] == data[after]).to_numpy() for before, after in pairwise(q.times)]
     return float(np.any(same, axis=0).mean()) if same else 0.0
 
 
@@ -184,10 +184,8 @@ def _call_problems(q: MediationQuestion) -> Iterator[Problem]:
 
 def _order_problems(data: pd.DataFrame, q: MediationQuestion) -> Iterator[Problem]:
     """Mediators that were measured after what they are said to bring about."""
-    parts = [*q.mediators, q.outcome]
-    for (before, after), (cause, effect) in zip(
-        zip(q.times, q.times[1:], strict=False), zip(parts, parts[1:], strict=False), strict=False
-    ):
+    steps = pairwise([*q.mediators, q.outcome])
+    for (before, after), (cause, effect) in zip(pairwise(q.times), steps, strict=False):
         late = int((data[before] > data[after]).sum())
         if late:
             yield Problem(
@@ -315,11 +313,17 @@ def _design(rows: pd.DataFrame, q: MediationQuestion) -> tuple[Design, str]:
 
 
 def _varies(rows: pd.DataFrame, group: str) -> bool:
-    return bool((rows.groupby(group)["treated"].nunique() > 1).any())
+    return _in_both(rows, group) > 0
+
+
+def _in_both(rows: pd.DataFrame, group: str) -> int:
+    """How many groups see more than one treatment."""
+    seen = rows.groupby(group)["treated"].agg(["min", "max"])
+    return int((seen["min"] < seen["max"]).sum())
 
 
 def _crossed(rows: pd.DataFrame, unit: str, q: MediationQuestion) -> Iterator[Problem]:
-    both = int((rows.groupby(unit)["treated"].nunique() > 1).sum())
+    both = _in_both(rows, unit)
     if both:
         yield Problem(
             f"a {unit} is in both arms",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alc_stats.estimators.certificate import Certificate
-from alc_stats.models.finding import Evidence
+from alc_stats.models.finding import Evidence, Outcome
 from alc_stats.models.mediation_analysis import Analysis
 from alc_stats.records import Number, Phrase
 
@@ -48,17 +48,15 @@ def _assignment(found: Analysis) -> Evidence:
 def _confounding(found: Analysis) -> Evidence:
     """Imai, Keele and Tingley's (2010) correlation of residuals at which nothing is left."""
     weakest = found.undone.weakest
-    numbers = {
-        "rho": Number(weakest, "statistic"),
-        "needed": Number(NEEDED_CORRELATION, "statistic"),
-    }
+    values = {"rho": weakest, "needed": NEEDED_CORRELATION}
+    numbers = {name: Number(x, "statistic") for name, x in values.items()}
     held = abs(weakest) >= NEEDED_CORRELATION
     said = (
         "The indirect effect would vanish if what is left unexplained of a mediator and of what "
         "follows it correlated by {rho}; " + ("at least" if held else "less than") + " the "
         "{needed} that is asked for."
     )
-    outcome = "clear" if held else "threat"
+    outcome: Outcome = "clear" if held else "threat"
     return Evidence("unmeasured confounding", outcome, Phrase(said, numbers))
 
 
@@ -74,9 +72,7 @@ def _order(found: Analysis) -> Evidence:
         )
         return Evidence("simultaneity", "threat", Phrase(said))
     if found.data.ties:
-        said = (
-            "In {ties} of rows a mediator was measured at the time of what it should bring about."
-        )
+        said = "In {ties} of rows a mediator was measured when what it should bring about was."
         share = {"ties": Number(found.data.ties, "share")}
         return Evidence("simultaneity", "threat", Phrase(said, share))
     said = "Every mediator was measured before what it is said to bring about."
@@ -117,7 +113,7 @@ def _rows(found: Analysis) -> Evidence | None:
         return None
     share = d.left_out / (d.left_out + len(d.rows))
     numbers = {"left_out": Number(d.left_out, "count"), "share_left_out": Number(share, "share")}
-    outcome = "clear" if share <= MOST_INCOMPLETE or d.question.lagged else "threat"
+    outcome: Outcome = "clear" if share <= MOST_INCOMPLETE or d.question.lagged else "threat"
     said = "{left_out} rows ({share_left_out}) lack the outcome or a mediator and were left out"
     said += " (first waves have no mediator before them)." if d.question.lagged else "."
     return Evidence("incomplete rows", outcome, Phrase(said, numbers))

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.equivalence import equivalence_p
-from alc_stats.models.finding import Line
+from alc_stats.models.finding import NOTHING, Line
 from alc_stats.models.mediation_analysis import Analysis
 from alc_stats.models.mediation_effects import Effect, monte_carlo
 from alc_stats.models.mediation_paths import Chain
 from alc_stats.records import FloatArray, Number, Phrase
 
+DECIDING = "Indirect effect, Monte Carlo"
+CONFLATED = "Indirect effect, levels conflated (naive)"
 _T = "t, Satterthwaite"
 
 
 def triangulation(found: Analysis, alpha: float) -> tuple[Line, ...]:
     """Paths first, then the indirect effect: deciding, resampled, at other levels, conflated."""
     level = 1.0 - alpha
-    lines = [_indirect("Indirect effect, Monte Carlo", "an interval that is symmetric by assumption",
-                       found, found.effect, level, primary=True)]  # fmt: skip
+    guards = "an interval that is symmetric by assumption"
+    lines = [_indirect(DECIDING, guards, found, found.effect, level, primary=True)]
     lines += _bootstrap(found, level)
     lines += _paths(found, level)
     lines += [_direct(found, level, alpha), _total(found, level)]
@@ -42,7 +46,7 @@ def _indirect(
     level: float,
     *,
     reference: str = "draws of the paths",
-    note: Phrase = Phrase(""),
+    note: Phrase = NOTHING,
     primary: bool = False,
 ) -> Line:
     low, high = effect.interval(level)
@@ -69,15 +73,15 @@ def _bootstrap(found: Analysis, level: float) -> list[Line]:
 def _paths(found: Analysis, level: float) -> list[Line]:
     q = found.data.question
     names = [q.treatment, *q.mediators, q.outcome]
-    steps = zip(found.chain.links, names, names[1:], strict=False)
+    steps = zip(found.chain.links, pairwise(names), strict=True)
     return [
         _line(f"Path {link.name}", f"{cause} to {effect}", link, level, f"{effect} per {cause}")
-        for link, cause, effect in steps
+        for link, (cause, effect) in steps
     ]
 
 
 def _line(
-    method: str, guards: str, e: Estimate, level: float, unit: str, note: Phrase = Phrase("")
+    method: str, guards: str, e: Estimate, level: float, unit: str, note: Phrase = NOTHING
 ) -> Line:
     low, high = e.interval(level)
     return Line(method, guards, note, e.value, low, high, e.p_value, e.df, _T, unit)
@@ -125,11 +129,7 @@ def _others(found: Analysis, level: float) -> list[Line]:
     made: list[Line] = []
     for chain, method, what in (
         (found.other, f"Indirect effect, {where}", guards),
-        (
-            found.naive,
-            "Indirect effect, levels conflated (naive)",
-            "one coefficient for two levels",
-        ),
+        (found.naive, CONFLATED, "one coefficient for two levels"),
     ):
         if chain is not None:
             made.append(_of_chain(method, what, found, chain, level))

@@ -128,21 +128,35 @@ def fitted(d: MediationData, outcome: str, mediators: Sequence[str]) -> Fit:
         If none of the random parts can be fitted.
     """
     right = " + ".join([*_base(d), *mediators])
-    why = FitError("no model could be fitted")
-    for random in _random_parts(d):
+    formulas = [" + ".join([f"{outcome} ~ {right}", *random]) for random in _random_parts(d)]
+    return first_usable(formulas, d.rows)[0]
+
+
+def first_usable(
+    formulas: Sequence[str], table: pd.DataFrame, scale: str | None = None
+) -> tuple[Fit, int]:
+    """The first of the formulas whose fit can be used, and its place among them.
+
+    Raises
+    ------
+    FitError
+        That of the last, if there is none.
+    """
+    why = FitError("no formula was given")
+    for place, formula in enumerate(formulas):
         try:
-            model = fit(" + ".join([f"{outcome} ~ {right}", *random]), d.rows)
+            model = fit(formula, table, scale=scale)
         except FitError as error:
             why = error
             continue
         if model.certificate.usable:
-            return model
+            return model, place
         why = FitError(model.certificate.sentence)
     raise why
 
 
 def _base(d: MediationData) -> list[str]:
-    waves = d.rows["wave"].nunique() > 1
+    waves = len(d.rows["wave"].unique()) > 1
     if d.design == "changes":
         return ["x", "treated", "C(wave)" if waves else "post"]
     return ["x", "C(wave)"] if waves else ["x"]

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import FitError
-from alc_stats.estimators.api import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import Fit
 from alc_stats.models.mediation_data import MediationData
-from alc_stats.models.mediation_paths import Chain, Regressions, SlopeCovariance, path
+from alc_stats.models.mediation_paths import (
+    Chain,
+    Regressions,
+    SlopeCovariance,
+    first_usable,
+    path,
+)
 
 FEWEST_GROUPS = 4
 """Up to so many groups, means of groups say nothing about a chain of theirs."""
@@ -83,26 +87,18 @@ def stacked(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fitted(table: pd.DataFrame) -> tuple[Fit, bool]:
-    """With every slope random, then those of the chain only, then none."""
+    """With every slope random, then those of the chain only, then none; and whether any is."""
     several = 1 < table["firm"].nunique() < table["unit"].nunique()
     above = ["(0 + sm + sy | firm)"] if several else []
-    ladder = [
-        (["(0 + sm + sm_x + sy + sy_m + sy_x | unit)", *above], True),
-        (["(0 + sm + sy | unit)", "(0 + sm_x + sy_m | unit)", *above], True),
-        (["(0 + sm + sy | unit)", *above], False),
-    ]
-    why = FitError("no model could be fitted")
-    for random, slopes in ladder:
-        try:
-            model = fit(" + ".join(["z ~ 0 + sm + sm_x + sy + sy_m + sy_x", *random]), table,
-                        scale="~ sy")  # fmt: skip
-        except FitError as error:
-            why = error
-            continue
-        if model.certificate.usable:
-            return model, slopes
-        why = FitError(model.certificate.sentence)
-    raise why
+    ladder = (
+        ["(0 + sm + sm_x + sy + sy_m + sy_x | unit)"],
+        ["(0 + sm + sy | unit)", "(0 + sm_x + sy_m | unit)"],
+        ["(0 + sm + sy | unit)"],
+    )
+    fixed = "z ~ 0 + sm + sm_x + sy + sy_m + sy_x"
+    formulas = [" + ".join([fixed, *random, *above]) for random in ladder]
+    model, place = first_usable(formulas, table, scale="~ sy")
+    return model, place < len(ladder) - 1
 
 
 def _within(model: Fit, total: Fit, d: MediationData, *, slopes: bool) -> Chain:
@@ -158,15 +154,7 @@ def slopes_chain(d: MediationData) -> Chain:
 
 def _sloped(d: MediationData, outcome: str, within: Sequence[str], own: Sequence[str]) -> Fit:
     """With random slopes of what varies within groups, or without where they cannot be told."""
-    apart = [c for c in own if d.rows[c].nunique() > 1]
-    why = FitError("no model could be fitted")
-    for random in (f"(1 + {' + '.join(within)} | unit)", "(1 | unit)"):
-        try:
-            model = fit(f"{outcome} ~ {' + '.join([*within, *apart])} + {random}", d.rows)
-        except FitError as error:
-            why = error
-            continue
-        if model.certificate.usable:
-            return model
-        why = FitError(model.certificate.sentence)
-    raise why
+    apart = [c for c in own if d.rows[c].max() > d.rows[c].min()]
+    fixed = f"{outcome} ~ {' + '.join([*within, *apart])}"
+    parts = (f"(1 + {' + '.join(within)} | unit)", "(1 | unit)")
+    return first_usable([f"{fixed} + {random}" for random in parts], d.rows)[0]

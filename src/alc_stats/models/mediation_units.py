@@ -78,10 +78,12 @@ def _unit_rows(d: MediationData) -> FloatArray:
     columns = [*d.mediators, "y"]
     if d.design != "changes":
         return d.rows.groupby("unit")[["treated", *columns]].mean().to_numpy(dtype=float)
-    cells = d.rows.groupby(["unit", "post"])[columns].mean().unstack("post")
-    change = cells.xs(1.0, axis=1, level=1) - cells.xs(0.0, axis=1, level=1)
+    before, after = (
+        d.rows.loc[d.rows["post"] == p].groupby("unit")[columns].mean() for p in (0.0, 1.0)
+    )
+    change = after - before
     treated = d.rows.groupby("unit")["treated"].first()
-    table = np.column_stack([treated, change.loc[treated.index, columns]])
+    table = np.column_stack([treated, change.reindex(treated.index)[columns]])
     return np.asarray(table[np.isfinite(table).all(axis=1)], dtype=float)
 
 
