@@ -46,3 +46,39 @@ def averaged(seed: int, *, a: float, b: float, firms: int = 16) -> pd.DataFrame:
     m = a * treated + rng.standard_normal(firms)
     y = b * m + rng.standard_normal(firms)
     return pd.DataFrame({"firm": np.arange(firms), "treated": treated, "m": m, "y": y, **WHEN})
+
+
+def chained(seed: int, *, firms: int = 30, people: int = 12, belief: float = 1.0) -> pd.DataFrame:
+    """Firms before and after: treatment to m (`belief`) to k (2) to y (-1.5), direct effect 0.
+
+    Stable differences between persons go the other way: who has more of k has more of y.
+    """
+    rng = np.random.default_rng(seed)
+    firm = np.repeat(np.arange(firms), people)
+    treated = (np.arange(firms) < firms // 2)[firm].astype(float)
+    ability, change = rng.standard_normal(firm.size), 0.6 * rng.standard_normal(firms)[firm]
+    waves = []
+    for wave in range(4):
+        post = float(wave > 0)
+        m = 0.2 * wave + belief * treated * post + change * post + 0.5 * _noise(rng, firm)
+        k = 2.0 * m + ability + 0.5 * rng.standard_normal(firms)[firm] * post + _noise(rng, firm)
+        y = -1.5 * (k - ability) + 3.0 * ability + 2.0 * _noise(rng, firm)
+        waves.append(pd.DataFrame({"firm": firm, "person": np.arange(firm.size), "wave": wave,
+                                   "post": int(post), "treated": treated, "m": m, "k": k, "y": y,
+                                   "day_m": 1.0, "day_k": 2.0, "day_y": 3.0}))  # fmt: skip
+    return pd.concat(waves, ignore_index=True)
+
+
+def _noise(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    return rng.standard_normal(like.size)
+
+
+def delayed(seed: int, *, groups: int = 60, waves: int = 10) -> pd.DataFrame:
+    """Within groups: x moves m at once (1), and m moves y a wave later (1)."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((groups, waves))
+    m = x + rng.standard_normal((groups, waves))
+    y = rng.standard_normal((groups, waves))
+    y[:, 1:] += m[:, :-1]
+    g, wave = np.divmod(np.arange(groups * waves), waves)
+    return pd.DataFrame({"g": g, "wave": wave, "x": x.ravel(), "m": m.ravel(), "y": y.ravel()})

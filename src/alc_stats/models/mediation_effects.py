@@ -151,6 +151,24 @@ def sensitivity(chain: Chain, residual_sds: tuple[float, float] | None = None) -
     return Sensitivity((r,), (_reaching(-slopes / a, b, r),))
 
 
+def reaching(chain: Chain, found: Sensitivity, size: float) -> float:
+    """The smallest correlation, of the residuals around a link, that makes an effect of `size`.
+
+    What a hidden cause would have to be like to have kept an effect from being seen; -1 or 1 where
+    none could.
+    """
+    slopes = chain.slopes.value if chain.slopes else 0.0
+    values = [link.value for link in chain.links]
+    whole = math.prod(values)
+    made = [
+        _reaching((sign * size - slopes) * value / whole, value, partial)
+        for value, partial in zip(values[1:], found.partial, strict=True)
+        for sign in (-1.0, 1.0)
+        if whole != 0.0
+    ]
+    return min(made, key=abs, default=1.0)
+
+
 def _reaching(target: float, link: float, partial: float) -> float:
     """The correlation at which a link is `target`: the inverse of `confounded`."""
     k = partial * (1.0 - target / link) / math.sqrt(1.0 - partial**2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.models.finding import Evidence, Outcome
 from alc_stats.models.mediation_analysis import Analysis
+from alc_stats.models.mediation_effects import reaching
 from alc_stats.records import Number, Phrase
 
 NEEDED_CORRELATION = 0.15
@@ -47,6 +48,8 @@ def _assignment(found: Analysis) -> Evidence:
 
 def _confounding(found: Analysis) -> Evidence:
     """Imai, Keele and Tingley's (2010) correlation of residuals at which nothing is left."""
+    if abs(found.effect.value) < found.smallest_indirect:
+        return _hidden(found)
     weakest = found.undone.weakest
     values = {"rho": weakest, "needed": NEEDED_CORRELATION}
     numbers = {name: Number(x, "statistic") for name, x in values.items()}
@@ -55,6 +58,26 @@ def _confounding(found: Analysis) -> Evidence:
         "The indirect effect would vanish if what is left unexplained of a mediator and of what "
         "follows it correlated by {rho}; " + ("at least" if held else "less than") + " the "
         "{needed} that is asked for."
+    )
+    outcome: Outcome = "clear" if held else "threat"
+    return Evidence("unmeasured confounding", outcome, Phrase(said, numbers))
+
+
+def _hidden(found: Analysis) -> Evidence:
+    """Where little is seen: what it would take to have hidden an effect of size."""
+    rho = reaching(found.chain, found.undone, found.smallest_indirect)
+    held = abs(rho) >= NEEDED_CORRELATION
+    unit = found.data.question.unit or found.data.question.outcome
+    numbers = {
+        "rho": Number(rho, "statistic"),
+        "needed": Number(NEEDED_CORRELATION, "statistic"),
+        "smallest_effect": Number(found.smallest_indirect, "estimate", unit),
+    }
+    said = (
+        "An indirect effect of {smallest_effect} would have been hidden if what is left "
+        "unexplained of a mediator and of what follows it correlated by {rho}; "
+        + ("at least" if held else "less than")
+        + " the {needed} that is asked for."
     )
     outcome: Outcome = "clear" if held else "threat"
     return Evidence("unmeasured confounding", outcome, Phrase(said, numbers))
