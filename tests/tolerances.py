@@ -1,8 +1,8 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
 BOOTSTRAP_LIMITS = 0.03
-"""Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of their
-distance from the estimate."""
+"""Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of
+their distance from the estimate."""
 
 BRUTE_GRID = 1e-8
 """Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""

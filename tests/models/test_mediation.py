@@ -296,13 +296,12 @@ def test_a_direct_path_that_is_not_significant_is_not_called_none() -> None:
     assert open_.p > 0.05
     assert "nothing can be said of full mediation" in open_.note.template
     data = averaged(1, a=1.0, b=1.0, firms=4000)
-    assert (
-        "No direct effect of size"
-        in line(between(data, smallest_direct=0.5), "Direct").note.template
-    )
+    none = between(data, smallest_direct=0.5)
+    assert "No direct effect of {margin}" in line(none, "Direct").note.template
+    assert "No direct effect of {margin}" in none.decision.reason.template
     moved = data.assign(y=data["y"] + data["treated"])
     there = line(between(moved, smallest_direct=0.5), "Direct").note.template
-    assert there == "A direct effect of {margin} or more is there."
+    assert there == "A direct effect of {margin} or more remains."
 
 
 def test_a_share_is_given_only_of_a_total_that_is_there() -> None:

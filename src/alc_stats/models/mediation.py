@@ -18,7 +18,7 @@ from alc_stats.models.finding import Claim, Finding, guarded, joined
 from alc_stats.models.mediation_analysis import Analysis, analyse
 from alc_stats.models.mediation_data import MediationQuestion, mediation_data
 from alc_stats.models.mediation_evidence import all_evidence
-from alc_stats.models.mediation_lines import triangulation
+from alc_stats.models.mediation_lines import direct_said, triangulation
 from alc_stats.models.mediation_pictures import pictures
 from alc_stats.records import Number, Phrase
 
@@ -202,7 +202,9 @@ def _decision(found: Analysis, alpha: float) -> Decision:
     numbers = {name: Number(x, "estimate", unit) for name, x in values.items()}
     numbers |= {"level": Number(1 - alpha, "share"), "inner_level": Number(1 - 2 * alpha, "share")}
     used = {name: n for name, n in numbers.items() if f"{{{name}}}" in said}
-    return Decision(verdict, "conjunction", joined(_seen(found), Phrase(said, used)))
+    return Decision(
+        verdict, "conjunction", joined(_seen(found), Phrase(said, used), direct_said(found, alpha))
+    )
 
 
 def _reading(

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, decide
+from alc_stats.inference.decision import Criterion, Verdict, decide
 from alc_stats.inference.equivalence import equivalence_p
 from alc_stats.models.finding import NOTHING, Line
 from alc_stats.models.mediation_analysis import Analysis
@@ -88,22 +88,33 @@ def _line(
 
 
 def _direct(found: Analysis, level: float, alpha: float) -> Line:
-    """The direct path with its equivalence test: not significant is not none."""
+    guards = "calling a path that is not significant no path"
+    said = direct_said(found, alpha)
+    return _line("Direct effect", guards, found.chain.direct, level, _unit(found), said)
+
+
+def direct_said(found: Analysis, alpha: float) -> Phrase:
+    """The direct effect by its equivalence test: not significant is not none."""
     e, margin = found.chain.direct, found.smallest_direct
-    verdict = decide(e, Criterion("equivalence", margin, alpha=alpha)).verdict
-    said = {
-        "supported": "No direct effect of size: within {margin} either way, p = {p_equivalence} "
-        "of two one-sided tests.",
-        "contradicted": "A direct effect of {margin} or more is there.",
-    }.get(verdict, "A direct effect of {margin} is neither shown nor ruled out: nothing can be "
-          "said of full mediation.")  # fmt: skip
+    said = _DIRECT[decide(e, Criterion("equivalence", margin, alpha=alpha)).verdict]
     numbers = {
         "margin": Number(margin, "estimate", _unit(found)),
         "p_equivalence": Number(equivalence_p(e, margin), "p"),
     }
-    used = {k: n for k, n in numbers.items() if f"{{{k}}}" in said}
-    guards = "calling a path that is not significant no path"
-    return _line("Direct effect", guards, e, level, _unit(found), Phrase(said, used))
+    return Phrase(said, {k: n for k, n in numbers.items() if f"{{{k}}}" in said})
+
+
+_OPEN = (
+    "Whether a direct effect of {margin} or more remains is open, so nothing can be said of full "
+    "mediation."
+)
+_DIRECT: dict[Verdict, str] = {
+    "supported": "No direct effect of {margin} or more remains (two one-sided tests, "
+    "p = {p_equivalence}).",
+    "contradicted": "A direct effect of {margin} or more remains.",
+    "inconclusive": _OPEN,
+    "not tested": _OPEN,
+}
 
 
 def _total(found: Analysis, level: float) -> Line:
