@@ -42,8 +42,7 @@ DECIDING, NAIVE = "Indirect effect, Monte", "Indirect effect, levels"
 
 
 def line(found: Finding, start: str) -> Line:
-    (only,) = [made for made in found.triangulation if made.method.startswith(start)]
-    return only
+    return next(made for made in found.triangulation if made.method.startswith(start))
 
 
 def numbers(found: Finding, start: str) -> tuple[float, float, float]:
@@ -165,6 +164,22 @@ def test_a_chain_too_weak_to_matter_is_equivalent_to_none() -> None:
     found = between(data, smallest_indirect=0.1)
     assert found.decision.verdict == "equivalent"
     assert "would have been hidden" in evidence(found, "unmeasured confounding").finding.template
+
+
+def test_a_mediator_that_matters_only_under_treatment_is_seen() -> None:
+    data = averaged(1, a=0.5, b=0.0, firms=200)
+    moved = data.assign(y=data["y"] + data["treated"] * data["m"])
+    _, low, high = numbers(between(moved), "Path b, treated minus")
+    assert low < 1.0 < high
+    assert low > 0.0
+
+
+def test_a_wave_that_was_missed_lends_no_mediator() -> None:
+    data = delayed(2)
+    missed = data[(data["g"] > 0) | (data["wave"] != 4)]
+    found = within(missed, times=(), wave="wave", lagged=True)
+    # sixty first waves, and the wave after the missed one
+    assert evidence(found, "incomplete rows").finding.numbers["left_out"].value == 61
 
 
 # other programs
@@ -366,12 +381,17 @@ def test_one_firm_in_an_arm_is_not_tested() -> None:
     data = opposed(1)
     alone = data[(data["treated"] == 0) | (data["firm"] == 0)]
     assert "an arm has a single unit" in untested(between(alone))
+    waves = chained(1, firms=6)
+    once = waves[(waves["treated"] == 0) | (waves["firm"] == 0) | (waves["post"] == 1)]
+    assert "before and after the start" in untested(changes(once))
 
 
 def test_a_mediator_after_the_outcome_is_refused() -> None:
     with pytest.raises(alc.AlcError, match="'m' was measured after 'y'") as raised:
         between(opposed(1).assign(day_m=3.0))
     assert "lagged = true takes the wave before" in str(raised.value)
+    data = delayed(1).assign(day_m=2.0, day_y=1.0)
+    assert within(data, wave="wave", lagged=True).decision.verdict != "not tested"
 
 
 def test_everything_wrong_with_a_call_is_said_at_once() -> None:

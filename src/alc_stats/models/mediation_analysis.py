@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.mediation_data import MediationData
 from alc_stats.models.mediation_effects import Effect, Sensitivity, monte_carlo, sensitivity
 from alc_stats.models.mediation_paths import (
     Chain,
     Regressions,
     conflated,
+    differing,
     fitted,
     regressions,
     unit_chain,
@@ -38,6 +40,8 @@ class Analysis:
         With the two levels' coefficients taken as one; None where rows have no levels.
     effect : Effect
         The indirect effect with Monte-Carlo draws.
+    by_arm : Estimate or None
+        The last mediator's effect under treatment, less that without.
     by_unit : UnitChain or None
         With units as rows and resampled.
     undone : Sensitivity
@@ -53,6 +57,7 @@ class Analysis:
     other: Chain | None
     naive: Chain | None
     effect: Effect
+    by_arm: Estimate | None
     by_unit: UnitChain | None
     undone: Sensitivity
     untreated_sds: tuple[float, ...]
@@ -72,8 +77,9 @@ def analyse(d: MediationData, *, seed: int) -> Analysis:
     chain, other, naive, residual_sds = _within(d) if d.design == "within" else _units(d)
     q, sds = d.question, _untreated_sds(d)
     return Analysis(
-        d, chain, other, naive, monte_carlo(chain, seed=seed), unit_bootstrap(d, seed=seed),
-        sensitivity(chain, residual_sds), sds, q.smallest_indirect or SMALLEST_INDIRECT * sds[-1],
+        d, chain, other, naive, monte_carlo(chain, seed=seed), differing(d),
+        unit_bootstrap(d, seed=seed), sensitivity(chain, residual_sds), sds,
+        q.smallest_indirect or SMALLEST_INDIRECT * sds[-1],
         q.smallest_direct or SMALLEST_DIRECT * sds[-1], seed,
     )  # fmt: skip
 

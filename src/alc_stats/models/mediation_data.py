@@ -185,7 +185,8 @@ def _call_problems(q: MediationQuestion) -> Iterator[Problem]:
 def _order_problems(data: pd.DataFrame, q: MediationQuestion) -> Iterator[Problem]:
     """Mediators that were measured after what they are said to bring about."""
     steps = pairwise([*q.mediators, q.outcome])
-    for (before, after), (cause, effect) in zip(pairwise(q.times), steps, strict=False):
+    times = () if q.lagged else q.times
+    for (before, after), (cause, effect) in zip(pairwise(times), steps, strict=False):
         late = int((data[before] > data[after]).sum())
         if late:
             yield Problem(
@@ -256,11 +257,13 @@ def _zero_one(column: pd.Series) -> pd.Series:
 
 
 def _lagged(rows: pd.DataFrame, q: MediationQuestion) -> pd.DataFrame:
-    """Every mediator from the wave before, where that is asked for; first waves have none."""
+    """Every mediator from the wave before, where that is asked for and the person was seen."""
     if not q.lagged:
         return rows
     ordered = rows.sort_values(["person", "wave"], kind="stable")
-    before = ordered.groupby("person")[_names(q)].shift(1)
+    place = pd.Series(pd.factorize(ordered["wave"], sort=True)[0], ordered.index)
+    next_to = place.groupby(ordered["person"]).diff() == 1
+    before = ordered.groupby("person")[_names(q)].shift(1).where(next_to)
     return ordered.assign(**before)
 
 
@@ -337,13 +340,16 @@ def _crossed(rows: pd.DataFrame, unit: str, q: MediationQuestion) -> Iterator[Pr
 def _few_units(rows: pd.DataFrame, q: MediationQuestion, design: Design) -> Iterator[Problem]:
     """Arms of a single unit, whose effect is that unit's own."""
     if design in ("changes", "between") and rows["treated"].nunique() == 2:
-        count = rows.groupby("treated")["unit"].nunique()
+        seen = rows.groupby("unit")["post"].nunique()
+        whole = rows.loc[rows["unit"].map(seen == rows["post"].nunique())]
+        count = whole.groupby("treated")["unit"].nunique().reindex([0.0, 1.0], fill_value=0)
         if count.min() < FEWEST_UNITS:
             yield Problem(
-                "an arm has a single unit, which cannot be told from the effect of its arm",
+                "an arm has a single unit or none, which cannot be told from the effect of its arm",
                 where=f"mediation, column '{q.firm or q.person}'",
                 found=", ".join(f"{n} where {q.treatment} is {t:g}" for t, n in count.items()),
-                allowed=f"{FEWEST_UNITS} or more in every arm",
+                allowed=f"{FEWEST_UNITS} or more in every arm"
+                + (", seen before and after the start" if q.post else ""),
                 way_out="Add units, or compare within units what varies there.",
             )
 

@@ -29,6 +29,7 @@ def triangulation(found: Analysis, alpha: float) -> tuple[Line, ...]:
     lines += _paths(found, level)
     lines += [_direct(found, level, alpha), _total(found, level)]
     lines += _slopes(found, level)
+    lines += _by_arm(found, level)
     lines += _others(found, level)
     lines += _proportion(found, level)
     return tuple(lines)
@@ -129,6 +130,16 @@ def _slopes(found: Analysis, level: float) -> list[Line]:
     e = Estimate("slopes", slopes.value, slopes.se, float(slopes.groups - 1))
     guards = "the product of mean slopes taken for the mean of products"
     return [_line("Covariance of slopes a and b", guards, e, level, _unit(found))]
+
+
+def _by_arm(found: Analysis, level: float) -> list[Line]:
+    """A product describes both arms only where the mediator does the same in both."""
+    if found.by_arm is None:
+        return []
+    q = found.data.question
+    guards = "a mediator whose effect differs by arm, which no single product describes"
+    unit = f"{q.outcome} per {q.mediators[-1]}"
+    return [_line("Path b, treated minus untreated", guards, found.by_arm, level, unit)]
 
 
 def _others(found: Analysis, level: float) -> list[Line]:

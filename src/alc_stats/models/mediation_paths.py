@@ -105,6 +105,18 @@ def conflated(d: MediationData, apart: Regressions) -> Regressions:
     return replace(apart, second=second, last=fitted(d, "y", d.mediators))
 
 
+def differing(d: MediationData) -> Estimate | None:
+    """How much the last mediator's effect differs under treatment; None where it is not asked."""
+    if d.design == "within":
+        return None
+    parts = [c for m in d.mediators for c in _parts(d, m)]
+    own = _parts(d, d.mediators[-1])[0]
+    try:
+        return path(fitted(d, "y", [*parts, f"x:{own}"]), f"x:{own}", "b by arm")
+    except FitError:
+        return None
+
+
 def unit_chain(d: MediationData, found: Regressions) -> Chain:
     """The chain at the level of units, and of rows where they have none."""
     named = d.mediators if d.design == "single" else [f"{m}_own" for m in d.mediators]
