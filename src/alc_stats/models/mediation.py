@@ -66,10 +66,10 @@ def mediation(
 
     Supported needs all of: a Monte-Carlo interval of the indirect effect that excludes zero, a
     point that reaches `smallest_indirect` in `direction`, and no threat: treatment at random or
-    changes against untreated units, mediators measured before what they bring about, an outcome
-    from another source than the last mediator, and an effect that a residual correlation of 0.15
-    does not undo. The direct path decides nothing: it is tested for equivalence, and "no direct
-    effect of size" is said only where that holds.
+    changes against untreated units, mediators measured before what they bring about and (where
+    declared) from another source, and an effect that a residual correlation of 0.15 does not undo.
+    The direct path decides nothing: it is tested for equivalence, and "no direct effect" of the
+    smallest size is said only where that holds.
 
     Parameters
     ----------

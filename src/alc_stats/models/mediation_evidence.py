@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.models.finding import Evidence, Outcome
 from alc_stats.models.mediation_analysis import Analysis
@@ -107,10 +109,11 @@ def _method(found: Analysis) -> Evidence:
     if not q.sources:
         said = "Who reported each measure is not declared."
         return Evidence("common method", "not tested", Phrase(said))
-    if q.sources[-1] == q.sources[-2]:
-        said = f"{q.mediators[-1]} and {q.outcome} come from one source, {q.sources[-1]}."
-        return Evidence("common method", "threat", Phrase(said))
-    said = "The last mediator and the outcome come from different sources."
+    steps = zip(pairwise(q.sources), pairwise([*q.mediators, q.outcome]), strict=True)
+    shared = [f"{a} and {b} come from one source, {s}." for (s, t), (a, b) in steps if s == t]
+    if shared:
+        return Evidence("common method", "threat", Phrase(" ".join(shared)))
+    said = "Neighbours in the chain come from different sources."
     return Evidence("common method", "clear", Phrase(said))
 
 
