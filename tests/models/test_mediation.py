@@ -331,6 +331,10 @@ def test_what_was_not_declared_stands_in_the_way() -> None:
     data = opposed(1)
     assert evidence(between(data, times=()), "simultaneity").outcome == "threat"
     assert evidence(between(data.assign(day_y=1.0)), "simultaneity").outcome == "threat"
+    unknown = data.assign(day_m=data["day_m"].mask(data.index < 80))
+    share = evidence(between(unknown), "simultaneity")
+    assert share.outcome == "threat"
+    assert share.finding.numbers["unordered"].value == pytest.approx(0.1)
     assert evidence(between(data, randomised=False), "assignment").outcome == "threat"
     assert evidence(between(data), "common method").outcome == "not tested"
     one, two = (between(data, sources=s) for s in (("survey", "survey"), ("survey", "test")))
@@ -422,6 +426,17 @@ def test_everything_wrong_with_a_call_is_said_at_once() -> None:
 def test_rows_that_belong_nowhere_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(alc.AlcError, match=message):
         between(opposed(1).astype({"firm": object}).assign(**change))
+
+
+def test_times_of_two_kinds_are_refused() -> None:
+    with pytest.raises(alc.AlcError, match="times of two kinds cannot be put in order"):
+        between(opposed(1).assign(day_m="Monday"))
+
+
+def test_rows_without_a_wave_are_refused() -> None:
+    data = chained(1, firms=6)
+    with pytest.raises(alc.AlcError, match="12 rows with an outcome have no wave"):
+        changes(data.assign(wave=data["wave"].mask(data.index < 12)))
 
 
 def test_arms_are_named_together_and_units_stay_in_theirs() -> None:

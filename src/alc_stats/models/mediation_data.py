@@ -75,8 +75,9 @@ class MediationData:
         Whether persons have several rows.
     left_out : int
         Rows of the two arms that lack the outcome or a mediator.
-    ties : float
-        Share of rows in which a mediator was measured when what it should bring about was.
+    unordered : float
+        Share of rows in which a mediator is not known to have been measured before what it should
+        bring about.
     """
 
     rows: pd.DataFrame
@@ -84,7 +85,7 @@ class MediationData:
     design: Design
     repeated: bool
     left_out: int
-    ties: float = 0.0
+    unordered: float
 
     @property
     def mediators(self) -> tuple[str, ...]:
@@ -128,12 +129,12 @@ def mediation_data(data: pd.DataFrame, question: MediationQuestion) -> Mediation
     repeated = bool(question.person) and bool(complete["person"].duplicated().any())
     split = _split(complete, question, design)
     lost = len(rows) - len(complete)
-    return MediationData(split, question, design, repeated, lost, _ties(data, question))
+    return MediationData(split, question, design, repeated, lost, _unordered(data, question))
 
 
-def _ties(data: pd.DataFrame, q: MediationQuestion) -> float:
-    same = [(data[before] == data[after]).to_numpy() for before, after in pairwise(q.times)]
-    return float(np.any(same, axis=0).mean()) if same else 0.0
+def _unordered(data: pd.DataFrame, q: MediationQuestion) -> float:
+    before = [(data[one] < data[two]).to_numpy() for one, two in pairwise(q.times)]
+    return float(1.0 - np.all(before, axis=0).mean()) if before else 0.0
 
 
 def _raise(
@@ -187,7 +188,16 @@ def _order_problems(data: pd.DataFrame, q: MediationQuestion) -> Iterator[Proble
     steps = pairwise([*q.mediators, q.outcome])
     times = () if q.lagged else q.times
     for (before, after), (cause, effect) in zip(pairwise(times), steps, strict=False):
-        late = int((data[before] > data[after]).sum())
+        try:
+            late = int((data[before] > data[after]).sum())
+        except TypeError:
+            yield Problem(
+                "times of two kinds cannot be put in order",
+                where=f"columns '{before}' and '{after}'",
+                found=f"{data[before].dtype}, {data[after].dtype}",
+                allowed="both dates, or both numbers",
+            )
+            continue
         if late:
             yield Problem(
                 f"'{cause}' was measured after '{effect}', which it is said to bring about",
@@ -269,8 +279,10 @@ def _lagged(rows: pd.DataFrame, q: MediationQuestion) -> pd.DataFrame:
 
 def _lost(rows: pd.DataFrame, q: MediationQuestion) -> Iterator[Problem]:
     here = rows["y"].notna()
-    for part, name in (("firm", q.firm), ("person", q.person)):
-        count = int((rows[f"no_{part}"] & here).sum())
+    for part in ("firm", "person", "post", "wave"):
+        name = getattr(q, part)
+        missing = rows[f"no_{part}"] if f"no_{part}" in rows else rows[part].isna()
+        count = int((missing & here).sum())
         if count:
             yield Problem(
                 f"{count} rows with an outcome have no {part}",

@@ -96,9 +96,11 @@ def _order(found: Analysis) -> Evidence:
             "well as the other way round."
         )
         return Evidence("simultaneity", "threat", Phrase(said))
-    if found.data.ties:
-        said = "In {ties} of rows a mediator was measured when what it should bring about was."
-        share = {"ties": Number(found.data.ties, "share")}
+    if found.data.unordered:
+        said = (
+            "In {unordered} of rows a mediator was not measured before what it should bring about."
+        )
+        share = {"unordered": Number(found.data.unordered, "share")}
         return Evidence("simultaneity", "threat", Phrase(said, share))
     said = "Every mediator was measured before what it is said to bring about."
     return Evidence("simultaneity", "clear", Phrase(said))

@@ -1,8 +1,8 @@
 """How often intervals of an indirect effect hold the truth, and how often a null chain is found.
 
-    python tests/reference/mediation/coverage.py
+    python tests/reference/mediation/intervals.py
 
-writes coverage.json. Tables are those of tests/models/mediations.py, seeds 1 to the number of
+writes intervals.json. Tables are those of tests/models/mediations.py, seeds 1 to the number of
 replications; `found` is the share of Monte-Carlo intervals that exclude zero.
 """
 
@@ -88,11 +88,11 @@ def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float,
 
 
 def main() -> None:
-    """Write coverage.json."""
+    """Write intervals.json."""
     made = {name: measured(*case) for name, case in CASES.items()}
     text = json.dumps(made, indent=1)
     text = json.dumps(json.loads(text, parse_float=lambda x: float(f"{float(x):.4g}")), indent=1)
-    (Path(__file__).parent / "coverage.json").write_text(text + "\n", encoding="utf-8")
+    (Path(__file__).parent / "intervals.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
