@@ -9,17 +9,19 @@ WHEN = {"day_m": 1.0, "day_y": 2.0}
 """Columns of times in which the mediator comes first."""
 
 
-def opposed(seed: int, *, firms: int = 40, people: int = 20) -> pd.DataFrame:
+def opposed(seed: int, *, firms: int = 40, people: int = 20, sampled: bool = False) -> pd.DataFrame:
     """2-1-1: over firms the mediator raises the outcome by 1, among people of a firm it lowers it.
 
-    a is 1, b between firms 1, b within firms -1, the direct effect 0.
+    a is 1, b between firms 1, b within firms -1, the direct effect 0. With `sampled` the people
+    are a sample of their firm; otherwise all of it, so that their mean is the firm's level.
     """
     rng = np.random.default_rng(seed)
     firm = np.repeat(np.arange(firms), people)
     treated = (np.arange(firms) < firms // 2).astype(float)
     level = treated + 0.7 * rng.standard_normal(firms)
     rest = rng.standard_normal(firm.size)
-    rest -= (np.bincount(firm, rest) / people)[firm]
+    if not sampled:
+        rest -= (np.bincount(firm, rest) / people)[firm]
     y = level[firm] - rest + 0.5 * rng.standard_normal(firms)[firm] + rng.standard_normal(firm.size)
     return pd.DataFrame({"firm": firm, "treated": treated[firm], "m": level[firm] + rest, "y": y,
                          **WHEN})  # fmt: skip

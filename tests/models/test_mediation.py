@@ -104,6 +104,19 @@ def test_balanced_firms_give_the_regressions_of_their_means() -> None:
     assert numbers(found, "Indirect effect, boot")[0] == pytest.approx(a * b, rel=OTHER_ALGORITHM)
 
 
+def test_people_who_are_a_sample_of_their_firm_hide_a_part_of_its_effect() -> None:
+    found = between(opposed(1, firms=300, people=5, sampled=True))
+    _, _, manifest = numbers(found, DECIDING)
+    _, low, high = numbers(found, "Indirect effect, people as a sample")
+    # reliability 0.49 / (0.49 + 1 / 5) = 0.71: observed means lean to 0.71 - 0.29 = 0.42
+    assert manifest < 0.6
+    assert low < 1.0 < high
+    note = line(found, "Indirect effect, people as a sample").note
+    error = 0.29 * np.sqrt(2 / 298 + 2 / 1200)  # of a ratio of two variances, over 0.71
+    seen = note.numbers["reliability"].value
+    assert abs(seen - 0.71) < MONTE_CARLO_SIGMAS * error
+
+
 def test_slopes_that_go_together_add_their_covariance() -> None:
     found = within(sloped(1))
     value, low, high = numbers(found, DECIDING)

@@ -14,6 +14,7 @@ from alc_stats.models.mediation_paths import (
     differing,
     fitted,
     regressions,
+    sampled_chain,
     unit_chain,
 )
 from alc_stats.models.mediation_stacked import group_chains, slopes_chain
@@ -38,6 +39,8 @@ class Analysis:
         At the other level: rows within units, or means of groups where treatment varies within.
     naive : Chain or None
         With the two levels' coefficients taken as one; None where rows have no levels.
+    sampled : (Chain, float) or None
+        With a unit's people as a sample of it, and the reliability of their mean.
     effect : Effect
         The indirect effect with Monte-Carlo draws.
     by_arm : Estimate or None
@@ -56,6 +59,7 @@ class Analysis:
     chain: Chain
     other: Chain | None
     naive: Chain | None
+    sampled: tuple[Chain, float] | None
     effect: Effect
     by_arm: Estimate | None
     by_unit: UnitChain | None
@@ -74,33 +78,48 @@ def analyse(d: MediationData, *, seed: int) -> Analysis:
     FitError
         If a regression cannot be fitted.
     """
-    chain, other, naive, residual_sds = _within(d) if d.design == "within" else _units(d)
+    read = _within(d) if d.design == "within" else _units(d)
     q, sds = d.question, _untreated_sds(d)
     return Analysis(
-        d, chain, other, naive, monte_carlo(chain, seed=seed), differing(d),
-        unit_bootstrap(d, seed=seed), sensitivity(chain, residual_sds), sds,
+        d, read.chain, read.other, read.naive, read.sampled, monte_carlo(read.chain, seed=seed),
+        differing(d), unit_bootstrap(d, seed=seed), sensitivity(read.chain, read.residual_sds), sds,
         q.smallest_indirect or SMALLEST_INDIRECT * sds[-1],
         q.smallest_direct or SMALLEST_DIRECT * sds[-1], seed,
     )  # fmt: skip
 
 
-_Chains = tuple[Chain, Chain | None, Chain | None, tuple[float, float] | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """The chains of one design; see `Analysis`."""
+
+    chain: Chain
+    other: Chain | None = None
+    naive: Chain | None = None
+    sampled: tuple[Chain, float] | None = None
+    residual_sds: tuple[float, float] | None = None
 
 
-def _units(d: MediationData) -> _Chains:
+def _units(d: MediationData) -> _Read:
     apart = regressions(d)
+    chain = unit_chain(d, apart)
     if d.design == "single" or not d.rows["unit"].duplicated().any():
-        return unit_chain(d, apart), None, None, None
-    rest = apart.read("x", [f"{m}_rest" for m in d.mediators])
-    return unit_chain(d, apart), rest, conflated(d, apart).read("x", d.mediators), None
+        return _Read(chain=chain)
+    return _Read(
+        chain=chain,
+        other=apart.read("x", [f"{m}_rest" for m in d.mediators]),
+        naive=conflated(d, apart).read("x", d.mediators),
+        sampled=sampled_chain(d, apart),
+    )
 
 
-def _within(d: MediationData) -> _Chains:
+def _within(d: MediationData) -> _Read:
     naive = _taken_as_one(d)
     if len(d.mediators) == 2:
-        return slopes_chain(d), None, naive, None
+        return _Read(chain=slopes_chain(d), naive=naive)
     found = group_chains(d)
-    return found.within, found.between, naive, found.residual_sds
+    return _Read(
+        chain=found.within, other=found.between, naive=naive, residual_sds=found.residual_sds
+    )
 
 
 def _taken_as_one(d: MediationData) -> Chain:

@@ -31,6 +31,7 @@ def triangulation(found: Analysis, alpha: float) -> tuple[Line, ...]:
     lines += _slopes(found, level)
     lines += _by_arm(found, level)
     lines += _others(found, level)
+    lines += _sampled(found, level)
     lines += _proportion(found, level)
     return tuple(lines)
 
@@ -156,6 +157,19 @@ def _others(found: Analysis, level: float) -> list[Line]:
         if chain is not None:
             made.append(_of_chain(method, what, found, chain, level))
     return made
+
+
+def _sampled(found: Analysis, level: float) -> list[Line]:
+    """With the people seen as a sample of their unit rather than all of it."""
+    if found.sampled is None:
+        return []
+    chain, reliability = found.sampled
+    said = "The mean of a unit's people has reliability {reliability}, taken as known."
+    note = Phrase(said, {"reliability": Number(reliability, "ratio")})
+    effect = monte_carlo(chain, seed=found.seed)
+    guards = "means of few people, which lean towards the effect among people"
+    method = "Indirect effect, people as a sample of their unit"
+    return [_indirect(method, guards, found, effect, level, note=note)]
 
 
 def _of_chain(method: str, guards: str, found: Analysis, chain: Chain, level: float) -> Line:

@@ -7,6 +7,7 @@ from them says what goes with differences among people of one unit, and is kept 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -115,6 +116,28 @@ def differing(d: MediationData) -> Estimate | None:
         return path(fitted(d, "y", [*parts, f"x:{own}"]), f"x:{own}", "b by arm")
     except FitError:
         return None
+
+
+def sampled_chain(d: MediationData, found: Regressions) -> tuple[Chain, float] | None:
+    """The chain if a unit's people are a sample of it, and the reliability of their mean.
+
+    The coefficient of observed means is r b + (1 - r) w, for the unit's effect b, that among its
+    people w and the reliability r = t^2 / (t^2 + s^2 / n) of a mean of n given treatment (Lüdtke et
+    al. 2008). Of one mediator between units; None elsewhere, and where means differ by chance only.
+    """
+    if d.design != "between" or len(d.mediators) > 1 or not d.rows["unit"].duplicated().any():
+        return None
+    sds = {c.group: c.sd for c in found.first.random if not c.other}
+    if set(sds) != {"unit", "Residual"} or not sds["unit"] > 0.0:
+        return None
+    noise = sds["Residual"] ** 2 * float((1.0 / d.rows.groupby("unit").size()).mean())
+    r = sds["unit"] ** 2 / (sds["unit"] ** 2 + noise)
+    chain = found.read("x", ["m1_own"])
+    a, b = chain.links
+    w = path(found.last, "m1_rest", "w")
+    se = math.hypot(b.se, (1.0 - r) * w.se) / r
+    unit = replace(b, value=(b.value - (1.0 - r) * w.value) / r, se=se)
+    return replace(chain, links=(a, unit)), r
 
 
 def unit_chain(d: MediationData, found: Regressions) -> Chain:
