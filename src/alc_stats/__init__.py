@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import inversion as inversion
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import mediation as mediation
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -100,6 +101,7 @@ _ROOM = {
     "marginal_means": "inference",
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
+    "mediation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -158,6 +160,7 @@ __all__ = [
     "marginal_means",
     "non_inferiority_p",
     "non_superiority_p",
+    "mediation",
     "null_model",
     "pairwise",
     "parametric_bootstrap",

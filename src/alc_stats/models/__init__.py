@@ -24,3 +24,8 @@ __all__ = [
     "response_surface",
     "widening",
 ]
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.mediation import mediation
+from alc_stats.models.widening import widening
+
+__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "mediation", "widening"]

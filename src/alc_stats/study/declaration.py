@@ -16,6 +16,7 @@ from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
@@ -148,6 +149,7 @@ class HypothesisDeclared:
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
+    mediation: MediationQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -17,6 +17,7 @@ from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.response_surface import judge as judge_response_surface
+from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -37,6 +38,7 @@ JUDGES: Mapping[str, Judge] = {
     "response_surface": judge_response_surface,
     "dose_response": judge_dose_response,
     "inversion": judge_inversion,
+    "mediation": judge_mediation,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
