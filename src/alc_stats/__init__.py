@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from alc_stats.models import Finding as Finding
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import inversion as inversion
-    from alc_stats.models import response_surface as response_surface
     from alc_stats.models import mediation as mediation
+    from alc_stats.models import response_surface as response_surface
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -158,9 +158,9 @@ __all__ = [
     "johnson_neyman",
     "joint",
     "marginal_means",
+    "mediation",
     "non_inferiority_p",
     "non_superiority_p",
-    "mediation",
     "null_model",
     "pairwise",
     "parametric_bootstrap",

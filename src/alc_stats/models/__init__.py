@@ -8,6 +8,7 @@ nothing of studies or reports.
 from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.inversion import inversion
+from alc_stats.models.mediation import mediation
 from alc_stats.models.response_surface import response_surface
 from alc_stats.models.widening import widening
 
@@ -21,11 +22,7 @@ __all__ = [
     "find_jointly",
     "guarded",
     "inversion",
+    "mediation",
     "response_surface",
     "widening",
 ]
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
-from alc_stats.models.mediation import mediation
-from alc_stats.models.widening import widening
-
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "mediation", "widening"]
