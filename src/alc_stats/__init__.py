@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import calibration as calibration
+    from alc_stats.models import forecast as forecast
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -60,12 +62,14 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "calibration": "models",
     "check": "inference",
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "forecast": "models",
     "holm": "inference",
     "icc": "inference",
     "joint": "inference",
@@ -99,12 +103,14 @@ __all__ = [
     "Estimate",
     "Finding",
     "Fit",
+    "calibration",
     "check",
     "compare",
     "contrast",
     "decide",
     "fit",
     "fit_panel",
+    "forecast",
     "holm",
     "icc",
     "joint",

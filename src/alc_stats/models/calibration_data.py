@@ -188,9 +188,7 @@ def _unknown_arms(arms: pd.Series, q: CalibrationQuestion) -> Iterator[Problem]:
         return
     for name in (q.treated, q.control):
         if name not in found:
-            yield Problem(
-                f"no row is in arm '{name}'", where=where, found=", ".join(found[:8])
-            )
+            yield Problem(f"no row is in arm '{name}'", where=where, found=", ".join(found[:8]))
 
 
 def _zero_one(data: pd.DataFrame, name: str | None) -> pd.Series:

@@ -14,9 +14,7 @@ MANY_AT_AN_END = 0.15
 and Tarlov 1995, Quality of Life Research 4, 293-307)."""
 
 
-def all_evidence(
-    found: Compared, estimate: Estimate, criterion: Criterion
-) -> tuple[Evidence, ...]:
+def all_evidence(found: Compared, estimate: Estimate, criterion: Criterion) -> tuple[Evidence, ...]:
     """Null world, scale ends, reliability, few clusters."""
     return (
         _null(found, estimate, criterion),
@@ -57,7 +55,9 @@ def _ends(found: Compared) -> Evidence:
             "threat" if curve else "not tested",
             Phrase("The ends of the scale are not declared, and a ceiling alone bends the curve."),
         )
-    share = max(share_at(data.own, data.question.bounds), share_at(data.actual, data.question.bounds))
+    share = max(
+        share_at(data.own, data.question.bounds), share_at(data.actual, data.question.bounds)
+    )
     numbers = {"at_an_end": Number(share, "share")}
     if share < MANY_AT_AN_END:
         return Evidence(

@@ -55,9 +55,7 @@ class NullWorld:
     person: IntArray
     bounds: tuple[float, float]
 
-    def draw(
-        self, generator: np.random.Generator, draws: int
-    ) -> tuple[FloatArray, FloatArray]:
+    def draw(self, generator: np.random.Generator, draws: int) -> tuple[FloatArray, FloatArray]:
         """Scores and self-estimates (draws, n)."""
         n = self.latent.size
         error = generator.standard_normal((draws, n))

@@ -14,6 +14,8 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.calibration_data import CalibrationQuestion
+from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.study.result import ExhibitKind
 
@@ -142,6 +144,8 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    calibration: CalibrationQuestion | None = None
+    forecast: ForecastQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"
