@@ -15,13 +15,21 @@ and Tarlov 1995, Quality of Life Research 4, 293-307)."""
 
 
 def all_evidence(found: Compared, estimate: Estimate, criterion: Criterion) -> tuple[Evidence, ...]:
-    """Null world, scale ends, reliability, few clusters."""
+    """Null world, scale ends, reliability, few clusters, rows left out."""
     return (
         _null(found, estimate, criterion),
         _ends(found),
         _reliability(found),
         _few(found, estimate, criterion),
+        left_out(found.data.left_out, len(found.data.rows)),
     )
+
+
+def left_out(rows: int, used: int) -> Evidence:
+    """How many rows could not be used; who is missing may be who errs most."""
+    numbers = {"left_out": Number(rows, "count"), "used": Number(used, "count")}
+    said = Phrase("{left_out} rows lack a value and were left out, {used} were used.", numbers)
+    return Evidence("missing rows", "not tested" if rows else "clear", said)
 
 
 def _null(found: Compared, estimate: Estimate, criterion: Criterion) -> Evidence:

@@ -249,7 +249,8 @@ def _choice(data: Rated) -> SmallSampleChoice:
 
 
 def _whole_clusters(data: Rated) -> bool:
-    return bool((data.rows.groupby("cluster")["treated"].nunique() == 1).all())
+    pairs = data.rows[["cluster", "treated"]].drop_duplicates()
+    return not pairs["cluster"].duplicated().any()
 
 
 def _wild_p(

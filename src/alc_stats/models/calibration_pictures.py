@@ -14,8 +14,8 @@ from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 
 def pictures(found: Compared) -> tuple[Picture, ...]:
     """The quartile plot, and with arms their means."""
-    arms = found.data.question.treatment is not None
-    return (_quartile_plot(found), *((_arms(found.data),) if arms else ()))
+    cells = _cells(found.data) if found.data.question.treatment is not None else []
+    return (_quartile_plot(found), *((_arms(cells),) if cells else ()))
 
 
 def _quartile_plot(found: Compared) -> Picture:
@@ -34,8 +34,8 @@ def _quartile_plot(found: Compared) -> Picture:
         id="quarters",
         title="Self-estimates by quarter of the score, and what noise alone would show",
         caption=f"Mean self-estimate of the quarters of the score, {data.count('person')} people. "
-        "Points inside the null band are no evidence that the less able misjudge themselves: a world of "
-        "noise and one overestimate for everybody, with these data's own moments, looks the same.",
+        "Points inside the null band are no evidence that the less able misjudge themselves: noise "
+        "and one overestimate for everybody, with these data's own moments, look the same.",
         alt="Mean self-estimate against mean score for up to four quarters of the score, with the "
         "band that a simulated world of noise and a constant overestimate makes, and the line of "
         "perfect self-knowledge.",
@@ -50,15 +50,25 @@ def _shown(data: Rated) -> list[int]:
     return [q for q in range(QUARTERS) if people.get(q, 0) >= FEWEST_PEOPLE]
 
 
-def _arms(data: Rated) -> Picture:
-    """Mean self-estimate and score of each arm (and time)."""
-    q = data.question
-    names = (q.control or "control", q.treated or "treated")
-    cells = [
-        (float(place), f"{names[int(arm)]}{('', ', before', ', after')[_time(q.post, post)]}", rows)
-        for place, ((arm, post), rows) in enumerate(data.rows.groupby(["treated", "post"]))
-        if rows["person"].nunique() >= FEWEST_PEOPLE
+Cell = tuple[float, str, pd.DataFrame]
+
+
+def _cells(data: Rated) -> list[Cell]:
+    """Arms (and times) of enough people: where they stand, what they are called, their rows."""
+    q, table = data.question, data.rows
+    times = [(0.0, ", before"), (1.0, ", after")] if q.post else [(0.0, "")]
+    arms = [(0.0, q.control or "control"), (1.0, q.treated or "treated")]
+    named = [
+        (f"{arm}{time}", table.loc[(table["treated"] == a) & (table["post"] == t)])
+        for a, arm in arms
+        for t, time in times
     ]
+    shown = [(name, rows) for name, rows in named if rows["person"].nunique() >= FEWEST_PEOPLE]
+    return [(float(place), name, rows) for place, (name, rows) in enumerate(shown)]
+
+
+def _arms(cells: list[Cell]) -> Picture:
+    """Mean self-estimate and score of each arm (and time)."""
     marks = tuple(_means(cells, name, label) for name, label in _BOTH)
     return Picture(
         id="arms",
@@ -75,11 +85,7 @@ def _arms(data: Rated) -> Picture:
 _BOTH = (("own", "self-estimate"), ("actual", "score"))
 
 
-def _time(post: str | None, value: float) -> int:
-    return 0 if post is None else 1 + int(value)
-
-
-def _means(cells: list[tuple[float, str, pd.DataFrame]], name: str, label: str) -> Mark:
+def _means(cells: list[Cell], name: str, label: str) -> Mark:
     limits = [_interval(rows.groupby("cluster")[name].mean()) for _, _, rows in cells]
     centre, low, high = (tuple(part) for part in zip(*limits, strict=True))
     shift = 0.06 if name == "own" else -0.06

@@ -1,4 +1,4 @@
-"""What is measured of self-estimates and scores, in the data and in every draw of the null alike."""
+"""What is measured of self-estimates and scores, in the data and in every null world alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts: whether what people expect comes, and whether they tell what comes from what does not."""
+"""Forecasts: whether what people expect comes, and whether they tell it from what does not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from alc_stats.models.forecast_lines import all_evidence, lines
 from alc_stats.models.forecast_models import Judged, judged, level_of
 from alc_stats.models.forecast_pictures import pictures
 from alc_stats.models.widening_evidence import said
-from alc_stats.records import Number, Phrase
+from alc_stats.records import Kind, Number, Phrase
 
 SMALLEST = {"probability": 0.05, "quantity": 0.05}
 """Five percentage points; 5 % of a quantity on the log scale."""
@@ -181,7 +181,7 @@ def _plain(q: ForecastQuestion) -> str:
 
 def _observed(found: Judged) -> Phrase:
     expected, came = level_of(found.data)
-    kind = "share" if found.data.question.kind == "probability" else "estimate"
+    kind: Kind = "share" if found.data.question.kind == "probability" else "estimate"
     numbers = {
         "mean_forecast": Number(expected, kind), "mean_outcome": Number(came, kind),
         "forecasts": Number(len(found.data.rows), "count"),

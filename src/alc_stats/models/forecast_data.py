@@ -81,7 +81,8 @@ class Forecasts:
     @property
     def by_within(self) -> bool:
         """Whether `by` changes within people."""
-        return bool((self.rows.groupby("person")["by"].nunique() > 1).any())
+        pairs = self.rows[["person", "by"]].drop_duplicates()
+        return bool(pairs["person"].duplicated().any())
 
 
 def forecasts(data: pd.DataFrame, question: ForecastQuestion) -> Forecasts:

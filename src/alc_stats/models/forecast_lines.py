@@ -6,6 +6,7 @@ import math
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
+from alc_stats.models.calibration_evidence import left_out
 from alc_stats.models.finding import Evidence, Line
 from alc_stats.models.forecast_data import ForecastAbout
 from alc_stats.models.forecast_models import ABOUT, Judged, Modelled
@@ -93,13 +94,14 @@ _NOTES = {
 
 
 def all_evidence(found: Judged, estimate: Estimate, criterion: Criterion) -> tuple[Evidence, ...]:
-    """Certificate, people taken as independent, few people, items taken for all there are."""
+    """Certificate, random effects, few people, items, rows left out."""
     model = found.models[found.data.question.about]
     return (
         _certificate(model),
         _agreement(model, estimate, criterion),
         _few(found),
         _items(found),
+        left_out(found.data.left_out, len(found.data.rows)),
     )
 
 
@@ -113,7 +115,7 @@ def _certificate(model: Modelled) -> Evidence:
 
 
 def _agreement(model: Modelled, estimate: Estimate, criterion: Criterion) -> Evidence:
-    """A threat only where the mixed model sees an effect and the clustered rows see its opposite."""
+    """A threat only where clustered rows see the opposite of what the mixed model sees."""
     other = model.clustered
     seen = estimate.p_value < criterion.alpha
     opposed = estimate.value * other.value < 0.0 and other.p_value < criterion.alpha

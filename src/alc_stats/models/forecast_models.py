@@ -45,7 +45,7 @@ class Judged:
     """Everything known about one set of forecasts."""
 
     data: Forecasts
-    models: Mapping[str, Modelled]
+    models: Mapping[ForecastAbout, Modelled]
     choice: SmallSampleChoice
     parts: Brier | None
     draws: Resampled | None

@@ -18,9 +18,18 @@ GROUPS = 6
 
 def pictures(found: Judged) -> tuple[Picture, ...]:
     """The calibration curve, and the bias by level where there are few levels."""
-    levels = found.data.rows["by"].nunique()
-    more = found.data.question.by is not None and levels <= GROUPS
-    return (_curve(found), *((_by(found.data),) if more else ()))
+    levels = _levels(found.data)
+    more = found.data.question.by is not None and 1 < len(levels) <= GROUPS
+    return (_curve(found), *((_by(found.data, levels),) if more else ()))
+
+
+def _levels(data: Forecasts) -> list[tuple[float, pd.DataFrame]]:
+    """Levels of `by` that have enough people."""
+    values = [float(v) for v in np.unique(data.rows["by"].to_numpy(dtype=float))]
+    if len(values) > GROUPS:
+        return []
+    rows = [(v, data.rows.loc[data.rows["by"] == v]) for v in values]
+    return [(v, part) for v, part in rows if part["person"].nunique() >= FEWEST_PEOPLE]
 
 
 def _curve(found: Judged) -> Picture:
@@ -79,12 +88,7 @@ def _of_people(rows: pd.DataFrame, name: str) -> tuple[float, float, float]:
     return centre, centre - half, centre + half
 
 
-def _by(data: Forecasts) -> Picture:
-    levels = [
-        (float(level), rows)
-        for level, rows in data.rows.groupby("by")
-        if rows["person"].nunique() >= FEWEST_PEOPLE
-    ]
+def _by(data: Forecasts, levels: list[tuple[float, pd.DataFrame]]) -> Picture:
     limits = [_of_people(rows, "miss") for _, rows in levels]
     centre, low, high = (tuple(part) for part in zip(*limits, strict=True))
     marks = (

@@ -1,4 +1,4 @@
-"""Scores of probability forecasts: Brier's, its parts, skill and discrimination, with bootstraps."""
+"""Scores of probability forecasts: Brier's, its parts, skill, discrimination, bootstraps."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Resampled:
 def resampled(
     f: FloatArray, o: FloatArray, groupings: Sequence[IntArray], *, draws: int, seed: int
 ) -> Resampled:
-    """Bootstrap of whole people, and of whole items where these are crossed (pigeonhole, Owen 2007).
+    """Bootstrap of whole people, and of whole items where these are crossed (Owen 2007).
 
     A row's weight is the product of how often its person and its item were drawn.
     """
