@@ -63,20 +63,19 @@ def _ends(found: Compared) -> Evidence:
             "threat" if curve else "not tested",
             Phrase("The ends of the scale are not declared, and a ceiling alone bends the curve."),
         )
-    share = max(
-        share_at(data.own, data.question.bounds), share_at(data.actual, data.question.bounds)
-    )
+    own, actual = (share_at(v, data.question.bounds) for v in (data.own, data.actual))
+    share = max(own, actual)
     numbers = {"at_an_end": Number(share, "share")}
     if share < MANY_AT_AN_END:
-        return Evidence(
-            "floor and ceiling", "clear",
-            Phrase("At most {at_an_end} of values are at an end of the scale.", numbers),
-        )  # fmt: skip
-    how = "the null world is cut in the same way" if curve else "what is there cannot rise"
-    return Evidence(
-        "floor and ceiling", "clear" if curve else "threat",
-        Phrase(f"{{at_an_end}} of values are at an end of the scale; {how}.", numbers),
-    )  # fmt: skip
+        few = Phrase("At most {at_an_end} of values are at an end of the scale.", numbers)
+        return Evidence("floor and ceiling", "clear", few)
+    cut = curve and actual < MANY_AT_AN_END
+    how = "the null world is cut in the same way" if cut else _CUT_OFF
+    many = Phrase(f"{{at_an_end}} of values are at an end of the scale; {how}.", numbers)
+    return Evidence("floor and ceiling", "clear" if cut else "threat", many)
+
+
+_CUT_OFF = "who is there could be told apart, or rise, no further"
 
 
 def _reliability(found: Compared) -> Evidence:

@@ -163,11 +163,13 @@ def _fits(data: Rated) -> dict[str, Fit]:
     rows["size"] = residual / residual.mean()
     made = {
         "curvature": curve,
-        "bend": fit(f"own_sds ~ z + above{cells}", rows, **robust),  # type: ignore[arg-type]
         "spread": fit(f"size ~ z{cells}", rows, **robust),  # type: ignore[arg-type]
         "slope": fit(f"own ~ actual{cells}", rows, **robust),  # type: ignore[arg-type]
         "overall": fit("score ~ is_self", stacked(data), covariance="CR2", cluster="cluster"),
     }
+    if data.actual.min() < np.median(data.actual) < data.actual.max():
+        broken = fit(f"own_sds ~ z + above{cells}", rows, **robust)  # type: ignore[arg-type]
+        made["bend"] = broken
     return made | (_arm_fits(data, rows, robust) if data.question.treatment else {})
 
 

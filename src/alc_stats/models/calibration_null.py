@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from alc_stats.models.calibration_data import Rated
 from alc_stats.models.calibration_statistics import Layout, Statistics, layout, statistics
@@ -112,7 +113,8 @@ def _chunks(total: int, size: int) -> Iterator[int]:
 
 def null_world(data: Rated, reliability: float, *, seed: int) -> NullWorld:
     """The world that has the data's means, variances, correlation and clustering."""
-    plan, own, actual = layout(data), data.own, data.actual
+    plan, own = layout(data), data.own
+    actual = uncut(data.actual, data.question.bounds, seed=seed)
     x, s = plan.within(actual[None])[0], plan.within(own[None])[0]
     variance = float(np.mean(x * x))
     observed_slope = float(np.mean(x * s)) / variance
@@ -129,7 +131,28 @@ def null_world(data: Rated, reliability: float, *, seed: int) -> NullWorld:
         row_sd=float(np.sqrt(max(row, _FLOOR * total))), cluster=data.codes("cluster"),
         person=data.codes("person"), bounds=data.question.bounds or (-np.inf, np.inf),
     )  # fmt: skip
-    return _matched(world, own, observed_slope, total, plan, seed)
+    return _matched(world, data, plan, seed)
+
+
+def uncut(actual: FloatArray, bounds: tuple[float, float] | None, *, seed: int) -> FloatArray:
+    """Scores as they would be without ends of the scale (n,).
+
+    Scores at an end are spread beyond it, where a normal law through the others puts their ranks.
+    Left in one heap they would hide that the null world bends by its ceiling alone.
+    """
+    if bounds is None:
+        return actual
+    heap = (actual <= bounds[0]) | (actual >= bounds[1])
+    if not heap.any() or np.unique(actual[~heap]).size < 2:
+        return actual
+    shuffled = np.random.default_rng([seed, 11]).permutation(actual.size)
+    order = np.lexsort((shuffled, actual))
+    places = np.empty(actual.size)
+    places[order] = stats.norm.ppf((np.arange(actual.size) + 0.5) / actual.size)
+    slope, constant = np.polyfit(places[~heap], actual[~heap], 1)
+    beyond = constant + slope * places
+    upper = np.where(actual >= bounds[1], np.maximum(beyond, bounds[1]), actual)
+    return np.asarray(np.where(actual <= bounds[0], np.minimum(beyond, bounds[0]), upper))
 
 
 def _means(values: FloatArray, group: IntArray) -> FloatArray:
@@ -160,24 +183,27 @@ def _products(values: FloatArray, group: IntArray) -> tuple[float, float]:
     return float(np.sum(sums**2 - squares)), float(np.sum(sizes * (sizes - 1.0)))
 
 
-def _matched(
-    world: NullWorld, own: FloatArray, slope: float, total: float, plan: Layout, seed: int
-) -> NullWorld:
+def _moments(actual: FloatArray, own: FloatArray, plan: Layout) -> tuple[float, float, float]:
+    """Mean self-estimate, its slope on the score within cells, and the SD about the slope."""
+    x, s = plan.within(actual), plan.within(own)
+    slope = float(np.mean(x * s) / np.mean(x * x))
+    return float(np.mean(own)), slope, float(np.sqrt(np.mean((s - slope * x) ** 2)))
+
+
+def _matched(world: NullWorld, data: Rated, plan: Layout, seed: int) -> NullWorld:
     """The world whose self-estimates have the observed moments after they are cut."""
     if not np.isfinite(world.bounds).any():
         return world
-    aim_mean, aim_slope, aim_sd = float(np.mean(own)), slope, float(np.sqrt(total))
+    aim_mean, aim_slope, aim_sd = _moments(data.actual[None], data.own[None], plan)
     size = max(1, _ENTRIES // (2 * plan.rows))
     for _ in range(_MATCHING):
         actual, drawn = world.draw(np.random.default_rng([seed, 7]), size)
-        x, s = plan.within(actual), plan.within(drawn)
-        now = float(np.mean(x * s) / np.mean(x * x))
-        sd = float(np.sqrt(np.mean((s - now * x) ** 2)))
+        mean, now, sd = _moments(actual, drawn, plan)
         if sd == 0.0:
             return world
         grown, step = aim_sd / sd, aim_slope - now
         world = replace(
-            world, base=world.base + aim_mean - float(np.mean(drawn)) - step * world.latent.mean(),
+            world, base=world.base + aim_mean - mean - step * world.latent.mean(),
             slope=world.slope + step, cluster_sd=world.cluster_sd * grown,
             person_sd=world.person_sd * grown, row_sd=world.row_sd * grown,
         )  # fmt: skip
