@@ -14,6 +14,7 @@ from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import Criterion
 from alc_stats.models import Finding, calibration
 from alc_stats.models.calibration_data import CalibrationQuestion, Rated, rated
+from alc_stats.models.calibration_few import cluster_sums
 from alc_stats.models.calibration_models import compare
 from alc_stats.models.calibration_null import null_band, null_world, uncut
 from alc_stats.models.calibration_statistics import layout, statistics
@@ -173,6 +174,46 @@ def test_the_difference_of_arms_is_that_of_four_means() -> None:
     assert found.estimate.se**2 == pytest.approx(
         float((by_arm.var() / by_arm.size()).sum()), rel=OTHER_ALGORITHM
     )
+
+
+def in_firms(firms: int, lift: float, seed: int = 1) -> pd.DataFrame:
+    """Firms of thirty, every other one under the mandate."""
+    firm = np.repeat(np.arange(firms), 30)
+    rng = np.random.default_rng(seed)
+    ability, mandate = rng.standard_normal(firm.size), firm % 2
+    return pd.DataFrame({
+        "firm": firm, "mandate": mandate,
+        "actual": 60 + 10 * ability + 3 * rng.standard_normal(firm.size),
+        "self_estimate": 66 + 4 * ability + lift * mandate + 2 * rng.standard_normal(firms)[firm]
+        + 8 * rng.standard_normal(firm.size),
+    })  # fmt: skip
+
+
+def test_six_firms_can_show_nothing() -> None:
+    """Of the 20 ways to give three of six firms the mandate, two are as extreme: p is 0.1."""
+    found = judged(in_firms(6, 30.0), treatment="mandate", cluster="firm")
+    assert found.estimate is not None
+    assert found.estimate.p_value < 0.001
+    few = artefact(found, "few clusters")
+    assert few.outcome == "threat"
+    assert few.finding.numbers["headline_p"].value == pytest.approx(0.1, abs=EXACT_ARITHMETIC)
+    assert found.decision.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("about", ["bias", "resolution"])
+def test_what_firms_are_permuted_by_is_the_estimate(about: Any) -> None:
+    """Slopes are about means of cells in the one and least squares in the other: the same."""
+    data = in_firms(10, 4.0)
+    rows = rows_of(data, treatment="mandate", cluster="firm", about=about)
+    found = judged(data, treatment="mandate", cluster="firm", about=about)
+    assert found.estimate is not None
+    assert cluster_sums(rows).value() == pytest.approx(found.estimate.value, rel=OTHER_ALGORITHM)
+
+
+def test_up_to_twelve_clusters_the_wild_bootstrap_is_headlined() -> None:
+    few = artefact(judged(in_firms(12, 4.0), cluster="firm", about="curvature"), "few clusters")
+    assert "Webb" in few.finding.template
+    assert 0.0 < few.finding.numbers["headline_p"].value <= 1.0
 
 
 # --- statistics and the null world

@@ -67,7 +67,7 @@ def test_the_parts_of_briers_score_are_exact() -> None:
     """Four forecasts of 1/4 (one comes true) and six of 3/4 (five do), in fractions."""
     quarter, three = Fraction(1, 4), Fraction(3, 4)
     f = [quarter] * 4 + [three] * 6
-    o = [1, 0, 0, 0] + [1, 1, 1, 1, 1, 0]
+    o = [1, 0, 0, 0, 1, 1, 1, 1, 1, 0]
     n, base = 10, Fraction(6, 10)
     score = sum((a - b) ** 2 for a, b in zip(f, o, strict=True)) / n
     reliability = (4 * (quarter - Fraction(1, 4)) ** 2 + 6 * (three - Fraction(5, 6)) ** 2) / n

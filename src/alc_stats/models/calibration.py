@@ -97,7 +97,8 @@ def calibration(
         Of the score, 0 to 1. Undeclared and without items, the null is drawn at 1, 0.8 and 0.6
         and the least favourable one counts.
     items : sequence of str
-        Items of the score, for its reliability (Cronbach's alpha); `item_range` is their range.
+        Items of the score, for its reliability (omega, or alpha where a one-factor model has
+        none); `item_range` is their range.
     criterion : Criterion, optional
         Superiority by default: curvature above 0.05, spread below -0.10 log SD, bias above 0.20
         SD of control scores, resolution below -0.10.

@@ -96,16 +96,12 @@ def _reliability(found: Compared) -> Evidence:
 
 
 def _few(found: Compared, estimate: Estimate, criterion: Criterion) -> Evidence:
+    """A threat where the estimate's own test sees what the headlined one does not."""
     numbers = {"clusters": Number(found.data.count("cluster"), "count")}
-    said = Phrase(f"{{clusters}} clusters. {found.choice.sentence}", numbers)
-    if found.choice.method == "CR2":
-        return Evidence("few clusters", "clear", said)
-    seen = estimate.p_value < criterion.alpha
-    if found.wild_p is None:
-        return Evidence("few clusters", "threat" if seen else "not tested", said)
-    numbers["wild_p"] = Number(found.wild_p, "p")
-    agrees = (found.wild_p < criterion.alpha) == seen
-    return Evidence(
-        "few clusters", "clear" if agrees or not seen else "threat",
-        Phrase(f"{said.template} Its p is {{wild_p}}.", numbers),
-    )  # fmt: skip
+    said = f"{{clusters}} clusters. {found.choice.sentence}"
+    if found.few_p is None:
+        return Evidence("few clusters", "clear", Phrase(said, numbers))
+    numbers["headline_p"] = Number(found.few_p, "p")
+    fooled = estimate.p_value < criterion.alpha <= found.few_p
+    phrase = Phrase(f"{said} That p is {{headline_p}}.", numbers)
+    return Evidence("few clusters", "threat" if fooled else "clear", phrase)

@@ -12,10 +12,10 @@ from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
-from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
-from alc_stats.inference.wild_bootstrap import wild_cluster_bootstrap
-from alc_stats.measures.scales import reliability as cronbach
+from alc_stats.inference.small_samples import SmallSampleChoice
+from alc_stats.measures.scales import reliability as of_items
 from alc_stats.models.calibration_data import Rated
+from alc_stats.models.calibration_few import choice_for, few_p
 from alc_stats.models.calibration_null import Band, null_band
 from alc_stats.models.calibration_statistics import Statistics, layout, standardised, statistics
 from alc_stats.records import FloatArray
@@ -63,8 +63,8 @@ class Compared:
         Further ones: "bias_overall", "spread_model", "slope".
     fits : mapping of str to Fit
     choice : SmallSampleChoice
-    wild_p : float or None
-        Of the asked estimate, where clusters are few.
+    few_p : float or None
+        Of the claim's own estimate, where clusters are few.
     """
 
     data: Rated
@@ -76,7 +76,7 @@ class Compared:
     raw: Mapping[str, Estimate]
     fits: Mapping[str, Fit]
     choice: SmallSampleChoice
-    wild_p: float | None
+    few_p: float | None
 
     def value(self, name: str) -> float:
         """A statistic of the data."""
@@ -95,10 +95,11 @@ def compare(data: Rated, table: pd.DataFrame, *, seed: int, draws: int) -> Compa
     asked = data.question.asked
     band = max(bands, key=lambda b: b.p(asked, float(observed.of(asked)[0])))
     fits = _fits(data)
-    choice = _choice(data)
+    choice = choice_for(data)
     return Compared(
         data, observed, bands, band, len(levels) == 1, _estimates(data, fits, band),
-        _raw(data, fits), fits, choice, _wild_p(data, fits, choice, seed),
+        _raw(data, fits), fits, choice,
+        few_p(data, fits[asked], term(data, asked), choice, seed=seed),
     )  # fmt: skip
 
 
@@ -106,7 +107,8 @@ def reliabilities(data: Rated, table: pd.DataFrame) -> tuple[float, ...]:
     """The declared reliability, that of the items, or all that are tried."""
     q = data.question
     if q.items and q.item_range is not None:
-        found = cronbach(table, q.items, range=q.item_range).alpha
+        scale = of_items(table, q.items, range=q.item_range)
+        found = scale.alpha if scale.omega is None else scale.omega
     elif q.reliability is not None:
         found = q.reliability
     else:
@@ -242,23 +244,3 @@ def _location_scale(data: Rated) -> Estimate | None:
         return contrast(fitted, "log_sd.z")
     except FitError:
         return None
-
-
-def _choice(data: Rated) -> SmallSampleChoice:
-    whole = data.question.treatment and _whole_clusters(data)
-    treated = data.rows.loc[data.rows["treated"] == 1.0, "cluster"].nunique() if whole else None
-    return small_sample_choice(data.count("cluster"), treated=treated)
-
-
-def _whole_clusters(data: Rated) -> bool:
-    pairs = data.rows[["cluster", "treated"]].drop_duplicates()
-    return not pairs["cluster"].duplicated().any()
-
-
-def _wild_p(
-    data: Rated, fits: Mapping[str, Fit], choice: SmallSampleChoice, seed: int
-) -> float | None:
-    if choice.method != "wild bootstrap":
-        return None
-    asked = data.question.asked
-    return wild_cluster_bootstrap(fits[asked], term(data, asked), cluster="cluster", seed=seed).p
