@@ -380,6 +380,11 @@ def test_two_scales_are_refused_unless_declared_one() -> None:
         judged(data, bounds=None)
 
 
+def test_two_standardised_columns_are_refused() -> None:
+    with pytest.raises(TableError, match="each standardised"):
+        judged(people(1).apply(stats.zscore))
+
+
 def test_a_score_that_never_varies_is_not_tested() -> None:
     found = judged(people(1).assign(actual=50.0))
     assert found.decision.verdict == "not tested"

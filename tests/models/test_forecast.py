@@ -158,7 +158,7 @@ def test_an_effect_of_use_is_found() -> None:
     found = judged(answers(7, people=80, slope=0.06), by="use", criterion=Criterion(
         "superiority", 0.02))  # fmt: skip
     assert found.decision.verdict == "supported"
-    assert [p.id for p in found.pictures] == ["calibration_curve", "bias_by_level"]
+    assert [p.id for p in found.pictures] == ["miss_by_level"]
 
 
 def test_a_perfect_forecaster_of_quantities_has_slope_one_and_no_bias() -> None:

@@ -34,7 +34,7 @@ SMALLEST_RESOLUTION = 0.10
 SMALLEST_BIAS = 0.20
 """SDs of the score (in the control arm, before)."""
 SEED = 20261127
-DRAWS = 999
+DRAWS = 499
 
 
 def calibration(

@@ -222,6 +222,13 @@ def _broken(rows: pd.DataFrame, q: CalibrationQuestion) -> Iterator[Problem]:
 def _scale_problems(rows: pd.DataFrame, q: CalibrationQuestion) -> Iterator[Problem]:
     """Bias is a difference: both columns are on one scale, or the claim has no meaning."""
     columns = {q.self_estimate: rows["own"], q.actual: rows["actual"]}
+    if len(rows) > 1 and all(_standardised(values) for values in columns.values()):
+        yield Problem(
+            "self-estimate and score are each standardised", where=_WHERE,
+            found="two columns of mean 0 and SD 1",
+            way_out="Their bias is zero by construction, whatever people believe: give both on the "
+            "scale they were measured on.",
+        )  # fmt: skip
     if q.bounds is not None:
         for name, values in columns.items():
             if outside := int((~values.between(*q.bounds)).sum()):
@@ -240,9 +247,14 @@ def _scale_problems(rows: pd.DataFrame, q: CalibrationQuestion) -> Iterator[Prob
             where=_WHERE,
             found=", ".join(ranges),
             allowed="one scale for both",
-            way_out="Bring both to one scale; if they are on one, declare bounds=(low, high). "
-            "Standardising each would set their bias to zero by construction.",
+            way_out="Bring both to one scale; if they are on one, declare bounds=(low, high).",
         )
+
+
+def _standardised(values: pd.Series) -> bool:
+    exact = 1e-6
+    spreads = (float(values.std(ddof=d)) for d in (0, 1))
+    return abs(float(values.mean())) < exact and any(abs(sd - 1.0) < exact for sd in spreads)
 
 
 def _looks_like_two_scales(rows: pd.DataFrame) -> bool:

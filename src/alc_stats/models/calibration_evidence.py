@@ -98,6 +98,8 @@ def _reliability(found: Compared) -> Evidence:
 def _few(found: Compared, estimate: Estimate, criterion: Criterion) -> Evidence:
     """A threat where the estimate's own test sees what the headlined one does not."""
     numbers = {"clusters": Number(found.data.count("cluster"), "count")}
+    if found.data.count("cluster") == len(found.data.rows):
+        return Evidence("few clusters", "clear", Phrase("{clusters} independent rows.", numbers))
     said = f"{{clusters}} clusters. {found.choice.sentence}"
     if found.few_p is None:
         return Evidence("few clusters", "clear", Phrase(said, numbers))

@@ -1,4 +1,4 @@
-"""Pictures of forecasts: the calibration curve, and the bias along a column."""
+"""Pictures of forecasts: the calibration curve, and the miss along a column."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from alc_stats.models.forecast_data import Forecasts
+from alc_stats.models.forecast_data import ForecastQuestion, Forecasts
 from alc_stats.models.forecast_models import Judged
 from alc_stats.models.forecast_scores import binned
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
@@ -17,10 +17,11 @@ GROUPS = 6
 
 
 def pictures(found: Judged) -> tuple[Picture, ...]:
-    """The calibration curve, and the bias by level where there are few levels."""
-    levels = _levels(found.data)
-    more = found.data.question.by is not None and 1 < len(levels) <= GROUPS
-    return (_curve(found), *((_by(found.data, levels),) if more else ()))
+    """The miss by level where that is asked and levels are few, otherwise the calibration curve."""
+    q, levels = found.data.question, _levels(found.data)
+    if q.by is not None and q.about != "resolution" and 1 < len(levels) <= GROUPS:
+        return (_by(found.data, levels),)
+    return (_curve(found),)
 
 
 def _levels(data: Forecasts) -> list[tuple[float, pd.DataFrame]]:
@@ -89,20 +90,23 @@ def _of_people(rows: pd.DataFrame, name: str) -> tuple[float, float, float]:
 
 
 def _by(data: Forecasts, levels: list[tuple[float, pd.DataFrame]]) -> Picture:
-    limits = [_of_people(rows, "miss") for _, rows in levels]
+    q = data.question
+    column, words = ("miss", "Forecast minus outcome") if q.about == "bias" else _score_words(q)
+    limits = [_of_people(rows, column) for _, rows in levels]
     centre, low, high = (tuple(part) for part in zip(*limits, strict=True))
-    marks = (
-        Mark(kind="across", y=(0.0,)),
-        Mark(kind="interval", label="forecast minus outcome", x=tuple(v for v, _ in levels),
-             y=centre, low=low, high=high),
-    )  # fmt: skip
+    x = tuple(v for v, _ in levels)
+    bars = Mark(kind="interval", label=words, x=x, y=centre, low=low, high=high)
+    zero = (Mark(kind="across", y=(0.0,)),) if column == "miss" else ()
     return Picture(
-        id="bias_by_level",
-        title=f"Forecast minus outcome by {data.question.by}",
-        caption="Means with 95 % intervals clustered by person; above the dashed line people "
-        "expect more than comes.",
-        alt=f"Mean of forecast minus outcome at each level of {data.question.by}, with intervals "
-        "and a line at zero.",
-        x=str(data.question.by), y="Forecast minus outcome", panels=(Panel(marks=marks),),
-        x_names=tuple((v, f"{v:g}") for v, _ in levels),
+        id="miss_by_level",
+        title=f"{words} by {q.by}",
+        caption="Means with 95 % intervals clustered by person"
+        + ("; above the dashed line people expect more than comes." if zero else "."),
+        alt=f"Mean of {words.lower()} at each level of {q.by}, with intervals.",
+        x=str(q.by), y=words, panels=(Panel(marks=(*zero, bars)),),
+        x_names=tuple((v, f"{v:g}") for v in x),
     )  # fmt: skip
+
+
+def _score_words(q: ForecastQuestion) -> tuple[str, str]:
+    return "score", "Brier score" if q.kind == "probability" else "Absolute miss"
