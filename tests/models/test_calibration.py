@@ -89,7 +89,7 @@ def test_noise_fools_the_quartile_plot_and_not_the_null_band() -> None:
 def test_a_curve_that_is_there_is_found() -> None:
     found = [judged(people(seed, curve=0.3), reliability=0.8) for seed in range(12)]
     supported = sum(f.decision.verdict == "supported" for f in found)
-    # the curve of 0.3 x 0.8 / 0.97 SD is eight times its standard error at 300 people
+    # the curve of 0.3 x 0.8 / 0.97 SD is about seven times its standard error at 300 people
     assert supported >= int(stats.binom.ppf(0.001, 12, 0.95))
     assert all(artefact(f, "noise plus better-than-average").outcome == "clear" for f in found)
 
@@ -214,6 +214,24 @@ def test_up_to_twelve_clusters_the_wild_bootstrap_is_headlined() -> None:
     few = artefact(judged(in_firms(12, 4.0), cluster="firm", about="curvature"), "few clusters")
     assert "Webb" in few.finding.template
     assert 0.0 < few.finding.numbers["headline_p"].value <= 1.0
+
+
+def test_each_arm_has_its_own_lines() -> None:
+    data = arms(4, lift=3.0)
+    found = judged(data, treatment="mandate")
+    for arm, name in ((0, "control"), (1, "treated")):
+        rows = data[data["mandate"] == arm]
+        gap = (rows["self_estimate"] - rows["actual"]).mean()
+        slope = stats.linregress(rows["actual"], rows["self_estimate"]).slope
+        assert line(found, f"Bias, {name}").value == pytest.approx(gap, rel=OTHER_ALGORITHM)
+        assert line(found, f"Slope, {name}").value == pytest.approx(slope, rel=OTHER_ALGORITHM)
+
+
+def test_the_correlation_with_ability_is_corrected_for_the_score_alone() -> None:
+    data = people(5)
+    found = line(judged(data, reliability=0.8), "Correlation of everybody with ability")
+    r = data["self_estimate"].corr(data["actual"])
+    assert found.value == pytest.approx(r / np.sqrt(0.8), rel=OTHER_ALGORITHM)
 
 
 # --- statistics and the null world

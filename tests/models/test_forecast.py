@@ -173,6 +173,17 @@ def test_a_perfect_forecaster_of_quantities_has_slope_one_and_no_bias() -> None:
     assert abs(line(found, "Bias, people random").value) < 0.05
 
 
+def test_the_correlation_is_that_within_people() -> None:
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"person": np.repeat(np.arange(30), 12), "sure": rng.normal(size=360)})
+    data["right"] = 0.6 * data["sure"] + 0.8 * rng.normal(size=360)
+    own = data.groupby("person")[["sure", "right"]].transform(lambda c: c - c.mean())
+    data["sure"] += 2.0 * (data["person"] % 5)
+    found = line(judged(data, kind="quantity"), "Correlation within people")
+    assert found.value == pytest.approx(own["sure"].corr(own["right"]), abs=EXACT_ARITHMETIC)
+    assert found.low < 0.6 < found.high
+
+
 def test_few_people_use_kenward_and_roger() -> None:
     found = judged(answers(9, people=10, each=30))
     assert line(found, "Bias, people random").reference == "t, Kenward-Roger"

@@ -6,7 +6,7 @@ import math
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.calibration_models import Compared
-from alc_stats.models.finding import Line
+from alc_stats.models.finding import NOTHING, Line
 from alc_stats.records import Number, Phrase
 
 _METHODS = {
@@ -23,13 +23,26 @@ def lines(found: Compared, *, level: float) -> tuple[Line, ...]:
     return (
         *(_line(found, name, level) for name in _METHODS if name in found.estimates),
         *_spread_model(found, level),
-        _of(
-            found.raw["bias_overall"], "Bias of everybody", "nothing: a constant overestimate is "
-            "part of the null world", level, Phrase(""), found,
-        ),
+        *(_raw(found, name, level) for name in _RAW if name in found.raw),
         _resolution(found, level),
         _naive(found, level),
-    )  # fmt: skip
+    )
+
+
+_RAW = {
+    "bias_overall": (
+        "Bias of everybody",
+        "nothing: a constant overestimate is part of the null world",
+    ),
+    "bias_control": ("Bias, control", "a difference that hides both arms' levels"),
+    "bias_treated": ("Bias, treated", "a difference that hides both arms' levels"),
+    "resolution_control": ("Slope, control", "a difference that hides both arms' slopes"),
+    "resolution_treated": ("Slope, treated", "a difference that hides both arms' slopes"),
+    "correlation": (
+        "Correlation of everybody with ability",
+        "an unreliable score; error of self-estimates is left in",
+    ),
+}
 
 
 def _line(found: Compared, name: str, level: float) -> Line:
@@ -42,22 +55,33 @@ def _line(found: Compared, name: str, level: float) -> Line:
             "null_p": Number(found.p(name), "p"),
         },
     )
-    method, guards = _METHODS[name]
     primary = name == found.data.question.asked
-    return _of(found.estimates[name], method, guards, level, note, found, primary=primary)
+    how = _reference(found, name)
+    return _of(found.estimates[name], _METHODS[name], how, level, note, primary=primary)
+
+
+def _raw(found: Compared, name: str, level: float) -> Line:
+    method, guards = _RAW[name]
+    after = found.data.question.post and name.endswith(("control", "treated"))
+    named = (f"{method}, after" if after else method, guards)
+    return _of(found.raw[name], named, _reference(found, name), level)
+
+
+def _reference(found: Compared, name: str) -> str:
+    """Where interval and p come from; stacked rows always share a person."""
+    if name == "correlation":
+        return "t, delta method"
+    alone = found.data.count("cluster") == len(found.data.rows)
+    return "t, HC3" if alone and not name.startswith("bias") else "t, CR2 Satterthwaite"
 
 
 def _of(
-    e: Estimate, method: str, guards: str, level: float, note: Phrase, found: Compared,
+    e: Estimate, named: tuple[str, str], how: str, level: float, note: Phrase = NOTHING,
     *, primary: bool = False,
 ) -> Line:  # fmt: skip
     low, high = e.interval(level)
-    clustered = found.data.count("cluster") < len(found.data.rows) or e is found.raw["bias_overall"]
-    how = "t, CR2 Satterthwaite" if clustered else "t, HC3"
-    return Line(
-        method, guards, note, e.value, low, high, e.p_value,
-        e.df if math.isfinite(e.df) else None, how, e.unit, primary,
-    )  # fmt: skip
+    df = e.df if math.isfinite(e.df) else None
+    return Line(*named, note, e.value, low, high, e.p_value, df, how, e.unit, primary)
 
 
 def _spread_model(found: Compared, level: float) -> tuple[Line, ...]:

@@ -13,6 +13,7 @@ from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
 from alc_stats.inference.small_samples import SmallSampleChoice
+from alc_stats.measures.disattenuation import Measure, disattenuated
 from alc_stats.measures.scales import reliability as of_items
 from alc_stats.models.calibration_data import Rated
 from alc_stats.models.calibration_few import choice_for, few_p
@@ -60,7 +61,8 @@ class Compared:
     estimates : mapping of str to Estimate
         By name of the statistic; those about the curve without what the null world shows.
     raw : mapping of str to Estimate
-        Further ones: "bias_overall", "spread_model", "slope".
+        Further ones: "bias_overall", "slope", "correlation", "spread_model" where it can be fitted,
+        and with arms "bias_control", "bias_treated", "resolution_control", "resolution_treated".
     fits : mapping of str to Fit
     choice : SmallSampleChoice
     few_p : float or None
@@ -98,7 +100,7 @@ def compare(data: Rated, table: pd.DataFrame, *, seed: int, draws: int) -> Compa
     choice = choice_for(data)
     return Compared(
         data, observed, bands, band, len(levels) == 1, _estimates(data, fits, band),
-        _raw(data, fits), fits, choice,
+        _raw(data, fits, band), fits, choice,
         few_p(data, fits[asked], term(data, asked), choice, seed=seed),
     )  # fmt: skip
 
@@ -226,13 +228,39 @@ def _estimates(data: Rated, fits: Mapping[str, Fit], band: Band) -> dict[str, Es
     return made
 
 
-def _raw(data: Rated, fits: Mapping[str, Fit]) -> dict[str, Estimate]:
+def _raw(data: Rated, fits: Mapping[str, Fit], band: Band) -> dict[str, Estimate]:
     made = {
         "bias_overall": replace(contrast(fits["overall"], "is_self"), unit="points"),
         "slope": replace(contrast(fits["slope"], "actual"), unit="points per point"),
+        "correlation": _correlation(data, band.reliability),
     }
+    if data.question.treatment:
+        made |= _by_arm(data, fits)
     spread = _location_scale(data)
     return made | ({} if spread is None else {"spread_model": spread})
+
+
+def _by_arm(data: Rated, fits: Mapping[str, Fit]) -> dict[str, Estimate]:
+    """Bias and slope of each arm (after the start, with a time before)."""
+    made = {}
+    for name, fit_of, unit in (("is_self", "bias", "points"), ("actual", "resolution", "slope")):
+        control = [name, *([f"{name}:post"] if data.question.post else [])]
+        more = [f"{name}:treated", *([f"{name}:treated:post"] if data.question.post else [])]
+        for arm, terms in (("control", control), ("treated", [*control, *more])):
+            found = contrast(fits[fit_of], " + ".join(terms))
+            made[f"{fit_of}_{arm}"] = replace(found, unit=unit)
+    return made
+
+
+def _correlation(data: Rated, reliability: float) -> Estimate:
+    """Of self-estimate and ability: corrected for the error of the score, not of self-estimates."""
+    rows = data.rows
+    measures = (
+        Measure((name,), (float(rows[name].min()), float(rows[name].max())), reliability=known)
+        for name, known in (("own", 1.0), ("actual", reliability))
+    )
+    found = disattenuated(rows, *measures, cluster="cluster", within="cell")
+    return Estimate("correlation with ability", found.value, found.se, found.df, "correlation")
 
 
 def _location_scale(data: Rated) -> Estimate | None:

@@ -7,7 +7,7 @@ import math
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.calibration_evidence import left_out
-from alc_stats.models.finding import Evidence, Line
+from alc_stats.models.finding import NOTHING, Evidence, Line
 from alc_stats.models.forecast_data import ForecastAbout
 from alc_stats.models.forecast_models import ABOUT, Judged, Modelled
 from alc_stats.records import Number, Phrase
@@ -64,6 +64,12 @@ def _line(
 
 
 def _scores(found: Judged, level: float) -> tuple[Line, ...]:
+    if found.correlation is not None:
+        r, low, high = found.correlation
+        return (
+            Line("Correlation within people", "people who differ in the size of what they forecast",
+                 NOTHING, r, low, high, None, None, "bootstrap of people", "correlation"),
+        )  # fmt: skip
     if found.parts is None or found.draws is None or found.area is None:
         return ()
     crossed = found.data.question.item is not None

@@ -14,7 +14,14 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.models.forecast_data import ForecastAbout, Forecasts
-from alc_stats.models.forecast_scores import Brier, Resampled, brier, discrimination, resampled
+from alc_stats.models.forecast_scores import (
+    Brier,
+    Resampled,
+    brier,
+    correlation,
+    discrimination,
+    resampled,
+)
 
 ABOUT: tuple[ForecastAbout, ...] = ("bias", "resolution", "score")
 
@@ -42,7 +49,18 @@ class Modelled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Everything known about one set of forecasts."""
+    """Everything known about one set of forecasts.
+
+    Attributes
+    ----------
+    data : Forecasts
+    models : mapping of "bias", "resolution", "score" to Modelled
+    choice : SmallSampleChoice
+    parts, draws, area : Brier, Resampled, float, or None
+        Of probabilities: the parts of Brier's score, their bootstrap, the area under the ROC.
+    correlation : (float, float, float) or None
+        Of quantities, within people, with its 95 % limits.
+    """
 
     data: Forecasts
     models: Mapping[ForecastAbout, Modelled]
@@ -50,15 +68,17 @@ class Judged:
     parts: Brier | None
     draws: Resampled | None
     area: float | None
+    correlation: tuple[float, float, float] | None = None
 
 
 def judged(data: Forecasts, *, draws: int, seed: int) -> Judged:
     """Fit and score."""
     models = {about: _modelled(data, about) for about in ABOUT}
     choice = small_sample_choice(data.people, mixed=True)
-    if data.question.kind == "quantity":
-        return Judged(data, models, choice, None, None, None)
     f, o = data.forecast, data.outcome
+    if data.question.kind == "quantity":
+        r = correlation(f, o, data.codes("person"), draws=draws, seed=seed, level=0.95)
+        return Judged(data, models, choice, None, None, None, r)
     groupings = [data.codes("person"), *([data.codes("item")] if data.question.item else [])]
     return Judged(
         data, models, choice, brier(f, o), resampled(f, o, groupings, draws=draws, seed=seed),

@@ -117,6 +117,20 @@ def discrimination(f: FloatArray, o: FloatArray) -> float:
     return float((ranks[came].sum() - n * (n + 1) / 2.0) / (n * m))
 
 
+def correlation(
+    f: FloatArray, o: FloatArray, person: IntArray, *, draws: int, seed: int, level: float
+) -> tuple[float, float, float]:
+    """Of a person's own forecasts with their outcomes, and percentile limits (people drawn)."""
+    x, y = (v - (np.bincount(person, v) / np.bincount(person))[person] for v in (f, o))
+    generator = np.random.default_rng(seed)
+    weights = np.vstack([np.ones((1, f.size)), _weights(generator, [person], draws)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = weights @ (x * y) / np.sqrt((weights @ (x * x)) * (weights @ (y * y)))
+    tail = (1.0 - level) / 2.0
+    low, high = np.nanquantile(r[1:], [tail, 1.0 - tail])
+    return float(r[0]), float(low), float(high)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resampled:
     """Bootstrap draws: the parts by name (draws,), and the bins' outcome shares (draws, bins)."""
