@@ -42,6 +42,9 @@ QUOTED = {
 }
 """Numbers of the study and the parameters they estimate."""
 
+DIFFERENCES = {"H16.estimate": ("self_estimate.mandate", "capability_familiar.mandate")}
+"""Numbers that estimate a difference of two parameters."""
+
 STANDARD_ERRORS = 4
 """A right estimate is further off about once in 16 000 studies."""
 
@@ -81,7 +84,20 @@ def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
         }
         for number, name in QUOTED.items()
     ]
-    return {"numbers": numbers}
+    return {"numbers": numbers + [_difference(n, parameters) for n in DIFFERENCES]}
+
+
+def _difference(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+    """As if the two estimates were independent: what they share only brings them nearer."""
+    first, second = (parameters[name] for name in DIFFERENCES[number])
+    sd = math.hypot(first["sd"], second["sd"])
+    return {
+        "id": number,
+        "expected": round(first["truth"] - second["truth"], 10),
+        "tolerance": float(f"{STANDARD_ERRORS * sd:.3g}"),
+        "reason": "four standard deviations of two elementary estimates over replications",
+        "source": f"truth.toml, {' minus '.join(DIFFERENCES[number])}; recovery.json",
+    }
 
 
 def main(arguments: list[str]) -> None:

@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import calibration as calibration
     from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import forecast as forecast
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
     from alc_stats.models import response_surface as response_surface
@@ -80,6 +82,7 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "calibration": "models",
     "Measure": "measures",
     "benjamini_hochberg": "inference",
     "check": "inference",
@@ -93,6 +96,7 @@ _ROOM = {
     "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "forecast": "models",
     "holm": "inference",
     "icc": "inference",
     "inversion": "models",
@@ -141,6 +145,7 @@ __all__ = [
     "Fit",
     "Measure",
     "benjamini_hochberg",
+    "calibration",
     "check",
     "cluster_bootstrap",
     "compare",
@@ -152,6 +157,7 @@ __all__ = [
     "equivalence_p",
     "fit",
     "fit_panel",
+    "forecast",
     "holm",
     "icc",
     "inversion",

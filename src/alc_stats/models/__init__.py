@@ -5,8 +5,10 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
+from alc_stats.models.calibration import calibration
 from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
+from alc_stats.models.forecast import forecast
 from alc_stats.models.inversion import inversion
 from alc_stats.models.mediation import mediation
 from alc_stats.models.response_surface import response_surface
@@ -16,10 +18,12 @@ __all__ = [
     "Claim",
     "Evidence",
     "Finding",
+    "calibration",
     "decided",
     "dose_response",
     "find",
     "find_jointly",
+    "forecast",
     "guarded",
     "inversion",
     "mediation",

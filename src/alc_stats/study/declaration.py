@@ -14,7 +14,9 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.dose_data import DoseQuestion
+from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.spread_data import Columns
@@ -150,6 +152,8 @@ class HypothesisDeclared:
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
     mediation: MediationQuestion | None = None
+    calibration: CalibrationQuestion | None = None
+    forecast: ForecastQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.calibration import judge as judge_calibration
 from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.forecast import judge as judge_forecast
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.response_surface import judge as judge_response_surface
@@ -39,6 +41,8 @@ JUDGES: Mapping[str, Judge] = {
     "dose_response": judge_dose_response,
     "inversion": judge_inversion,
     "mediation": judge_mediation,
+    "calibration": judge_calibration,
+    "forecast": judge_forecast,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
