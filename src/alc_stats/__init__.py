@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import gap as gap
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
@@ -65,6 +66,7 @@ _ROOM = {
     "decide": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
     "joint": "inference",
@@ -103,6 +105,7 @@ __all__ = [
     "decide",
     "fit",
     "fit_panel",
+    "gap",
     "holm",
     "icc",
     "joint",

@@ -6,6 +6,7 @@ nothing of studies or reports.
 """
 
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.gap import gap
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "widening"]
+__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "gap", "guarded", "widening"]
