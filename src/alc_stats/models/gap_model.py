@@ -10,18 +10,22 @@ covariance matrix of two residuals whose covariance is below the smaller varianc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.estimate import Estimate
+from alc_stats.estimators.fit import require_usable
 from alc_stats.inference.contrasts import contrast
 from alc_stats.inference.unit_contrast import UnitSums, unit_contrast
 from alc_stats.models.gap_data import GapData, Level
 from alc_stats.records import FloatArray
 
+_OCCASION = "(0 + joint | occasion)"
 PAIR: tuple[Level, Level] = ("awareness", "capability")
 FEW_CLUSTERS, FEW_ON_A_SIDE = 12, 5
 """Up to here the cluster is the unit; the bounds of `inference.small_sample_choice`."""
@@ -41,21 +45,27 @@ class Stacked:
         The same, CR2 clustered by what `GapData.cluster` names.
     correlation : float or None
         Of the residuals of two outcomes on one occasion.
+    without : tuple of str
+        Random terms that these data cannot tell and the model does without.
     """
 
     rows: pd.DataFrame
     model: Fit
     robust: Fit
     correlation: float | None = None
+    without: tuple[str, ...] = ()
 
 
 def stacked(data: GapData, outcomes: tuple[Level, ...]) -> Stacked:
     """Fit the outcomes jointly, by REML.
 
+    The fullest random part whose search reaches an optimum is taken: without that of occasions,
+    then without firms' own responses. The robust covariance holds for each of them.
+
     Raises
     ------
     FitError
-        As `alc_stats.estimators.fit`.
+        As `alc_stats.estimators.fit`, or if no random part has a usable certificate.
     """
     rows = long_rows(data, outcomes)
     correlation = None
@@ -63,20 +73,41 @@ def stacked(data: GapData, outcomes: tuple[Level, ...]) -> Stacked:
         correlation = _residual_correlation(rows)
         side = np.where((rows["outcome"] == outcomes[1]) & (correlation < 0.0), -1.0, 1.0)
         rows = rows.assign(joint=side)
-    formula = f"y ~ {_fixed(data, outcomes)} + {_random(data, outcomes, rows)}"
+    terms = _random(data, outcomes, rows)
+    fixed = f"y ~ {_fixed(data, outcomes)}"
+    for without in _simpler(terms):
+        formula = " + ".join([fixed, *(t for t in terms if t not in without)])
+        model, robust = _both(formula, data, outcomes, rows)
+        if model.certificate.usable and robust.certificate.usable:
+            break
+    require_usable(model)
+    require_usable(robust)
+    return Stacked(rows, model, robust, correlation, without)
+
+
+def _both(
+    formula: str, data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame
+) -> tuple[Fit, Fit]:
+    """The model, and its twin with a robust covariance."""
+    asked: dict[str, Any] = {"covariance": "CR2", "cluster": data.cluster}
     if len(outcomes) == 1:
-        model = fit(formula, rows)
-        robust = fit(formula, rows, covariance="CR2", cluster=data.cluster)
-        return Stacked(rows, model, robust)
+        return fit(formula, rows), fit(formula, rows, **asked)
     model = fit(formula, rows, scale="~ outcome")
     # the same model: at these weights the residual SD of each outcome is its own
     ratio = model.params[f"log_sd.outcome[T.{outcomes[1]}]"]
     weight = np.where(rows["outcome"] == outcomes[1], np.exp(-2.0 * ratio), 1.0)
-    robust = fit(
-        formula, rows.assign(weight=weight), weights="weight", covariance="CR2",
-        cluster=data.cluster,
-    )  # fmt: skip
-    return Stacked(rows, model, robust, correlation)
+    return model, fit(formula, rows.assign(weight=weight), weights="weight", **asked)
+
+
+def _simpler(terms: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Ever more terms to do without."""
+    yield ()
+    occasion = tuple(t for t in terms if t == _OCCASION)
+    response = tuple(t for t in terms if t.startswith("(0 + change"))
+    if occasion:
+        yield occasion
+    if response and len(terms) > len(occasion) + len(response):
+        yield (*occasion, *response)
 
 
 def long_rows(data: GapData, outcomes: tuple[Level, ...]) -> pd.DataFrame:
@@ -110,7 +141,9 @@ def _fixed(data: GapData, outcomes: tuple[Level, ...]) -> str:
     return " + ".join(["0", "outcome", *own, *effect_names(outcomes)])
 
 
-def _random(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> str:
+def _random(
+    data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame
+) -> tuple[str, ...]:
     """Every level with replication has its effect."""
     two = len(outcomes) == 2
     level = "0 + outcome" if two else "1"
@@ -123,9 +156,7 @@ def _random(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> s
         terms.append(f"({change} | firm)")
     if data.repeated:
         terms.append(f"({level} | {unit})")
-    if two:
-        terms.append("(0 + joint | occasion)")
-    return " + ".join(terms) if terms else "1"
+    return (*terms, _OCCASION) if two else tuple(terms)
 
 
 def _varies(rows: pd.DataFrame, group: str) -> bool:
