@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from alc_stats.models import Finding as Finding
     from alc_stats.models import gap as gap
     from alc_stats.models import widening as widening
+    from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
@@ -75,6 +76,7 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -114,6 +116,7 @@ __all__ = [
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
+    "plot",
     "profile_interval",
     "profile_intervals",
     "r2",
