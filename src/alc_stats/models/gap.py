@@ -13,13 +13,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import FitError
-from alc_stats.inference.decision import Criterion, check_criterion, conjoin, not_tested, own_p
-from alc_stats.models.finding import Claim, Finding, guarded, joined
+from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.models.finding import Claim, Finding, find_jointly, joined
 from alc_stats.models.gap_comparison import Gap, criterion_of, estimated
 from alc_stats.models.gap_data import Bounds, GapQuestion, gap_data
 from alc_stats.models.gap_evidence import gap_evidence
-from alc_stats.models.gap_lines import gap_lines, said
+from alc_stats.models.gap_lines import gap_lines, reference, said
 from alc_stats.models.gap_model import FEW_CLUSTERS, FEW_ON_A_SIDE
+from alc_stats.models.gap_pictures import gap_pictures
 from alc_stats.records import Number, Phrase
 
 SMALLEST = 0.20
@@ -160,24 +161,23 @@ def judge(data: pd.DataFrame, question: GapQuestion, claim: Claim, criterion: Cr
 
 
 def _judged(claim: Claim, found: Gap) -> Finding:
-    evidence = gap_evidence(found)
-    decision = guarded(conjoin([part.decision for part in found.parts]), evidence)
-    reason = joined(_observed(found), decision.reason)
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-        type(decision)(decision.verdict, decision.rule, reason), evidence, _observed(found),
-        p=max(own_p(part.estimate, part.criterion) for part in found.parts),
+    return find_jointly(
+        claim,
+        [*found.parts.values()],
+        evidence=gap_evidence(found),
+        observed=_observed(found),
         triangulation=gap_lines(found),
-    )  # fmt: skip
+        pictures=gap_pictures(found),
+    )
 
 
 def _observed(found: Gap) -> Phrase:
     """The effects, and whose inference decides."""
-    effects = {f"d_{p.outcome}": Number(p.estimate.value, unit="SD") for p in found.parts}
+    effects = {f"d_{o}": Number(found.estimate(o).value, unit="SD") for o in found.parts}
     use = "use by {d_usage} SD, " if found.use is not None else ""
     seen = Phrase(
         f"Treatment changes {use}awareness by {{d_awareness}} and capability by {{d_capability}} "
-        f"baseline SDs ({{clusters}} {found.data.cluster}s).",
+        f"baseline SDs ({{clusters}} {found.data.cluster}s; {reference(found, found.by)}).",
         effects | {"clusters": Number(found.data.clusters, "count")},
     )
     return seen if found.by == "CR2" else joined(seen, _FEW)

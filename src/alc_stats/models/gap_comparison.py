@@ -14,8 +14,9 @@ from alc_stats.errors import AlcError
 from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
-from alc_stats.inference.decision import Criterion, Decision, decide
+from alc_stats.inference.decision import Criterion, Verdict, decide
 from alc_stats.measures.scales import reliability
+from alc_stats.models.finding import Part
 from alc_stats.models.gap_data import GapData, Level
 from alc_stats.models.gap_model import PAIR, Stacked, as_units, long_rows, of, stacked, units_decide
 
@@ -34,16 +35,6 @@ RULES: dict[Level, Literal["superiority", "non_superiority"]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the conjunction."""
-
-    outcome: Level
-    estimate: Estimate
-    criterion: Criterion
-    decision: Decision
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Gap:
     """What was estimated.
@@ -55,7 +46,7 @@ class Gap:
         Awareness and capability jointly; use alone, where it was measured.
     by : {"CR2", "units"}
         The inference that decides.
-    parts : tuple of Part
+    parts : mapping of outcome to Part
     reliabilities : mapping of outcome to alpha by (treated, post), or a sentence
         Of those with items.
     censored : mapping of outcome to estimate, or a sentence
@@ -66,7 +57,7 @@ class Gap:
     pair: Stacked
     use: Stacked | None
     by: By
-    parts: tuple[Part, ...]
+    parts: Mapping[Level, Part]
     reliabilities: Mapping[Level, dict[tuple[float, float], float] | str]
     censored: Mapping[Level, Estimate | str]
     alpha: float
@@ -91,9 +82,14 @@ class Gap:
         own = self.reliabilities.get(outcome)
         return None if own is None or isinstance(own, str) else own.get((0.0, 0.0))
 
-    def criterion(self, outcome: Level) -> Criterion:
-        """What the outcome is decided by."""
-        return criterion_of(self.data, outcome, self.alpha)
+    def reads(self, outcome: Level, estimate: Estimate | None = None) -> Verdict:
+        """The verdict on an outcome's part, or what it would be on another estimate."""
+        part = self.parts[outcome]
+        return decide(estimate or self.estimate(outcome), part.criterion).verdict
+
+    def estimate(self, outcome: Level) -> Estimate:
+        """The effect that decides an outcome's part."""
+        return self.effect({outcome: 1.0}, TITLES[outcome])
 
 
 def estimated(data: GapData, alpha: float) -> Gap:
@@ -107,15 +103,14 @@ def estimated(data: GapData, alpha: float) -> Gap:
     pair = stacked(data, PAIR)
     use = stacked(data, ("usage",)) if "usage" in data.outcomes else None
     by: By = "units" if units_decide(data) else "CR2"
-    parts = []
-    for outcome in (("usage",) if use else ()) + PAIR:
+    parts: dict[Level, Part] = {}
+    for outcome in (*(("usage",) if use else ()), *PAIR):
         source = use if outcome == "usage" and use else pair
         own = effect(data, source, {outcome: 1.0}, TITLES[outcome], by=by)
-        criterion = criterion_of(data, outcome, alpha)
-        parts.append(Part(outcome, own, criterion, decide(own, criterion)))
+        parts[outcome] = Part(TITLES[outcome], own, criterion_of(data, outcome, alpha))
     known = {o: _reliabilities(data, o) for o in PAIR if data.question.items(o)}
     latent = {o: _censored(data, o) for o in PAIR if share_at_bounds(data, o) >= SHARE_AT_BOUND}
-    return Gap(data, pair, use, by, tuple(parts), known, latent, alpha)
+    return Gap(data, pair, use, by, parts, known, latent, alpha)
 
 
 def criterion_of(data: GapData, outcome: Level, alpha: float) -> Criterion:

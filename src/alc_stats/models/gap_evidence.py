@@ -11,7 +11,6 @@ from alc_stats.errors import AlcError
 from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
-from alc_stats.inference.decision import decide
 from alc_stats.inference.unit_contrast import UnitSums, unit_contrast
 from alc_stats.models.finding import Evidence, joined
 from alc_stats.models.gap_comparison import Gap, persons_seen, share_at_bounds
@@ -34,8 +33,12 @@ def gap_evidence(found: Gap) -> tuple[Evidence, ...]:
 
 
 def _certificate(found: Gap) -> Evidence:
-    text = "{sentence}".replace("{sentence}", found.pair.model.certificate.sentence)
-    return Evidence("certificate", "clear", said(text))
+    own = said(found.pair.model.certificate.sentence)
+    without = found.pair.without
+    if not without:
+        return Evidence("certificate", "clear", own)
+    text = f"These data do not tell {' and '.join(without)}, which the model does without; the "
+    return Evidence("certificate", "clear", joined(own, said(text + "robust errors allow for it.")))
 
 
 # -- floors and ceilings -------------------------------------------------------------------------
@@ -53,8 +56,7 @@ def _bounds(found: Gap, outcome: Level) -> Evidence:
         return Evidence(name, "clear", seen)
     if isinstance(latent, str):
         return Evidence(name, "threat", joined(seen, said(latent)))
-    own = next(p.decision.verdict for p in found.parts if p.outcome == outcome)
-    same = decide(latent, found.criterion(outcome)).verdict == own
+    same = found.reads(outcome, latent) == found.reads(outcome)
     tells = Phrase(
         f"The censored model, {{latent_{outcome}}} SD, reads "
         + ("the same." if same else "otherwise."),
@@ -76,8 +78,7 @@ def _reliability(found: Gap, outcome: Level) -> Evidence:
     least, most = min(known.values()), max(known.values())
     alpha = found.reliability(outcome) or np.nan
     true = found.effect({outcome: float(alpha**-0.5)}, outcome)
-    own = next(p.decision.verdict for p in found.parts if p.outcome == outcome)
-    same = decide(true, found.criterion(outcome)).verdict == own
+    same = found.reads(outcome, true) == found.reads(outcome)
     numbers = {
         f"least_{outcome}": Number(least, "ratio"),
         f"most_{outcome}": Number(most, "ratio"),

@@ -8,23 +8,18 @@ from collections.abc import Iterator, Mapping
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, decide, own_p
 from alc_stats.models.finding import Line
-from alc_stats.models.gap_comparison import RULES, TITLES, By, Gap
+from alc_stats.models.gap_comparison import By, Gap
 from alc_stats.models.gap_data import Level
 from alc_stats.models.gap_model import PAIR
 from alc_stats.records import Number, Phrase
 
 _DIFFERENCE: dict[Level, float] = {"awareness": 1.0, "capability": -1.0}
-_GUARDS: dict[Level, str] = {
-    "usage": "a mandate that was not followed",
-    "awareness": "awareness that did not move, so that nothing parts",
-    "capability": "taking a difference that is not significant for no difference",
-}
 
 
 def gap_lines(found: Gap) -> tuple[Line, ...]:
-    """Parts first, then what is derived from them, then other units and other inference."""
+    """What is derived from the parts, then other units and other inference."""
     return (
-        *_parts(found), _difference(found), _unchanged(found), *_other_inference(found),
+        _difference(found), _unchanged(found), *_other_inference(found),
         *_pomp(found), *_true_scores(found), *_latent(found), *_difference_score(found),
     )  # fmt: skip
 
@@ -57,21 +52,6 @@ def reference(found: Gap, by: By) -> str:
 
 def _level(found: Gap) -> float:
     return 1.0 - found.alpha
-
-
-def _parts(found: Gap) -> Iterator[Line]:
-    for part in found.parts:
-        low, high = part.estimate.interval(_level(found))
-        yield Line(
-            TITLES[part.outcome], _GUARDS[part.outcome], part.decision.reason,
-            part.estimate.value, low, high, own_p(part.estimate, part.criterion),
-            part.estimate.df, reference(found, found.by) + _sided(part.outcome), "SD",
-            primary=True,
-        )  # fmt: skip
-
-
-def _sided(outcome: Level) -> str:
-    return "; one-sided p" if RULES[outcome] == "non_superiority" else ""
 
 
 def _difference(found: Gap) -> Line:
