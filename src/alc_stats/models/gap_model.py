@@ -141,9 +141,7 @@ def _fixed(data: GapData, outcomes: tuple[Level, ...]) -> str:
     return " + ".join(["0", "outcome", *own, *effect_names(outcomes)])
 
 
-def _random(
-    data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame
-) -> tuple[str, ...]:
+def _random(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> tuple[str, ...]:
     """Every level with replication has its effect."""
     two = len(outcomes) == 2
     level = "0 + outcome" if two else "1"

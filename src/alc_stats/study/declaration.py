@@ -104,6 +104,7 @@ class ModelDeclared:
     between: str = ""
     family: Family = "gaussian"
     bounds: tuple[float, float] | None = None
+    allow_difference_score: bool = False
 
     @property
     def location_scale(self) -> bool:
