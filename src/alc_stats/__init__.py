@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import decoupling as decoupling
     from alc_stats.models import gap as gap
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
@@ -65,6 +66,7 @@ _ROOM = {
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "decoupling": "models",
     "fit": "estimators",
     "fit_panel": "estimators",
     "gap": "models",
@@ -105,6 +107,7 @@ __all__ = [
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "fit",
     "fit_panel",
     "gap",

@@ -5,8 +5,19 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
+from alc_stats.models.decoupling import decoupling
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
 from alc_stats.models.gap import gap
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "gap", "guarded", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "decided",
+    "decoupling",
+    "find",
+    "gap",
+    "guarded",
+    "widening",
+]

@@ -23,7 +23,7 @@ from alc_stats.models.gap_model import PAIR
 from alc_stats.records import BoolArray, FloatArray
 
 Way = Literal["occasions", "reliability", "uncorrected"]
-_SUMS = ("aa", "cc", "ac", "items_a", "error_a", "items_c", "error_c")
+_SUMS = ("aa", "cc", "ac", "items_a", "error_a", "items_c", "error_c", "people")
 FEWEST_PERSONS = 10
 """In a group, for a correlation at all."""
 
@@ -34,9 +34,9 @@ class Sums:
 
     Attributes
     ----------
-    values : array (2, clusters, 7)
+    values : array (2, clusters, 8)
         Control, then treated: squares and products of awareness and capability; squares of the
-        item means and of their errors, for reliabilities.
+        item means and of their errors, for reliabilities; persons.
     persons : tuple of int
         Control, then treated.
     whole : bool
@@ -74,12 +74,16 @@ class Sums:
             else np.full_like(r, known) if known is not None else r
             for r, known in zip(rel, self.known, strict=True)
         ]  # fmt: skip
-        return Moments(total[..., 0] * share[0], total[..., 1] * share[1], total[..., 2], *share)
+        people = total[..., 7]
+        return Moments(
+            total[..., 0] / people * share[0], total[..., 1] / people * share[1],
+            total[..., 2] / people, *share,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Error-free sums of squares and products, arrays (2, draws): control, then treated."""
+    """Error-free variances and covariances, arrays (2, draws): control, then treated."""
 
     aa: FloatArray
     cc: FloatArray
@@ -106,7 +110,7 @@ class Moments:
             return np.arctanh(np.where(np.abs(self.r) < 1.0, self.r, np.nan))
 
     def log_sd_ratio(self, outcome: Level) -> FloatArray:
-        """Log SD of true scores, treated minus control (draws,), each per person in its group."""
+        """Log SD of true scores, treated minus control (draws,)."""
         of = self.aa if outcome == "awareness" else self.cc
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(0.5 * np.log(of[1] / of[0]))
@@ -164,7 +168,7 @@ def coupling_sums(
     clusters = persons["cluster"].unique()
     values = np.stack([
         persons.loc[persons["treated"] == g].groupby("cluster")[[*_SUMS]].sum()
-        .reindex(clusters, fill_value=0.0).to_numpy(float) / counts[int(g)]
+        .reindex(clusters, fill_value=0.0).to_numpy(float)
         for g in (0.0, 1.0)
     ])  # fmt: skip
     return Sums(values, (counts[0], counts[1]), data.assigned_whole, known, way)
@@ -178,7 +182,9 @@ def _centred(rows: pd.DataFrame, data: GapData, by: list[str]) -> pd.DataFrame:
 
 def _persons(rows: pd.DataFrame, data: GapData, way: Way) -> pd.DataFrame:
     """One row a person with squares and products; with occasions, of different ones only."""
-    keys = ["person", "treated", data.cluster] if data.cluster != "person" else ["person", "treated"]
+    keys = (
+        ["person", "treated", data.cluster] if data.cluster != "person" else ["person", "treated"]
+    )
     a, c = rows["awareness"], rows["capability"]
     parts = rows[keys].assign(a=a, c=c, aa=a * a, cc=c * c, ac=a * c, n=1.0)
     sums = parts.groupby(keys, as_index=False).sum()
@@ -191,7 +197,7 @@ def _persons(rows: pd.DataFrame, data: GapData, way: Way) -> pd.DataFrame:
         "ac": (sums["a"] * sums["c"] - own["ac"]) / pairs,
     }
     made |= _errors(rows, data, keys)
-    out = sums.assign(**made, cluster=sums[data.cluster])
+    out = sums.assign(**made, cluster=sums[data.cluster], people=1.0)
     return out.loc[pairs > 0.0].reset_index(drop=True)
 
 
