@@ -14,6 +14,8 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.study.result import ExhibitKind
 
@@ -143,6 +145,8 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    decoupling: DecouplingQuestion | None = None
+    gap: GapQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.decoupling import judge as judge_decoupling
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -31,6 +33,8 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "decoupling": judge_decoupling,
+    "gap": judge_gap,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
