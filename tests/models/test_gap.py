@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from alc_stats.errors import DeclarationError, TableError
+from alc_stats.estimators import fit
 from alc_stats.models import Evidence, Finding, gap
 from alc_stats.models.finding import Line
 from alc_stats.models.gap_data import GapQuestion, gap_data
@@ -26,6 +27,8 @@ COLUMNS: dict[str, Any] = {
     "wave": "wave",
 }
 WITHIN_THREE_SE = 3.0
+CORRELATION_OF_700 = 0.12
+"""Three standard errors of a correlation from 700 residuals."""
 
 
 def panel(
@@ -110,15 +113,26 @@ def test_awareness_that_does_not_rise_is_no_gap() -> None:
 # -- the model -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("together", [0.5, -0.5])
-def test_the_robust_twin_is_the_model_with_two_residual_sds(together: float) -> None:
-    data = gap_data(panel(4, together=together), GapQuestion(**COLUMNS))
-    found = stacked(data, PAIR)
-    assert found.correlation is not None and found.correlation * together > 0.0
+def test_the_robust_twin_is_the_model_with_two_residual_sds() -> None:
+    found = stacked(gap_data(panel(4), GapQuestion(**COLUMNS)), PAIR)
     for outcome in PAIR:
         model = of(found, f"effect_{outcome}", robust=False, name="")
         robust = of(found, f"effect_{outcome}", robust=True, name="")
         assert model.value == pytest.approx(robust.value, abs=FLAT_OPTIMUM)
+
+
+@pytest.mark.parametrize("together", [0.5, -0.5])
+def test_what_both_outcomes_share_on_an_occasion_moves_no_effect(together: float) -> None:
+    """Zellner: with the same columns for both, the covariance of residuals is of no account."""
+    found = stacked(gap_data(panel(4, together=together), GapQuestion(**COLUMNS)), PAIR)
+    assert found.correlation == pytest.approx(together, abs=CORRELATION_OF_700)
+    rows = found.rows.assign(
+        joint=np.where((found.rows["outcome"] == "capability") & (together < 0), -1.0, 1.0)
+    )
+    fuller = fit(found.robust.request.formula + " + (0 + joint | occasion)", rows)
+    for outcome in PAIR:
+        own = of(found, f"effect_{outcome}", robust=True, name="")
+        assert abs(fuller.params[f"effect_{outcome}"] - own.value) < own.se / 100.0
 
 
 # -- what is refused -----------------------------------------------------------------------------

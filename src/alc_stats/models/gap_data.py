@@ -24,6 +24,8 @@ FEWEST_UNITS = 2
 """In an arm: one firm cannot be told from the effect of its arm."""
 NAMED = 8
 """Values of a column that an error lists, so that a column of ids does not fill the screen."""
+OTHER = "other"
+"""What rows of arms that are not compared are called."""
 OUTCOMES: tuple[Level, ...] = ("awareness", "capability", "usage")
 
 
@@ -90,7 +92,7 @@ class GapData:
     Attributes
     ----------
     rows : DataFrame
-        `treated`, `post` (0 throughout without a time before), `person`, `firm` (empty without),
+        `arm`, `treated`, `post` (0 throughout without a time before), `person`, `firm` (empty without),
         `wave`, the outcomes in baseline SDs, `effect` (1 where treatment works), `change` (what
         a firm may respond to with a size of its own), `x_1`, ... (covariates) and the items under
         their own names.
@@ -98,7 +100,10 @@ class GapData:
     kind : {"firms", "persons", "within"}
     baselines : mapping of outcome to Baseline
     left_out : int
-        Rows of the two arms without a covariate.
+        Rows without a covariate.
+    others : DataFrame
+        The same columns for arms that are not compared, and one, `other_1`, ..., for each of them:
+        they tell what covariates and occasions do.
     """
 
     rows: pd.DataFrame
@@ -106,6 +111,7 @@ class GapData:
     kind: Kind
     baselines: dict[Level, Baseline]
     left_out: int
+    others: pd.DataFrame
 
     @property
     def outcomes(self) -> tuple[Level, ...]:
@@ -165,15 +171,20 @@ def gap_data(data: pd.DataFrame, question: GapQuestion, *, where: str = "gap") -
     raise_all(DeclarationError, _misdeclared(question, where))
     rows = _read(data, question, where)
     raise_all(TableError, _broken(rows, question))
-    raise_all(FitError, _unanswerable(rows, question))
-    kind = _kind(rows, question)
-    baselines = {o: _baseline(rows, o) for o in OUTCOMES if o in rows}
+    compared = rows.loc[rows["arm"] != OTHER]
+    raise_all(FitError, _unanswerable(compared, question))
+    kind = _kind(compared, question)
+    baselines = {o: _baseline(compared, o) for o in OUTCOMES if o in rows}
     raise_all(FitError, _flat(baselines, question))
     complete = rows[[c for c in rows.columns if c.startswith("x_")]].notna().all(axis=1)
     kept = rows.loc[complete].reset_index(drop=True)
     standard = {o: (kept[o] - b.mean) / b.sd for o, b in baselines.items()}
     made = _designed(kept.assign(**standard), question, kind)
-    return GapData(made, question, kind, baselines, int((~complete).sum()))
+    mine = made["arm"] != OTHER
+    return GapData(
+        made.loc[mine].reset_index(drop=True), question, kind, baselines, int((~complete).sum()),
+        made.loc[~mine].reset_index(drop=True),
+    )  # fmt: skip
 
 
 def raise_all(
@@ -204,15 +215,17 @@ def _misdeclared(q: GapQuestion, where: str) -> Iterator[Problem]:
 
 
 def _read(data: pd.DataFrame, q: GapQuestion, where: str) -> pd.DataFrame:
-    """The rows of the two arms with any outcome."""
+    """The rows with any outcome; `treated` is 0 in arms that are not compared."""
     named = {"awareness": q.awareness, "capability": q.capability, "usage": q.usage}
     outcomes = {o: c for o, c in named.items() if c}
     values = numbers(data, [*outcomes.values(), *q.awareness_items, *q.capability_items],
                      where=where)  # fmt: skip
     treated = two_valued(data[q.treatment], q.treated, q.control, where=where)
     post = two_valued(data[q.post], None, None, where=where) if q.post else 0.0
+    arm = treated.map({1.0: "treated", 0.0: "control"})
     parts = {
-        "treated": treated,
+        "arm": arm.where(arm.notna(), OTHER),
+        "treated": treated.fillna(0.0),
         "post": pd.Series(post, data.index),
         "person": data[q.person],
         "firm": data[q.firm] if q.firm else pd.Series("", data.index),
@@ -225,7 +238,9 @@ def _read(data: pd.DataFrame, q: GapQuestion, where: str) -> pd.DataFrame:
     there = rows[[*outcomes]].notna().any(axis=1)
     unassigned = int((there & data[q.treatment].isna()).sum())
     raise_all(TableError, _lost("treatment", q.treatment, unassigned))
-    return rows.loc[there & rows["treated"].notna()].reset_index(drop=True)
+    for i, name in enumerate(sorted(data.loc[treated.isna(), q.treatment].dropna().unique()), 1):
+        rows[f"other_{i}"] = (data[q.treatment] == name).astype(float)
+    return rows.loc[there].reset_index(drop=True)
 
 
 def two_valued(

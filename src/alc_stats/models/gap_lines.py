@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from alc_stats.errors import AlcError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, decide, own_p
 from alc_stats.models.finding import Line
@@ -58,10 +59,12 @@ def _difference(found: Gap) -> Line:
     name = "Awareness minus capability"
     own = found.effect(_DIFFERENCE, name)
     guards = "two verdicts that differ where the effects do not"
+    r = found.pair.correlation
     note = Phrase(
-        "One model of both; their residuals on one occasion correlate by {residual_correlation}.",
-        {"residual_correlation": Number(found.pair.correlation or 0.0, "estimate", "r")},
-    )
+        "One model of both; what their residuals on one occasion share (r {residual_correlation}) "
+        "is in the robust error.",
+        {"residual_correlation": Number(r, "estimate", "r")},
+    ) if r is not None else Phrase("One model of both.")  # fmt: skip
     return line(own, name, guards, reference(found, found.by), level=_level(found), note=note)
 
 
@@ -88,14 +91,15 @@ def _other_inference(found: Gap) -> Iterator[Line]:
     }
     clusters = found.data.cluster
     for name, weights in named.items():
-        how = f"{clusters} as unit" if other == "units" else "CR2"
-        own = found.effect(weights, name, by=other)
-        if math.isfinite(own.value) and own.se > 0.0:
-            yield line(
-                own, f"{name.capitalize()}, {how}", f"few {clusters}s", reference(found, other),
-                level=_level(found),
-            )  # fmt: skip
-    for name, weights in named.items():
+        method = f"{name.capitalize()}, {f'{clusters} as unit' if other == 'units' else 'CR2'}"
+        guards = f"few {clusters}s"
+        try:
+            own = found.effect(weights, name, by=other)
+        except AlcError as error:
+            yield Line(method, guards, said(str(error)), unit="SD")
+        else:
+            yield line(own, method, guards, reference(found, other), level=_level(found))
+    for name, weights in [*named.items()][:2]:
         yield line(
             found.model_effect(weights, name), f"{name.capitalize()}, model-based",
             "a random part that is wrong, which this line trusts", "t, Satterthwaite",

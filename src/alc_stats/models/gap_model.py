@@ -1,16 +1,16 @@
 """Awareness and capability in one model, so that the difference of effects has an error of its own.
 
 Rows are stacked, one an outcome. Each outcome has fixed effects and a residual SD of its own;
-persons and firms have a level in each, which go together as they do (an unstructured covariance);
-a firm responds to treatment with a size of its own in each. The residuals of the two outcomes on
-one occasion go together through one more effect of the occasion, which has the same sign in both
-or, where they go against one another, opposite signs: with two residual SDs that is every
-covariance matrix of two residuals whose covariance is below the smaller variance.
+persons and firms have a level in each, which go together as they do (an unstructured covariance); a
+firm responds to treatment with a size of its own in each. What the two residuals of one occasion
+share is no part of the model. It hardly moves the effects, which both outcomes have on the same
+columns (Zellner 1962), but it does their difference's error: so errors are those of whole firms (or
+persons), which hold for any covariance within them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,9 @@ from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import require_usable
 from alc_stats.inference.contrasts import contrast
-from alc_stats.inference.unit_contrast import UnitSums, unit_contrast
-from alc_stats.models.gap_data import GapData, Level
+from alc_stats.models.gap_data import OTHER, OUTCOMES, GapData, Level
 from alc_stats.records import FloatArray
 
-_OCCASION = "(0 + joint | occasion)"
 PAIR: tuple[Level, Level] = ("awareness", "capability")
 FEW_CLUSTERS, FEW_ON_A_SIDE = 12, 5
 """Up to here the cluster is the unit; the bounds of `inference.small_sample_choice`."""
@@ -40,13 +38,13 @@ class Stacked:
     rows : DataFrame
         One row an outcome and occasion.
     model : Fit
-        With a residual SD of its own for each outcome; Satterthwaite's degrees of freedom.
+        By REML, with a residual SD of its own for each outcome; Satterthwaite's degrees of freedom.
     robust : Fit
         The same, CR2 clustered by what `GapData.cluster` names.
     correlation : float or None
         Of the residuals of two outcomes on one occasion.
     without : tuple of str
-        Random terms that these data cannot tell and the model does without.
+        Random terms that these data cannot tell, and the model does without.
     """
 
     rows: pd.DataFrame
@@ -59,36 +57,28 @@ class Stacked:
 def stacked(data: GapData, outcomes: tuple[Level, ...]) -> Stacked:
     """Fit the outcomes jointly, by REML.
 
-    The fullest random part whose search reaches an optimum is taken: without that of occasions,
-    then without firms' own responses. The robust covariance holds for each of them.
-
-    Raises
-    ------
-    FitError
-        As `alc_stats.estimators.fit`, or if no random part has a usable certificate.
+    The fullest random part whose search reaches an optimum is taken; the robust errors hold for
+    each. Raises a FitError as `alc_stats.estimators.fit` does, or where none has a usable
+    certificate.
     """
     rows = long_rows(data, outcomes)
-    correlation = None
-    if len(outcomes) == 2:
-        correlation = _residual_correlation(rows)
-        side = np.where((rows["outcome"] == outcomes[1]) & (correlation < 0.0), -1.0, 1.0)
-        rows = rows.assign(joint=side)
     terms = _random(data, outcomes, rows)
-    fixed = f"y ~ {_fixed(data, outcomes)}"
-    for without in _simpler(terms):
-        formula = " + ".join([fixed, *(t for t in terms if t not in without)])
-        model, robust = _both(formula, data, outcomes, rows)
+    response = tuple(t for t in terms if t.startswith("(0 + change"))
+    for without in [(), response] if response and len(terms) > len(response) else [()]:
+        kept = [t for t in terms if t not in without]
+        formula = " + ".join([f"y ~ {_fixed(data, outcomes, rows)}", *kept])
+        model, robust = _both(formula, data, outcomes, rows, weighted=bool(kept))
         if model.certificate.usable and robust.certificate.usable:
             break
     require_usable(model)
     require_usable(robust)
-    return Stacked(rows, model, robust, correlation, without)
+    return Stacked(rows, model, robust, _residual_correlation(rows, outcomes), without)
 
 
 def _both(
-    formula: str, data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame
+    formula: str, data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame, *, weighted: bool
 ) -> tuple[Fit, Fit]:
-    """The model, and its twin with a robust covariance."""
+    """The model, and its twin with robust errors."""
     asked: dict[str, Any] = {"covariance": "CR2", "cluster": data.cluster}
     if len(outcomes) == 1:
         return fit(formula, rows), fit(formula, rows, **asked)
@@ -96,28 +86,17 @@ def _both(
     # the same model: at these weights the residual SD of each outcome is its own
     ratio = model.params[f"log_sd.outcome[T.{outcomes[1]}]"]
     weight = np.where(rows["outcome"] == outcomes[1], np.exp(-2.0 * ratio), 1.0)
-    return model, fit(formula, rows.assign(weight=weight), weights="weight", **asked)
-
-
-def _simpler(terms: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Ever more terms to do without."""
-    yield ()
-    occasion = tuple(t for t in terms if t == _OCCASION)
-    response = tuple(t for t in terms if t.startswith("(0 + change"))
-    if occasion:
-        yield occasion
-    if response and len(terms) > len(occasion) + len(response):
-        yield (*occasion, *response)
+    # least squares take no weights beside CR2, and need none
+    own = asked | ({"weights": "weight"} if weighted else {})
+    return model, fit(formula, rows.assign(weight=weight), **own)
 
 
 def long_rows(data: GapData, outcomes: tuple[Level, ...]) -> pd.DataFrame:
     """One row an outcome and occasion that has it, with columns of effects for each outcome."""
-    shared = ["treated", "post", "person", "firm", "wave", "effect", "change", *data.covariates]
-    wide = data.rows.assign(occasion=np.arange(len(data.rows)))
-    parts = [
-        wide[[*shared, "occasion"]].assign(outcome=o, y=wide[o]).loc[wide[o].notna()]
-        for o in outcomes
-    ]
+    wide = pd.concat([data.rows, data.others], ignore_index=True)
+    wide = wide.assign(occasion=np.arange(len(wide)))
+    shared = [c for c in wide.columns if c not in OUTCOMES]
+    parts = [wide[shared].assign(outcome=o, y=wide[o]).loc[wide[o].notna()] for o in outcomes]
     rows = pd.concat(parts, ignore_index=True)
     for o in outcomes:
         here = (rows["outcome"] == o).astype(float)
@@ -131,10 +110,13 @@ def effect_names(outcomes: tuple[Level, ...]) -> tuple[str, ...]:
     return tuple(f"effect_{o}" for o in outcomes)
 
 
-def _fixed(data: GapData, outcomes: tuple[Level, ...]) -> str:
+def _fixed(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> str:
+    """Arms, occasions and covariates, each with effects of its own on every outcome."""
     terms = ["treated"] if data.did else []
-    terms += ["wave"] if data.rows["wave"].nunique() > 1 else []
-    terms += [c for c in data.covariates if data.rows[c].nunique() > 1]
+    for other in (c for c in rows.columns if c.startswith("other_")):
+        terms += [other, f"{other}:post"] if data.did else [other]
+    terms += ["wave"] if rows["wave"].nunique() > 1 else []
+    terms += [c for c in data.covariates if rows[c].nunique() > 1]
     if len(outcomes) == 1:
         return " + ".join([*terms, *effect_names(outcomes)])
     own = [f"outcome:{term}" for term in terms]
@@ -154,23 +136,24 @@ def _random(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> t
         terms.append(f"({change} | firm)")
     if data.repeated:
         terms.append(f"({level} | {unit})")
-    return (*terms, _OCCASION) if two else tuple(terms)
+    return tuple(terms)
 
 
 def _varies(rows: pd.DataFrame, group: str) -> bool:
     return bool((rows.groupby(group)["change"].nunique() > 1).any())
 
 
-def _residual_correlation(rows: pd.DataFrame) -> float:
+def _residual_correlation(rows: pd.DataFrame, outcomes: tuple[Level, ...]) -> float | None:
     """Of the two outcomes on one occasion, less means of cells and, if repeated, of persons."""
-    cells = rows.groupby(["outcome", "treated", "post", "wave"])["y"].transform("mean")
+    if len(outcomes) < 2:
+        return None
+    cells = rows.groupby(["outcome", "arm", "post", "wave"])["y"].transform("mean")
     left = (rows["y"] - cells).rename("left")
-    repeated = rows.groupby("outcome")["person"].transform(lambda p: p.duplicated().any()).all()
-    if repeated:
+    if rows.duplicated(["outcome", "person"]).any():
         left = left - left.groupby([rows["outcome"], rows["person"]]).transform("mean")
     wide = rows.assign(left=left).pivot_table(index="occasion", columns="outcome", values="left")
     found = wide.dropna().corr().to_numpy()
-    return float(found[0, 1]) if found.shape == (2, 2) and np.isfinite(found[0, 1]) else 0.0
+    return float(found[0, 1]) if found.shape == (2, 2) and np.isfinite(found[0, 1]) else None
 
 
 # -- the cluster as the unit ---------------------------------------------------------------------
@@ -182,46 +165,63 @@ def units_decide(data: GapData) -> bool:
     return few or (data.assigned_whole and data.fewest <= FEW_ON_A_SIDE)
 
 
-def as_units(data: GapData, found: Stacked, weights: dict[Level, float], name: str) -> Estimate:
-    """The weighted sum of effects with clusters as the units: Welch's t, or the paired t.
+def as_units(data: GapData, found: Stacked, weights: Mapping[Level, float], name: str) -> Estimate:
+    """The weighted sum of effects with clusters as the units, each counted once.
 
-    What a cluster brings is its mean under treatment (after the start) less that without (before),
-    of outcomes less the effects of waves and covariates. Every cluster counts once.
+    What a cluster brings is its mean under treatment (after the start) less that without (before).
+    The errors are HC2 with Bell and McCaffrey's degrees of freedom: Welch's t, or the paired t
+    where clusters have both arms, and as many degrees fewer as covariates take.
     """
-    sums = _unit_sums(data, found, weights)
-    return unit_contrast(sums, name=name, unit="SD")
+    units = _units(data, found, weights)
+    covariates = _independent(units)
+    right = " + ".join(["1", *covariates] if "treated" not in units else ["treated", *covariates])
+    made = fit(f"value ~ {right}", units.reset_index(), covariance="CR2", cluster=data.cluster)
+    own = contrast(made, "treated" if "treated" in units else "Intercept")
+    return Estimate(name, own.value, own.se, own.df, "SD")
 
 
-def _unit_sums(data: GapData, found: Stacked, weights: dict[Level, float]) -> UnitSums:
-    rows = found.rows.assign(net=_net(found))
-    keys = ["outcome", data.cluster, "treated", "post"]
-    means = rows.groupby(keys)["net"].mean().unstack("post")
-    after = 1.0 if data.did else 0.0
-    change = means[after] - (means[0.0] if data.did else 0.0)
-    by_outcome = change.unstack("outcome")[list(weights)].dropna()
-    total = (by_outcome * pd.Series(weights)).sum(axis=1)
+def _units(data: GapData, found: Stacked, weights: Mapping[Level, float]) -> pd.DataFrame:
+    """One row a cluster: its value, its arm unless it has both, and its means of covariates."""
+    rows = found.rows.assign(net=_without_waves(found))
+    rows = rows.loc[(rows["arm"] != OTHER) & rows["outcome"].isin(weights)]
+    values = rows[["outcome", data.cluster, "treated", "post"]].assign(
+        value=rows["net"] * rows["outcome"].map(weights).astype(float)
+    )
+    if data.covariates:
+        x = pd.get_dummies(rows[[*data.covariates]], drop_first=True, dtype=float)
+        x.columns = [f"c_{i}" for i in range(x.shape[1])]
+        values = pd.concat([values, x], axis=1)
+    means = values.groupby(["outcome", data.cluster, "treated", "post"]).mean()
+    totals = means.groupby([data.cluster, "treated", "post"]).agg(
+        {c: "sum" if c == "value" else "mean" for c in means.columns}
+    )
+    complete = means.groupby([data.cluster, "treated", "post"]).size() == len(weights)
+    totals = totals.loc[complete]
+    if data.did:
+        totals = totals.xs(1.0, level="post") - totals.xs(0.0, level="post")
+    else:
+        totals = totals.droplevel("post")
     if data.assigned_whole:
-        own = total.reset_index(name="value")
-        arm = own["treated"].to_numpy(float) == 1.0
-        return _means(own["value"].to_numpy(float)[:, None], arm, paired=False)
-    both = total.unstack("treated").dropna()
-    values = both[[0.0, 1.0]].to_numpy(float)[:, :, None]
-    return _means(values, np.ones(len(both), bool), paired=True)
+        return totals.dropna().reset_index("treated")
+    return (totals.xs(1.0, level="treated") - totals.xs(0.0, level="treated")).dropna()
 
 
-def _means(values: FloatArray, treated: np.ndarray, *, paired: bool) -> UnitSums:
-    return UnitSums(values, np.ones_like(values), np.ones(1), treated, log=False, paired=paired)
+def _independent(units: pd.DataFrame) -> list[str]:
+    """Columns of covariates that vary over clusters and do not follow from those before."""
+    kept: list[str] = []
+    base = units[["treated"]] if "treated" in units else units[[]]
+    for name in (c for c in units.columns if c.startswith("c_")):
+        x = np.column_stack([np.ones(len(units)), base, units[[*kept, name]]])
+        if np.linalg.matrix_rank(x) == x.shape[1]:
+            kept.append(name)
+    return kept
 
 
-def _net(found: Stacked) -> FloatArray:
-    """Outcomes less what the model says of waves and covariates."""
+def _without_waves(found: Stacked) -> FloatArray:
+    """Outcomes less what the model says of waves, which firms need not all have."""
+    waves = [i for i, n in enumerate(found.robust.names) if "wave[" in n]
     design = found.robust.memory.design
-    other = [
-        i for i, n in enumerate(found.robust.names)
-        if not (n.startswith("effect_") or n in ("Intercept", "treated") or n.endswith("]:treated"))
-        and (":" in n or not n.startswith("outcome["))
-    ]  # fmt: skip
-    fitted = design.X[:, other] @ found.robust.estimates[other]
+    fitted = design.X[:, waves] @ found.robust.estimates[waves]
     return np.asarray(found.rows["y"].to_numpy(float) - fitted)
 
 
