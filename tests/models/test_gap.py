@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alc_stats.errors import DeclarationError, TableError
 from alc_stats.estimators import fit
 from alc_stats.models import Evidence, Finding, gap
 from alc_stats.models.finding import Line
@@ -96,9 +95,10 @@ def test_a_gap_that_is_there_is_supported_with_the_effects_it_has() -> None:
               "Awareness minus capability": 0.6}  # fmt: skip
     for method, truth in truths.items():
         own = lined(finding, method)
-        assert own.value is not None and own.low is not None and own.high is not None
-        half = (own.high - own.low) / 2.0
-        assert abs(own.value - truth) < half * WITHIN_THREE_SE / 2.0
+        assert own.value is not None
+        assert own.low is not None
+        assert own.high is not None
+        assert abs(own.value - truth) < (own.high - own.low) / 2.0 * WITHIN_THREE_SE / 2.0
     assert finding.p == max(line.p or 0.0 for line in finding.triangulation[:3])
 
 

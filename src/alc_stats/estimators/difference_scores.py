@@ -29,7 +29,7 @@ WAY_OUT = (
     "allow_difference_score=True: the result then says so."
 )
 STAMP = (
-    "DIFFERENCE SCORE '{piece}': its one effect mixes the effects of both columns, which may differ "
+    "DIFFERENCE SCORE '{piece}': its one effect mixes those of both columns, which may differ "
     "in size and sign, and its reliability is below theirs (Edwards 1994, 2001)."
 )
 
@@ -37,8 +37,8 @@ STAMP = (
 def differences(tree: ast.expr, columns: Mapping[str, str]) -> Iterator[ast.expr]:
     """Arithmetic within brackets, I(...), {...} or log(...), that takes one column from another.
 
-    `columns` maps what columns are called in the tree to their names. Outside such arithmetic a minus leaves a term
-    out of the formula.
+    `columns` maps what columns are called in the tree to their names. Outside such
+    arithmetic a minus leaves a term out of the formula.
     """
     for node in ast.walk(tree):
         inside = node.args if isinstance(node, ast.Call) else []

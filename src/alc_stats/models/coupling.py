@@ -8,6 +8,7 @@ variances are multiplied by their reliability.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ import pandas as pd
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.unit_contrast import resampled_units
+from alc_stats.measures.scales import reliability
 from alc_stats.models.gap_data import GapData, Level
 from alc_stats.models.gap_model import PAIR
 from alc_stats.records import BoolArray, FloatArray
@@ -43,6 +45,8 @@ class Sums:
         Whether each cluster is in one group.
     known : tuple of (float or None)
         Declared reliabilities of awareness and capability.
+    omega : array (2, 2)
+        What to multiply alpha by for omega: awareness and capability, by group.
     way : {"occasions", "reliability", "uncorrected"}
     """
 
@@ -50,6 +54,7 @@ class Sums:
     persons: tuple[int, int]
     whole: bool
     known: tuple[float | None, float | None]
+    omega: FloatArray
     way: Way
 
     @property
@@ -71,8 +76,8 @@ class Sums:
             rel = [1.0 - total[..., i + 1] / total[..., i] for i in (3, 5)]
         share = [
             np.ones_like(total[..., 0]) if self.way != "reliability"
-            else np.full_like(r, known) if known is not None else r
-            for r, known in zip(rel, self.known, strict=True)
+            else np.full_like(r, known) if known is not None else r * omega[:, None]
+            for r, known, omega in zip(rel, self.known, self.omega, strict=True)
         ]  # fmt: skip
         people = total[..., 7]
         return Moments(
@@ -171,7 +176,21 @@ def coupling_sums(
         .reindex(clusters, fill_value=0.0).to_numpy(float)
         for g in (0.0, 1.0)
     ])  # fmt: skip
-    return Sums(values, (counts[0], counts[1]), data.assigned_whole, known, way)
+    omega = _omega(rows, data, by) if way == "reliability" else np.ones((2, 2))
+    return Sums(values, (counts[0], counts[1]), data.assigned_whole, known, omega, way)
+
+
+def _omega(rows: pd.DataFrame, data: GapData, by: list[str]) -> FloatArray:
+    """Omega over alpha of persons' averages, by outcome and group; 1 where there is no omega."""
+    persons = _centred(rows, data, by).groupby("person")
+    found = np.ones((2, 2))
+    for i, outcome in enumerate(PAIR):
+        items = [*data.question.items(outcome)]
+        for group in (0, 1) if items else ():
+            own = persons[items].mean()[(persons["treated"].first() == group).to_numpy()]
+            scale = reliability(own, items, range=(-math.inf, math.inf))
+            found[i, group] = (scale.omega or scale.alpha) / scale.alpha
+    return found
 
 
 def _centred(rows: pd.DataFrame, data: GapData, by: list[str]) -> pd.DataFrame:
@@ -191,7 +210,7 @@ def _persons(rows: pd.DataFrame, data: GapData, way: Way) -> pd.DataFrame:
     n = sums["n"]
     pairs = n * (n - 1.0) if way == "occasions" else n * n
     own = sums[["aa", "cc", "ac"]] if way == "occasions" else 0.0 * sums[["aa", "cc", "ac"]]
-    made = {
+    made: dict[str, pd.Series | float] = {
         "aa": (sums["a"] ** 2 - own["aa"]) / pairs,
         "cc": (sums["c"] ** 2 - own["cc"]) / pairs,
         "ac": (sums["a"] * sums["c"] - own["ac"]) / pairs,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
@@ -58,10 +57,11 @@ def decoupling(
     group: there the slope is the correlation. Compared are persons' levels after the start.
 
     Errors are taken out in one of two ways. Where both outcomes have items or a declared
-    reliability, variances are multiplied by the reliability of each group (Cronbach's alpha of
-    persons' averages). Otherwise, where persons have several occasions, all moments are products of
-    different occasions of one person, in which no error appears and nothing that both outcomes
-    share on one occasion. With neither the claim is not tested, unless `uncorrected`.
+    reliability, variances are multiplied by the reliability of each group (omega of persons'
+    averages; its error is taken to be alpha's). Otherwise, where persons have several occasions,
+    all moments are products of different occasions of one person, in which no error appears and
+    nothing that both outcomes share on one occasion. With neither the claim is not tested, unless
+    `uncorrected`.
 
     Standard errors leave out one firm after another, with Welch and Satterthwaite's degrees of
     freedom; the interval of Fisher's z is also given by a bootstrap of firms.
@@ -110,8 +110,8 @@ def decoupling(
     >>> ability = rng.normal(size=600)[person]
     >>> table = pd.DataFrame({"firm": person // 20, "person": person, "wave": np.arange(1800) % 3})
     >>> table["mandate"] = (table["firm"] < 15) * 1
-    >>> noise = rng.normal(size=(2, 1800))
-    >>> table["aware"] = np.where(table["mandate"], rng.normal(size=600)[person], ability) + noise[0]
+    >>> other, noise = rng.normal(size=600)[person], rng.normal(size=(2, 1800))
+    >>> table["aware"] = np.where(table["mandate"], other, ability) + noise[0]
     >>> table["skill"] = ability + noise[1]
     >>> found = decoupling(table, awareness="aware", capability="skill", treatment="mandate",
     ...                    person="person", firm="firm", wave="wave")

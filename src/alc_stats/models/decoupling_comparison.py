@@ -160,7 +160,7 @@ def _refuse_failed(sums: Sums) -> None:
                     found=f"{r:.3f}",
                     way_out="The model of measurement error fails: reliabilities are too low, or "
                     "errors go together.",
-                )  # fmt: skip
+                )
             )
     if problems:
         raise FitError(*problems)

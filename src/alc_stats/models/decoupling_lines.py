@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.models.coupling import Moments, Statistic, jackknifed
 from alc_stats.models.decoupling_comparison import SLOPE, Decoupled
@@ -25,7 +27,7 @@ def decoupling_lines(found: Decoupled, level: float) -> tuple[Line, ...]:
 
 def reference(found: Decoupled) -> str:
     """Where intervals and p values come from."""
-    return f"t, leaving out {found.data.cluster}s"
+    return f"t, leaving out {found.data.unit_name}s"
 
 
 def _differences(found: Decoupled, level: float) -> Iterator[Line]:
@@ -41,7 +43,7 @@ def _differences(found: Decoupled, level: float) -> Iterator[Line]:
     yield Line(
         "Correlation, Fisher's z, bootstrap", "few clusters, and z that is not normal",
         value=found.z.value, low=low, high=high,
-        reference=f"bootstrap of {found.data.cluster}s", unit="z",
+        reference=f"bootstrap of {found.data.unit_name}s", unit="z",
     )  # fmt: skip
     guards = "error of measurement that differs between groups"
     yield line(found.plain_z, "Correlation as measured, Fisher's z", guards, how, level=level,
@@ -73,7 +75,7 @@ def _groups(found: Decoupled, level: float) -> Iterator[Line]:
 def _of(group: int, what: str) -> Statistic:
     def statistic(moments: Moments) -> FloatArray:
         values: FloatArray = getattr(moments, what)
-        return values[group]
+        return np.asarray(values[group])
 
     return statistic
 
@@ -157,7 +159,7 @@ def _few(found: Decoupled) -> Evidence:
     control, treated = found.sums.clusters
     numbers = {"treated": Number(treated, "count"), "control": Number(control, "count")}
     few = min(control, treated) <= FEW_ON_A_SIDE
-    text = f"{{treated}} treated and {{control}} control {found.data.cluster}s" + (
+    text = f"{{treated}} treated and {{control}} control {found.data.unit_name}s" + (
         ", too few to know how much they differ." if few else "."
     )
     return Evidence("few clusters", "threat" if few else "clear", Phrase(text, numbers))

@@ -130,8 +130,8 @@ def gap(
     >>> table["skill"] = rng.normal(size=600)
     >>> found = gap(table, awareness="aware", capability="skill", treatment="mandate",
     ...             person="person", firm="firm")
-    >>> [(line.method, round(line.value, 2)) for line in found.triangulation[:3]]
-    [('Awareness rises', 0.74), ('Capability does not rise', -0.01), ('Awareness minus capability', 0.74)]
+    >>> found.decision.verdict, [round(line.value, 2) for line in found.triangulation[:3]]
+    ('supported', [0.74, -0.01, 0.74])
     """
     question = GapQuestion(
         awareness=awareness, capability=capability, usage=usage, treatment=treatment,
@@ -177,7 +177,7 @@ def _observed(found: Gap) -> Phrase:
     use = "use by {d_usage} SD, " if found.use is not None else ""
     seen = Phrase(
         f"Treatment changes {use}awareness by {{d_awareness}} and capability by {{d_capability}} "
-        f"baseline SDs ({{clusters}} {found.data.cluster}s; {reference(found, found.by)}).",
+        f"baseline SDs ({{clusters}} {found.data.unit_name}s; {reference(found, found.by)}).",
         effects | {"clusters": Number(found.data.clusters, "count")},
     )
     return seen if found.by == "CR2" else joined(seen, _FEW)

@@ -47,7 +47,7 @@ class Gap:
     by : {"CR2", "units"}
         The inference that decides.
     parts : mapping of outcome to Part
-    reliabilities : mapping of outcome to alpha by (treated, post), or a sentence
+    reliabilities : mapping of outcome to omega by (treated, post), or a sentence
         Of those with items.
     censored : mapping of outcome to estimate, or a sentence
         Of those with a share of values at a bound.
@@ -139,17 +139,21 @@ def _factor(weight: float) -> str:
 
 
 def _reliabilities(data: GapData, outcome: Level) -> dict[tuple[float, float], float] | str:
-    """Alpha by arm and time; a sentence where it does not exist."""
+    """Omega (alpha where it has none) by arm and time; a sentence where neither exists."""
     items = list(data.question.items(outcome))
     known: dict[tuple[float, float], float] = {}
     try:
-        for (treated, post), part in data.rows.groupby(["treated", "post"]):
+        cells = data.rows[["treated", "post"]].drop_duplicates().to_numpy(float)
+        for treated, post in cells:
+            at = (data.rows["treated"] == treated) & (data.rows["post"] == post)
+            part = data.rows.loc[at]
             ends = (float(part[items].min().min()), float(part[items].max().max()))
-            known[float(treated), float(post)] = reliability(part, items, range=ends).alpha
+            scale = reliability(part, items, range=ends)
+            known[float(treated), float(post)] = scale.omega or scale.alpha
     except AlcError as error:
         return str(error)
     low = min(known.values())
-    return known if low > 0.0 else "Alpha is not positive in an arm."
+    return known if low > 0.0 else "The reliability is not positive in an arm."
 
 
 # -- bounds --------------------------------------------------------------------------------------
@@ -184,8 +188,7 @@ def _censored(data: GapData, outcome: Level) -> Estimate | str:
     rows = long_rows(data, (outcome,))
     low, high = standard_bounds(data, outcome) or (-math.inf, math.inf)
     terms = (["treated"] if data.did else []) + [f"effect_{outcome}"]
-    terms += ["wave"] if rows["wave"].nunique() > 1 else []
-    terms += [c for c in data.covariates if rows[c].nunique() > 1]
+    terms += data.varying(rows)
     terms += ["(1 | person)"] if data.repeated else []
     rows = rows.assign(y=rows["y"].clip(low, high))
     try:

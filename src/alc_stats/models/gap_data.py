@@ -92,10 +92,10 @@ class GapData:
     Attributes
     ----------
     rows : DataFrame
-        `arm`, `treated`, `post` (0 throughout without a time before), `person`, `firm` (empty without),
-        `wave`, the outcomes in baseline SDs, `effect` (1 where treatment works), `change` (what
-        a firm may respond to with a size of its own), `x_1`, ... (covariates) and the items under
-        their own names.
+        `arm`, `treated`, `post` (0 throughout without a time before), `person`, `firm` (empty
+        without), `wave`, the outcomes in baseline SDs, `effect` (1 where treatment works), `change`
+        (what a firm may respond to with a size of its own), `x_1`, ... (covariates) and the items
+        under their own names.
     question : GapQuestion
     kind : {"firms", "persons", "within"}
     baselines : mapping of outcome to Baseline
@@ -134,6 +134,11 @@ class GapData:
         return "firm" if self.question.firm else "person"
 
     @property
+    def unit_name(self) -> str:
+        """What they are called: "cluster" (firm, class, team) or "person"."""
+        return "cluster" if self.question.firm else "person"
+
+    @property
     def clusters(self) -> int:
         """How many there are."""
         return int(self.rows[self.cluster].nunique())
@@ -150,6 +155,10 @@ class GapData:
         """Whether each cluster is in one arm."""
         arms = self.rows.groupby(self.cluster)["treated"].nunique()
         return bool((arms == 1).all())
+
+    def varying(self, rows: pd.DataFrame) -> list[str]:
+        """Occasions and covariates that differ between some of `rows`."""
+        return [c for c in ("wave", *self.covariates) if len(rows[c].unique()) > 1]
 
     @property
     def repeated(self) -> bool:

@@ -85,7 +85,7 @@ def _reliability(found: Gap, outcome: Level) -> Evidence:
         f"true_{outcome}": Number(true.value, unit="SD"),
     }
     seen = Phrase(
-        f"Alpha by arm and time from {{least_{outcome}}} to {{most_{outcome}}}; in SDs of true "
+        f"Omega by arm and time from {{least_{outcome}}} to {{most_{outcome}}}; in SDs of true "
         f"scores the effect is {{true_{outcome}}} and reads "
         + ("the same." if same else "otherwise."),
         numbers,
@@ -168,10 +168,7 @@ def _attrition(found: Gap) -> Evidence:
 
 
 def _share_apart(seen: pd.DataFrame, cluster: str, *, whole: bool) -> Estimate | None:
-    if not whole:
-        units = seen
-    else:
-        units = seen.groupby([cluster, "treated"], as_index=False)["seen"].mean()
+    units = seen.groupby([cluster, "treated"])["seen"].mean().reset_index() if whole else seen
     values = units["seen"].to_numpy(float)[:, None]
     treated = units["treated"].to_numpy(float) == 1.0
     own = unit_contrast(

@@ -45,10 +45,10 @@ def line(
 def reference(found: Gap, by: By) -> str:
     """Where intervals and p values come from."""
     if by == "CR2":
-        return f"t, CR2 by {found.data.cluster}, Satterthwaite"
+        return f"t, CR2 by {found.data.unit_name}, Satterthwaite"
     if found.data.assigned_whole:
-        return f"Welch's t, {found.data.cluster} as unit"
-    return f"paired t, {found.data.cluster} as unit"
+        return f"Welch's t, {found.data.unit_name} as unit"
+    return f"paired t, {found.data.unit_name} as unit"
 
 
 def _level(found: Gap) -> float:
@@ -89,7 +89,7 @@ def _other_inference(found: Gap) -> Iterator[Line]:
         "capability": {"capability": 1.0},
         "awareness minus capability": _DIFFERENCE,
     }
-    clusters = found.data.cluster
+    clusters = found.data.unit_name
     for name, weights in named.items():
         method = f"{name.capitalize()}, {f'{clusters} as unit' if other == 'units' else 'CR2'}"
         guards = f"few {clusters}s"
@@ -148,7 +148,7 @@ def _latent(found: Gap) -> Iterator[Line]:
         if isinstance(own, str):
             yield Line(method, guards, said(own), unit="SD")
         else:
-            how = f"t, CR1, {found.data.cluster}s - 1"
+            how = f"t, CR1, {found.data.unit_name}s - 1"
             yield line(own, method, guards, how, level=_level(found))
 
 
@@ -159,7 +159,7 @@ def _difference_score(found: Gap) -> Iterator[Line]:
         return
     rows = found.data.rows
     at = (rows["treated"] == 0.0) & (rows["post"] == 0.0)
-    r = float(rows.loc[at, list(PAIR)].corr().iloc[0, 1])
+    r = float(rows.loc[at, list(PAIR)].corr().to_numpy()[0, 1])
     note = Phrase(
         "At baseline, from reliabilities {reliability_awareness} and {reliability_capability} and "
         "a correlation of {r}: not used, since it holds both effects to one size.",

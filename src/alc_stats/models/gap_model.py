@@ -115,8 +115,7 @@ def _fixed(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> st
     terms = ["treated"] if data.did else []
     for other in (c for c in rows.columns if c.startswith("other_")):
         terms += [other, f"{other}:post"] if data.did else [other]
-    terms += ["wave"] if rows["wave"].nunique() > 1 else []
-    terms += [c for c in data.covariates if rows[c].nunique() > 1]
+    terms += data.varying(rows)
     if len(outcomes) == 1:
         return " + ".join([*terms, *effect_names(outcomes)])
     own = [f"outcome:{term}" for term in terms]
@@ -140,7 +139,8 @@ def _random(data: GapData, outcomes: tuple[Level, ...], rows: pd.DataFrame) -> t
 
 
 def _varies(rows: pd.DataFrame, group: str) -> bool:
-    return bool((rows.groupby(group)["change"].nunique() > 1).any())
+    change = rows.groupby(group)["change"]
+    return bool((change.max() > change.min()).any())
 
 
 def _residual_correlation(rows: pd.DataFrame, outcomes: tuple[Level, ...]) -> float | None:
@@ -197,13 +197,16 @@ def _units(data: GapData, found: Stacked, weights: Mapping[Level, float]) -> pd.
     )
     complete = means.groupby([data.cluster, "treated", "post"]).size() == len(weights)
     totals = totals.loc[complete]
-    if data.did:
-        totals = totals.xs(1.0, level="post") - totals.xs(0.0, level="post")
-    else:
-        totals = totals.droplevel("post")
+    change = _less(totals, "post") if data.did else totals.droplevel("post")
     if data.assigned_whole:
-        return totals.dropna().reset_index("treated")
-    return (totals.xs(1.0, level="treated") - totals.xs(0.0, level="treated")).dropna()
+        return change.dropna().reset_index("treated")
+    return _less(change, "treated").dropna()
+
+
+def _less(table: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Rows at 1 of an index level less those at 0."""
+    at = table.index.get_level_values(level)
+    return table.loc[at == 1.0].droplevel(level) - table.loc[at == 0.0].droplevel(level)
 
 
 def _independent(units: pd.DataFrame) -> list[str]:

@@ -9,9 +9,11 @@ import pandas as pd
 
 from alc_stats.estimators.estimate import Estimate, t_interval
 from alc_stats.models.gap_comparison import Gap
-from alc_stats.models.gap_data import OUTCOMES, Level
+from alc_stats.models.gap_data import Level
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 
+_ASIDE = 0.04
+"""Arms stand this far beside a wave, so that their intervals do not hide one another."""
 _NAMES: dict[Level, str] = {"usage": "Use", "awareness": "Awareness", "capability": "Capability"}
 
 
@@ -22,8 +24,7 @@ def gap_pictures(found: Gap) -> tuple[Picture, ...]:
 
 
 def _effects(found: Gap) -> Picture:
-    outcomes = [o for o in OUTCOMES if o in found.parts]
-    own: dict[str, Estimate] = {_NAMES[o]: found.estimate(o) for o in outcomes}
+    own: dict[str, Estimate] = {_NAMES[o]: found.estimate(o) for o in found.parts}
     gap = found.effect({"awareness": 1.0, "capability": -1.0}, "gap")
     own |= {"Awareness minus capability": gap}
     ends = [e.interval(1.0 - found.alpha) for e in own.values()]
@@ -41,7 +42,7 @@ def _effects(found: Gap) -> Picture:
         id="effects",
         title="Effects of treatment on use, awareness and capability",
         caption=f"Effects in SDs of those never treated, with intervals ({people} persons, "
-        f"{found.data.clusters} {found.data.cluster}s). Lines at zero and at {bound:g} SD, below "
+        f"{found.data.clusters} {found.data.unit_name}s). Lines at zero and at {bound:g} SD, below "
         "which capability must stay for a gap.",
         alt="Rows of intervals for use, awareness, capability and their difference, with dashed "
         "lines at zero and at the bound of capability.",
@@ -54,17 +55,23 @@ def _trajectory(found: Gap) -> Picture:
     rows = found.data.rows
     places = {wave: float(i) for i, wave in enumerate(sorted(rows["wave"].unique(), key=_order))}
     panels = []
-    for outcome in (o for o in OUTCOMES if o in found.parts):
+    for outcome in found.parts:
         marks = [
             mark
-            for treated, label in ((0.0, "control"), (1.0, "treated"))
-            for mark in _marks(rows.loc[rows["treated"] == treated], outcome, label, places, found)
+            for treated, label, aside in ((0.0, "control", -_ASIDE), (1.0, "treated", _ASIDE))
+            for mark in _marks(
+                rows.loc[rows["treated"] == treated],
+                outcome,
+                label,
+                {wave: at + aside for wave, at in places.items()},
+                found,
+            )
         ]
         panels.append(Panel(title=_NAMES[outcome], marks=tuple(marks)))
     return Picture(
         id="trajectory",
         title="Use, awareness and capability from wave to wave",
-        caption=f"Means of {found.data.cluster} means in each arm, in SDs of those never treated "
+        caption=f"Means of {found.data.unit_name} means in each arm, in SDs of those never treated "
         "at baseline, with 95 % intervals.",
         alt="Panels of use, awareness and capability, each with lines of two arms over waves.",
         x="Wave",
