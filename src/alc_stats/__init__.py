@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import gap as gap
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -91,12 +93,14 @@ _ROOM = {
     "contrast": "inference",
     "decide": "inference",
     "dose_response": "models",
+    "decoupling": "models",
     "disattenuated": "measures",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
     "forecast": "models",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
     "inversion": "models",
@@ -151,6 +155,7 @@ __all__ = [
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "disattenuated",
     "dose_response",
     "equivalence_of_means",
@@ -158,6 +163,7 @@ __all__ = [
     "fit",
     "fit_panel",
     "forecast",
+    "gap",
     "holm",
     "icc",
     "inversion",

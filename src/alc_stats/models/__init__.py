@@ -12,6 +12,9 @@ from alc_stats.models.forecast import forecast
 from alc_stats.models.inversion import inversion
 from alc_stats.models.mediation import mediation
 from alc_stats.models.response_surface import response_surface
+from alc_stats.models.decoupling import decoupling
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.gap import gap
 from alc_stats.models.widening import widening
 
 __all__ = [
@@ -28,5 +31,10 @@ __all__ = [
     "inversion",
     "mediation",
     "response_surface",
+    "decided",
+    "decoupling",
+    "find",
+    "gap",
+    "guarded",
     "widening",
 ]

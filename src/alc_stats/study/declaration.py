@@ -19,6 +19,8 @@ from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
+from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
@@ -110,6 +112,7 @@ class ModelDeclared:
     between: str = ""
     family: Family = "gaussian"
     bounds: tuple[float, float] | None = None
+    allow_difference_score: bool = False
 
     @property
     def location_scale(self) -> bool:
@@ -154,6 +157,8 @@ class HypothesisDeclared:
     mediation: MediationQuestion | None = None
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None
+    decoupling: DecouplingQuestion | None = None
+    gap: GapQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -20,6 +20,9 @@ from alc_stats.models.forecast import judge as judge_forecast
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.response_surface import judge as judge_response_surface
+from alc_stats.models.decoupling import judge as judge_decoupling
+from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -43,6 +46,8 @@ JUDGES: Mapping[str, Judge] = {
     "mediation": judge_mediation,
     "calibration": judge_calibration,
     "forecast": judge_forecast,
+    "decoupling": judge_decoupling,
+    "gap": judge_gap,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
