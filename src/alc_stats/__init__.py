@@ -64,13 +64,13 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import calibration as calibration
+    from alc_stats.models import decoupling as decoupling
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
+    from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
     from alc_stats.models import response_surface as response_surface
-    from alc_stats.models import decoupling as decoupling
-    from alc_stats.models import gap as gap
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary

@@ -15,12 +15,12 @@ from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.calibration_data import CalibrationQuestion
+from alc_stats.models.decoupling_comparison import DecouplingQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
+from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
-from alc_stats.models.decoupling_comparison import DecouplingQuestion
-from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
