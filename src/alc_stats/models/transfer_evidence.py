@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,13 @@ from alc_stats.inference.unit_contrast import (
 )
 from alc_stats.models.finding import Evidence, joined
 from alc_stats.models.transfer_data import TransferData
-from alc_stats.models.transfer_models import CrossedModel, fixed_part, groupings, model_rows
+from alc_stats.models.transfer_models import (
+    CrossedModel,
+    fixed_part,
+    free_units,
+    model_rows,
+    with_terms,
+)
 from alc_stats.records import Number, Phrase
 
 FEWEST_TASKS = 5
@@ -130,7 +137,7 @@ class Answer:
             return None
         _, arm, other = self.key
         far, near = (self.expression(level, arm, other) for level in ("far", "familiar"))
-        return at_equal_difficulty(self.rows, f"{far} - ({near})")
+        return at_equal_difficulty(self.rows, f"{far} - ({near})", self.model.groupings)
 
 
 def unit_sums(data: TransferData, level: str, arms: tuple[str, str]) -> UnitSums:
@@ -248,7 +255,9 @@ _NO_OVERLAP = (
 )
 
 
-def at_equal_difficulty(data: TransferData, contrast: str) -> Estimate | str:
+def at_equal_difficulty(
+    data: TransferData, contrast: str, kept: Sequence[str]
+) -> Estimate | str:
     """Far less familiar with gains let depend on how hard a task is to untreated persons.
 
     Difficulty is measured on the other half of the persons than the one a row belongs to: a task
@@ -260,13 +269,13 @@ def at_equal_difficulty(data: TransferData, contrast: str) -> Estimate | str:
     if apart or not norm.notna().all():
         return _NO_OVERLAP
     try:
-        model = _with_norm(data, norm - norm.mean())
+        model = _with_norm(data, norm - norm.mean(), kept)
         return model.gain(contrast, name="far less familiar, equally hard")
     except AlcError as error:
         return str(error).replace("{", "(").replace("}", ")")
 
 
-def _with_norm(data: TransferData, norm: pd.Series) -> CrossedModel:
+def _with_norm(data: TransferData, norm: pd.Series, kept: Sequence[str]) -> CrossedModel:
     """The crossed model with the task's norm, and every arm's gain depending on it."""
     rows = model_rows(data).assign(norm=norm)
     gains = []
@@ -277,9 +286,9 @@ def _with_norm(data: TransferData, norm: pd.Series) -> CrossedModel:
         if data.did:
             rows[f"start_norm_{arm}"] = here * rows["norm"]
             gains += [f"start_norm_{arm}"]
-    terms = "".join(f" + (1 | {g})" for g in groupings(data))
-    found = fit(f"score ~ {fixed_part(data)} + norm + {' + '.join(gains)}{terms}", rows)
-    return CrossedModel(found, tuple(groupings(data)))
+    fixed = f"score ~ {fixed_part(data)} + norm + {' + '.join(gains)}"
+    found = fit(with_terms(fixed, kept), rows)
+    return CrossedModel(found, tuple(kept), most=free_units(data))
 
 
 def cross_norms(data: TransferData) -> pd.Series:

@@ -8,7 +8,7 @@ from alc_stats.errors import AlcError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.finding import Line
 from alc_stats.models.transfer_evidence import Answer
-from alc_stats.models.transfer_models import crossed_model
+from alc_stats.models.transfer_models import without_tasks
 from alc_stats.records import Number, Phrase
 
 LOG_ODDS = "log odds"
@@ -120,7 +120,7 @@ def _naive(answer: Answer, name: str, of: str) -> list[Line]:
     if not any("task" in g.split(":") for g in answer.model.groupings):
         return []
     try:
-        naive = crossed_model(answer.rows, without="task").gain(of, name="")
+        naive = without_tasks(answer.rows, answer.model).gain(of, name="")
     except AlcError:
         return []
     own = answer.model.gain(of, name="")

@@ -8,6 +8,7 @@ task by arm is the by-task slope of the arm, in a form that does not depend on h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,13 +24,14 @@ REPLICATED = 1.2
 """Rows a cell, on average, from which a random effect of the cell can be told from the rows."""
 _GROUPINGS = (
     ("unit", ("person",)), ("firm", ("firm",)), ("task", ("task",)),
-    ("firm", ("firm", "post")), ("unit", ("person", "post")),
     ("firm", ("firm", "level")), ("unit", ("person", "level")),
     ("task", ("task", "arm")), ("firm", ("firm", "task")),
+    ("firm", ("firm", "post")), ("unit", ("person", "post")),
     ("firm", ("firm", "level", "post")), ("unit", ("person", "level", "post")),
-    ("task", ("task", "arm", "post")), ("unit", ("person", "wave")), ("unit", ("person", "task")),
+    ("task", ("task", "arm", "post")),
 )  # fmt: skip
-"""In the order in which they are kept; where the data cannot tell them all, the last one goes."""
+"""In the order in which they are tried. What a person keeps from time to time (a good day, an old
+acquaintance with a task) has none: left in the residual it makes contrasts less sure, not more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,22 +43,21 @@ class CrossedModel:
     fit : Fit
     groupings : tuple of str
     dropped : tuple of str
-        Groupings that are replicated and had to go before the certificate was usable.
+        Groupings that are replicated and show no variation, or that the data cannot tell.
+    most : float
+        Degrees of freedom of what was assigned, which no gain has more of: with a variance
+        between few classes estimated as zero, persons would count as if assigned one by one.
     """
 
     fit: Fit
     groupings: tuple[str, ...]
     dropped: tuple[str, ...] = ()
-
-    @property
-    def at_zero(self) -> int:
-        """How many groupings show no variation beyond chance."""
-        return sum(c.sd == 0.0 for c in self.fit.random if not c.other)
+    most: float = math.inf
 
     def gain(self, expression: str, *, name: str, unit: str = "") -> Estimate:
         """A contrast of gains such as "schema_far - usage_far"."""
         e = contrast(self.fit, expression)
-        return Estimate(name, e.value, e.se, e.df, unit)
+        return Estimate(name, e.value, e.se, min(e.df, self.most), unit)
 
 
 def gain_columns(data: TransferData) -> list[str]:
@@ -109,36 +110,71 @@ def groupings(data: TransferData) -> list[str]:
     return kept
 
 
-def crossed_model(data: TransferData, *, without: str = "", extra: str = "") -> CrossedModel:
-    """Every replicated grouping, then fewer until the certificate is usable.
-
-    Parameters
-    ----------
-    data : TransferData
-    without : str
-        A column whose groupings are left out, to see what they do.
-    extra : str
-        Further terms of the fixed part.
+def crossed_model(data: TransferData) -> CrossedModel:
+    """One grouping after another, as long as it shows variation.
 
     Raises
     ------
     FitError
         If no such model can be fitted.
     """
-    rows = model_rows(data)
-    wanted = [g for g in groupings(data) if not without or without not in g.split(":")]
-    fixed = f"score ~ {fixed_part(data)}{extra}"
-    for size in range(len(wanted), -1, -1):
-        terms = "".join(f" + (1 | {g})" for g in wanted[:size])
-        try:
-            found = fit(fixed + terms, rows)
-        except FitError:
-            if size == 0:
-                raise
-            continue
-        if found.certificate.usable:
-            return CrossedModel(found, tuple(wanted[:size]), tuple(wanted[size:]))
-    raise FitError("no model of the scores has a usable certificate")
+    rows, fixed = model_rows(data), f"score ~ {fixed_part(data)}"
+    found, kept, dropped = fit(fixed, rows), [], []
+    for grouping in groupings(data):
+        more = None
+        if grouping in _ALWAYS or _promising(found, rows, grouping):
+            more = _usable(with_terms(fixed, [*kept, grouping]), rows)
+        if more is None or (_sd(more, grouping) == 0.0 and grouping not in _ALWAYS):
+            dropped.append(grouping)
+        else:
+            found, kept = more, [*kept, grouping]
+    if not found.certificate.usable:
+        raise FitError("no model of the scores has a usable certificate")
+    return CrossedModel(found, tuple(kept), tuple(dropped), free_units(data))
+
+
+_ALWAYS = ("person", "firm", "task", "task:arm")
+"""Kept also where they show no variation: what the design samples."""
+
+
+def _promising(found: Fit, rows: pd.DataFrame, grouping: str) -> bool:
+    """Whether the score of the grouping's variance at zero is positive.
+
+    With residuals e = V^-1 (y - X b) in units of the error variance, the score compares the sum of
+    squared cell sums with its expectation, which is about the sum of squares.
+    """
+    e = rows["score"] - found.predict()
+    cell = rows.groupby(grouping.split(":"), observed=True, sort=False).ngroup()
+    return float((e.groupby(cell).sum() ** 2).sum()) > float((e**2).sum())
+
+
+def with_terms(fixed: str, kept: Sequence[str]) -> str:
+    """The formula with a random intercept for every grouping."""
+    return fixed + "".join(f" + (1 | {g})" for g in kept)
+
+
+def without_tasks(data: TransferData, model: CrossedModel) -> CrossedModel:
+    """The same model with tasks taken as if they were all there are (Clark 1973)."""
+    kept = [g for g in model.groupings if "task" not in g.split(":")]
+    found = fit(with_terms(f"score ~ {fixed_part(data)}", kept), model_rows(data))
+    return CrossedModel(found, tuple(kept), most=model.most)
+
+
+def _usable(formula: str, rows: pd.DataFrame) -> Fit | None:
+    try:
+        found = fit(formula, rows)
+    except FitError:
+        return None
+    return found if found.certificate.usable else None
+
+
+def _sd(found: Fit, grouping: str) -> float:
+    return next(c.sd for c in found.random if c.group == grouping)
+
+
+def free_units(data: TransferData) -> float:
+    """Degrees of freedom that what was assigned leaves: units less arms."""
+    return float(data.rows["unit"].nunique() - 1 - len(data.others))
 
 
 def tasks_fixed(data: TransferData) -> CrossedModel | str:
