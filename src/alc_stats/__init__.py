@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import moderation as moderation
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -77,6 +80,7 @@ _ROOM = {
     "icc": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -90,9 +94,11 @@ _ROOM = {
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -120,6 +126,7 @@ __all__ = [
     "icc",
     "joint",
     "marginal_means",
+    "moderation",
     "null_model",
     "pairwise",
     "parametric_bootstrap",
@@ -133,9 +140,11 @@ __all__ = [
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",

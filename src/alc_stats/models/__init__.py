@@ -6,6 +6,20 @@ nothing of studies or reports.
 """
 
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.moderation import moderation
+from alc_stats.models.shift import shift
+from alc_stats.models.transfer import transfer
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "decided",
+    "find",
+    "guarded",
+    "moderation",
+    "shift",
+    "transfer",
+    "widening",
+]

@@ -14,7 +14,10 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.moderation_data import ModerationQuestion
+from alc_stats.models.shift_data import ShiftQuestion
 from alc_stats.models.spread_data import Columns
+from alc_stats.models.transfer_data import TransferQuestion
 from alc_stats.study.result import ExhibitKind
 
 
@@ -142,6 +145,9 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    moderation: ModerationQuestion | None = None
+    shift: ShiftQuestion | None = None
+    transfer: TransferQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -14,6 +14,9 @@ import pandas as pd
 
 from alc_stats.inference import Criterion
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.moderation import judge as judge_moderation
+from alc_stats.models.shift import judge as judge_shift
+from alc_stats.models.transfer import judge as judge_transfer
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -31,6 +34,9 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "moderation": judge_moderation,
+    "shift": judge_shift,
+    "transfer": judge_transfer,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
