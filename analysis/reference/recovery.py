@@ -35,6 +35,12 @@ QUOTED = {
     "slope_free.value": "quality.slope",
     "slope_mandate.value": "quality.slope_mandate",
     "H6.estimate": "widening.between_log_sd",
+    "H9.triangulation.usage_over_control_familiar_tasks.estimate": "capability_familiar.mandate",
+    "H9.triangulation.usage_over_control_near_tasks.estimate": "capability_near.mandate",
+    "H9.triangulation.usage_over_control_far_tasks.estimate": "capability_far.mandate",
+    "H9.triangulation.schema_over_control_familiar_tasks.estimate": "capability_familiar.training",
+    "H9.triangulation.schema_over_control_near_tasks.estimate": "capability_near.training",
+    "H9.triangulation.schema_over_control_far_tasks.estimate": "capability_far.training",
 }
 """Numbers of the study and the parameters they estimate."""
 
