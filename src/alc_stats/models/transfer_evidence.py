@@ -118,8 +118,13 @@ class Answer:
         return float(self.model.fit.params[f"{arm}_{level}"])
 
     @functools.cached_property
-    def by_units(self) -> tuple[Estimate, Permutation]:
-        """The key contrast with what was assigned as the unit, and its permutation."""
+    def by_units(self) -> tuple[Estimate, Permutation] | None:
+        """The key contrast with what was assigned as the unit, and its permutation.
+
+        None with covariates: they would have to be estimated anew for every exchange.
+        """
+        if self.rows.covariates:
+            return None
         level, arm, other = self.key
         sums = unit_sums(self.rows, level, (arm, other))
         generator = np.random.default_rng(self.seed)
@@ -141,15 +146,22 @@ class Answer:
 
 
 def unit_sums(data: TransferData, level: str, arms: tuple[str, str]) -> UnitSums:
-    """What each unit's scores at a level add up to, less the means of task and occasion."""
+    """What each unit's scores at a level add up to, less all that least squares lays elsewhere.
+
+    Elsewhere are means of tasks and occasions and, with a time before, where the arms started.
+    """
     rows = model_rows(data)
-    rows = rows.loc[(rows["level"] == level) & rows["arm"].isin(arms)]
-    columns = [rows["score"].to_numpy(float), *_covariate_columns(rows, data)]
-    group = rows["seat"]
-    seats = [c - pd.Series(c, rows.index).groupby(group).transform("mean") for c in columns]
-    y, X = np.asarray(seats[0]), np.column_stack(seats[1:]) if seats[1:] else None
-    if X is not None:
-        y = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    rows = rows.loc[rows["level"] == level]
+    beyond = [a for a in (arms[0], data.reference, *data.others) if a != arms[1]]
+    apart = [rows["arm"].eq(a).to_numpy(float) for a in dict.fromkeys(beyond)]
+    on = [a * rows["post"].to_numpy(float) for a in apart]
+    held = [*on, *(apart if data.did else [])]
+    y, *X = (c - pd.Series(c, rows.index).groupby(rows["seat"]).transform("mean").to_numpy()
+             for c in (rows["score"].to_numpy(float), *held))  # fmt: skip
+    b = np.linalg.lstsq(np.column_stack(X), y, rcond=None)[0]
+    y = y - np.column_stack(X) @ b + b[0] * on[0]
+    pair = rows["arm"].isin(arms).to_numpy()
+    rows, y = rows.loc[pair], y[pair]
     channels = [1.0, 0.0] if data.did else [1.0]
     unit, names = pd.factorize(rows["unit"])
     inside = [(rows["post"] == c).to_numpy(float) for c in channels]
@@ -157,13 +169,6 @@ def unit_sums(data: TransferData, level: str, arms: tuple[str, str]) -> UnitSums
     counts = np.column_stack([np.bincount(unit, i, len(names)) for i in inside])
     treated = rows.groupby(unit)["arm"].first().eq(arms[0]).to_numpy()
     return UnitSums(numerators, counts, np.array([1.0, -1.0][: len(channels)]), treated, log=False)
-
-
-def _covariate_columns(rows: pd.DataFrame, data: TransferData) -> list[np.ndarray]:
-    if not data.covariates:
-        return []
-    coded = pd.get_dummies(rows[list(data.covariates)], drop_first=True, dtype=float)
-    return [coded[c].to_numpy(float) for c in coded]
 
 
 def all_evidence(answer: Answer) -> tuple[Evidence, ...]:
@@ -355,24 +360,39 @@ def few_units(answer: Answer) -> Evidence:
     level, arm, other = answer.key
     counts = answer.rows.rows.groupby("arm")["unit"].nunique()
     fewest = int(min(counts[arm], counts[other]))
-    alone, exchanged = answer.by_units
-    numbers = {
-        "fewest_units": Number(fewest, "count"),
-        "units_alone": Number(alone.value),
-        "exchange_p": Number(exchanged.p, "p"),
-    }
-    said = Phrase(_UNITS, numbers)
+    alone, exchange = _by_design(answer)
+    numbers = {"fewest_units": Number(fewest, "count"), **exchange}
+    said = Phrase("The smaller arm has {fewest_units} of what was assigned" + _HOW[len(exchange)],
+                  numbers)  # fmt: skip
     if fewest > FEW_TREATED:
         return Evidence("few clusters", "clear", said)
     own = answer.model.gain(answer.expression(level, arm, other), name="")
     rule = Criterion("superiority", answer.smallest, alpha=answer.alpha)
-    same = decide(alone, rule).verdict == decide(own, rule).verdict
-    agrees = same and (decide(own, rule).verdict == "equivalent" or exchanged.p < answer.alpha)
+    verdict = decide(own, rule).verdict
+    agrees = alone is not None and decide(alone, rule).verdict == verdict
+    if agrees and verdict != "equivalent" and "exchange_p" in exchange:
+        agrees = exchange["exchange_p"].value < answer.alpha
     return Evidence("few clusters", "clear" if agrees else "threat", joined(said, _REST))
 
 
-_UNITS = (
-    "The smaller arm has {fewest_units} of what was assigned; with each as one unit the key gain "
-    "is {units_alone}, and exchanging whole units gives p = {exchange_p}."
-)
+def _by_design(answer: Answer) -> tuple[Estimate | None, dict[str, Number]]:
+    """The key gain by an estimate that trusts no model of the units."""
+    if answer.by_units is not None:
+        alone, exchanged = answer.by_units
+        return alone, {
+            "units_alone": Number(alone.value),
+            "exchange_p": Number(exchanged.p, "p"),
+        }
+    if isinstance(answer.fixed, str):
+        return None, {}
+    robust = answer.fixed.gain(answer.expression(*answer.key), name="")
+    return robust, {"robust_gain": Number(robust.value)}
+
+
+_HOW = {
+    0: ".",
+    1: "; least squares clustered by it (CR2) give {robust_gain} for the key gain.",
+    2: "; with each as one unit the key gain is {units_alone}, and exchanging whole units gives "
+    "p = {exchange_p}.",
+}
 _REST = Phrase("So few cannot carry a verdict unless that estimate reaches it too.")

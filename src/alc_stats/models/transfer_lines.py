@@ -89,15 +89,12 @@ _OF_MEANS = Phrase("Of mean scores, as shares of the scale; the starting point i
 def _other_methods(answer: Answer) -> list[Line]:
     level, arm, other = answer.key
     of = answer.expression(level, arm, other)
-    alone, exchanged = answer.by_units
     name = f"{arm.capitalize()} over {other}, {level} tasks"
-    low, high = alone.interval()
     found = [
-        Line(f"{name}, units as units", "few clusters taken for many people", _EXCHANGED,
-             alone.value, low, high, exchanged.p, alone.df, "permutation p; t interval", SCORE),
+        _units(answer, name),
         _held(answer, name, of),
         *_naive(answer, name, of),
-    ]  # fmt: skip
+    ]
     equal = answer.equal_difficulty
     if isinstance(equal, Estimate):
         method = f"{arm.capitalize()} over {other}, far less familiar, equally hard tasks"
@@ -105,6 +102,17 @@ def _other_methods(answer: Answer) -> list[Line]:
     return found
 
 
+def _units(answer: Answer, name: str) -> Line:
+    method, guards = f"{name}, units as units", "few clusters taken for many people"
+    if answer.by_units is None:
+        return Line(method, guards, _NOT_EXCHANGED)
+    alone, exchanged = answer.by_units
+    low, high = alone.interval()
+    return Line(method, guards, _EXCHANGED, alone.value, low, high, exchanged.p, alone.df,
+                "permutation p; t interval", SCORE)  # fmt: skip
+
+
+_NOT_EXCHANGED = Phrase("Not with covariates, which whole units that are exchanged would share.")
 _EXCHANGED = Phrase("Scores less the means of their tasks; whole units exchanged between arms.")
 
 
