@@ -70,7 +70,10 @@ if TYPE_CHECKING:
     from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
+    from alc_stats.models import moderation as moderation
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -110,6 +113,7 @@ _ROOM = {
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
     "mediation": "models",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -129,10 +133,12 @@ _ROOM = {
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
     "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -171,6 +177,7 @@ __all__ = [
     "joint",
     "marginal_means",
     "mediation",
+    "moderation",
     "non_inferiority_p",
     "non_superiority_p",
     "null_model",
@@ -192,10 +199,12 @@ __all__ = [
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
     "small_sample_test",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",

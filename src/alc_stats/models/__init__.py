@@ -13,7 +13,10 @@ from alc_stats.models.forecast import forecast
 from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
 from alc_stats.models.mediation import mediation
+from alc_stats.models.moderation import moderation
 from alc_stats.models.response_surface import response_surface
+from alc_stats.models.shift import shift
+from alc_stats.models.transfer import transfer
 from alc_stats.models.widening import widening
 
 __all__ = [
@@ -31,6 +34,9 @@ __all__ = [
     "guarded",
     "inversion",
     "mediation",
+    "moderation",
     "response_surface",
+    "shift",
+    "transfer",
     "widening",
 ]

@@ -21,8 +21,11 @@ from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
+from alc_stats.models.moderation_data import ModerationQuestion
+from alc_stats.models.shift_data import ShiftQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
+from alc_stats.models.transfer_data import TransferQuestion
 from alc_stats.study.result import ExhibitKind
 
 
@@ -159,6 +162,9 @@ class HypothesisDeclared:
     forecast: ForecastQuestion | None = None
     decoupling: DecouplingQuestion | None = None
     gap: GapQuestion | None = None
+    moderation: ModerationQuestion | None = None
+    shift: ShiftQuestion | None = None
+    transfer: TransferQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"
