@@ -6,8 +6,12 @@ nothing of studies or reports.
 """
 
 from alc_stats.models.calibration import calibration
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.dose_response import dose_response
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.forecast import forecast
+from alc_stats.models.inversion import inversion
+from alc_stats.models.mediation import mediation
+from alc_stats.models.response_surface import response_surface
 from alc_stats.models.widening import widening
 
 __all__ = [
@@ -16,8 +20,13 @@ __all__ = [
     "Finding",
     "calibration",
     "decided",
+    "dose_response",
     "find",
+    "find_jointly",
     "forecast",
     "guarded",
+    "inversion",
+    "mediation",
+    "response_surface",
     "widening",
 ]

@@ -15,8 +15,12 @@ from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.calibration_data import CalibrationQuestion
+from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
+from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.spread_data import Columns
+from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
 
 
@@ -146,6 +150,10 @@ class HypothesisDeclared:
     table: str = ""
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None
+    response_surface: SurfaceQuestion | None = None
+    dose_response: DoseQuestion | None = None
+    inversion: InversionQuestion | None = None
+    mediation: MediationQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -14,8 +14,12 @@ import pandas as pd
 
 from alc_stats.inference import Criterion
 from alc_stats.models.calibration import judge as judge_calibration
+from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.forecast import judge as judge_forecast
+from alc_stats.models.inversion import judge as judge_inversion
+from alc_stats.models.mediation import judge as judge_mediation
+from alc_stats.models.response_surface import judge as judge_response_surface
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -35,6 +39,10 @@ Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 JUDGES: Mapping[str, Judge] = {
     "calibration": judge_calibration,
     "forecast": judge_forecast,
+    "response_surface": judge_response_surface,
+    "dose_response": judge_dose_response,
+    "inversion": judge_inversion,
+    "mediation": judge_mediation,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
