@@ -39,6 +39,12 @@ QUOTED = {
     "H6.estimate": "widening.between_log_sd",
     "H14.triangulation.path_a.estimate": "folk.mandate",
     "H14.triangulation.indirect_effect_monte_carlo.estimate": "compliance.indirect",
+    "H9.triangulation.usage_over_control_familiar_tasks.estimate": "capability_familiar.mandate",
+    "H9.triangulation.usage_over_control_near_tasks.estimate": "capability_near.mandate",
+    "H9.triangulation.usage_over_control_far_tasks.estimate": "capability_far.mandate",
+    "H9.triangulation.schema_over_control_familiar_tasks.estimate": "capability_familiar.training",
+    "H9.triangulation.schema_over_control_near_tasks.estimate": "capability_near.training",
+    "H9.triangulation.schema_over_control_far_tasks.estimate": "capability_far.training",
 }
 """Numbers of the study and the parameters they estimate."""
 

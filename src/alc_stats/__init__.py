@@ -66,9 +66,16 @@ if TYPE_CHECKING:
     from alc_stats.models import calibration as calibration
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
+    from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import forecast as forecast
+    from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
+    from alc_stats.models import moderation as moderation
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -91,12 +98,14 @@ _ROOM = {
     "contrast": "inference",
     "decide": "inference",
     "dose_response": "models",
+    "decoupling": "models",
     "disattenuated": "measures",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
     "forecast": "models",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
     "inversion": "models",
@@ -106,6 +115,7 @@ _ROOM = {
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
     "mediation": "models",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -125,10 +135,12 @@ _ROOM = {
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
     "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -151,6 +163,7 @@ __all__ = [
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "disattenuated",
     "dose_response",
     "equivalence_of_means",
@@ -158,6 +171,7 @@ __all__ = [
     "fit",
     "fit_panel",
     "forecast",
+    "gap",
     "holm",
     "icc",
     "inversion",
@@ -165,6 +179,7 @@ __all__ = [
     "joint",
     "marginal_means",
     "mediation",
+    "moderation",
     "non_inferiority_p",
     "non_superiority_p",
     "null_model",
@@ -186,10 +201,12 @@ __all__ = [
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
     "small_sample_test",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",
