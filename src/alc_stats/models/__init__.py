@@ -6,9 +6,6 @@ nothing of studies or reports.
 """
 
 from alc_stats.models.calibration import calibration
-from alc_stats.models.dose_response import dose_response
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
-from alc_stats.models.forecast import forecast
 from alc_stats.models.decoupling import decoupling
 from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
