@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import NamedScale as NamedScale
+    from alc_stats.models import distinct as distinct
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -76,6 +78,7 @@ _ROOM = {
     "Finding": "models",
     "Fit": "estimators",
     "Measure": "measures",
+    "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
@@ -83,6 +86,7 @@ _ROOM = {
     "contrast": "inference",
     "decide": "inference",
     "disattenuated": "measures",
+    "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
@@ -97,9 +101,9 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "pool": "inference",
     "pooled": "inference",
-    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -130,6 +134,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "NamedScale",
     "benjamini_hochberg",
     "check",
     "cluster_bootstrap",
@@ -137,6 +142,7 @@ __all__ = [
     "contrast",
     "decide",
     "disattenuated",
+    "distinct",
     "equivalence_of_means",
     "equivalence_p",
     "fit",
@@ -151,9 +157,9 @@ __all__ = [
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
+    "plot",
     "pool",
     "pooled",
-    "plot",
     "profile_interval",
     "profile_intervals",
     "r2",

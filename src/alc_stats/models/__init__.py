@@ -5,7 +5,18 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
+from alc_stats.models.distinct import NamedScale, distinct
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "NamedScale",
+    "decided",
+    "distinct",
+    "find",
+    "guarded",
+    "widening",
+]

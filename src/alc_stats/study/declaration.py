@@ -14,6 +14,7 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.study.result import ExhibitKind
 
@@ -142,6 +143,7 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    distinct: DistinctQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.distinct import judge as judge_distinct
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
@@ -31,6 +32,7 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "distinct": judge_distinct,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
