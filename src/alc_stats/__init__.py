@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import equivalence_p as equivalence_p
     from alc_stats.inference import holm as holm
     from alc_stats.inference import icc as icc
+    from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
     from alc_stats.inference import non_inferiority_p as non_inferiority_p
@@ -64,6 +65,17 @@ if TYPE_CHECKING:
     from alc_stats.models import Finding as Finding
     from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import distinct as distinct
+    from alc_stats.models import calibration as calibration
+    from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import forecast as forecast
+    from alc_stats.models import gap as gap
+    from alc_stats.models import inversion as inversion
+    from alc_stats.models import mediation as mediation
+    from alc_stats.models import moderation as moderation
+    from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -77,6 +89,7 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "calibration": "models",
     "Measure": "measures",
     "NamedScale": "models",
     "benjamini_hochberg": "inference",
@@ -85,18 +98,26 @@ _ROOM = {
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "dose_response": "models",
+    "decoupling": "models",
     "disattenuated": "measures",
     "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "forecast": "models",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
+    "inversion": "models",
+    "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
+    "mediation": "models",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -112,13 +133,16 @@ _ROOM = {
     "reliability": "measures",
     "replicate_variance": "inference",
     "romano_wolf": "inference",
+    "response_surface": "models",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
     "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -136,21 +160,30 @@ __all__ = [
     "Measure",
     "NamedScale",
     "benjamini_hochberg",
+    "calibration",
     "check",
     "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "disattenuated",
     "distinct",
+    "dose_response",
     "equivalence_of_means",
     "equivalence_p",
     "fit",
     "fit_panel",
+    "forecast",
+    "gap",
     "holm",
     "icc",
+    "inversion",
+    "johnson_neyman",
     "joint",
     "marginal_means",
+    "mediation",
+    "moderation",
     "non_inferiority_p",
     "non_superiority_p",
     "null_model",
@@ -167,14 +200,17 @@ __all__ = [
     "read_study",
     "reliability",
     "replicate_variance",
+    "response_surface",
     "romano_wolf",
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
     "small_sample_test",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",

@@ -32,7 +32,9 @@ from alc_stats.inference.equivalence import (
     non_superiority_p,
 )
 from alc_stats.inference.explained import R2, Part, r2
+from alc_stats.inference.fieller import RatioInterval, fieller
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.johnson_neyman import JohnsonNeyman, Region, johnson_neyman
 from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
@@ -67,6 +69,7 @@ __all__ = [
     "EqualSpread",
     "Icc",
     "IccLevel",
+    "JohnsonNeyman",
     "JointTest",
     "MarginalMeans",
     "MeansEquivalence",
@@ -76,6 +79,8 @@ __all__ = [
     "PooledFits",
     "ProfileInterval",
     "Randomisation",
+    "RatioInterval",
+    "Region",
     "Resamples",
     "Rule",
     "Simulator",
@@ -95,8 +100,10 @@ __all__ = [
     "decide",
     "equivalence_of_means",
     "equivalence_p",
+    "fieller",
     "holm",
     "icc",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "non_inferiority_p",
