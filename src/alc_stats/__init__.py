@@ -64,9 +64,9 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import NamedScale as NamedScale
-    from alc_stats.models import distinct as distinct
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
     from alc_stats.models import gap as gap

@@ -14,9 +14,9 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
-from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.gap_data import GapQuestion
