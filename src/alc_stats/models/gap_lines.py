@@ -47,7 +47,7 @@ def reference(found: Gap, by: By) -> str:
     if by == "CR2":
         return f"t, CR2 by {found.data.unit_name}, Satterthwaite"
     if found.data.assigned_whole:
-        return f"Welch's t, {found.data.unit_name} as unit"
+        return f"t, HC2, {found.data.unit_name} as unit"
     return f"paired t, {found.data.unit_name} as unit"
 
 
