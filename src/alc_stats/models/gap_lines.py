@@ -21,7 +21,7 @@ def gap_lines(found: Gap) -> tuple[Line, ...]:
     """What is derived from the parts, then other units and other inference."""
     return (
         _difference(found), _unchanged(found), *_other_inference(found),
-        *_pomp(found), *_true_scores(found), *_latent(found), *_difference_score(found),
+        *_latent(found), *_pomp(found), *_true_scores(found), *_difference_score(found),
     )  # fmt: skip
 
 
