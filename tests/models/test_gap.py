@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from alc_stats.models import Evidence, Finding, gap
 from alc_stats.models.finding import Line
 from alc_stats.models.gap_data import GapQuestion, gap_data
 from alc_stats.models.gap_model import PAIR, of, stacked
-from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM
+from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM, NLME_STOPS_EARLY
 
+REFERENCE = Path(__file__).parents[1] / "reference" / "gap"
 COLUMNS: dict[str, Any] = {
     "awareness": "aware",
     "capability": "skill",
@@ -161,6 +164,27 @@ def test_the_robust_twin_is_the_model_with_two_residual_sds() -> None:
         model = of(found, f"effect_{outcome}", robust=False, name="")
         robust = of(found, f"effect_{outcome}", robust=True, name="")
         assert model.value == pytest.approx(robust.value, abs=FLAT_OPTIMUM)
+
+
+def test_effects_and_their_errors_are_those_of_nlme_and_clubsandwich() -> None:
+    """Incomplete and unbalanced rows; R stops searching a little below the maximum."""
+    expected = json.loads((REFERENCE / "gap.json").read_text(encoding="utf-8"))
+    columns = {k: v for k, v in COLUMNS.items() if k not in ("usage", "wave")}
+    rows = pd.read_csv(REFERENCE / "rows.csv")
+    found = stacked(gap_data(rows, GapQuestion(**columns)), PAIR)
+    assert found.model.loglik is not None
+    assert 0.0 <= found.model.loglik - expected["reml"] < 2.0 * NLME_STOPS_EARLY
+    ratio = found.model.params["log_sd.outcome[T.capability]"]
+    assert ratio == pytest.approx(expected["log_sd_ratio"], abs=NLME_STOPS_EARLY)
+    for outcome in PAIR:
+        own = of(found, f"effect_{outcome}", robust=True, name="")
+        assert own.value == pytest.approx(expected[outcome], abs=NLME_STOPS_EARLY)
+    apart = "effect_awareness - effect_capability"
+    model, robust = (of(found, apart, robust=r, name="") for r in (False, True))
+    assert model.value == pytest.approx(expected["apart"], abs=NLME_STOPS_EARLY)
+    assert model.se == pytest.approx(expected["apart_se"], abs=NLME_STOPS_EARLY)
+    assert robust.se == pytest.approx(expected["apart_cr2"], abs=NLME_STOPS_EARLY)
+    assert robust.df == pytest.approx(expected["apart_df"], rel=NLME_STOPS_EARLY)
 
 
 @pytest.mark.parametrize("together", [0.5, -0.5])
