@@ -23,6 +23,7 @@ from alc_stats.models.surface_family import family
 from alc_stats.models.surface_models import (
     axis_angle,
     condition,
+    deciding,
     first_axis,
     least_squares,
     second_axis,
@@ -266,7 +267,8 @@ def test_whole_firms_pass_for_an_effect_within_them_no_more_often_than_the_level
 
 def verdict_of_parts(data: pd.DataFrame, **how: Any) -> str:
     """What the parts say together, without evidence, which could only take support away."""
-    parts = parts_of(surfaces(prepared(data, **how)), 0.05)
+    rows = prepared(data, **how)
+    parts = parts_of(rows, deciding(rows), 0.05)
     return conjoin([decide(p.estimate, p.criterion) for p in parts if p.estimate]).verdict
 
 

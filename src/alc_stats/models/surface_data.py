@@ -50,6 +50,11 @@ class SurfaceQuestion:
     smallest_slope: float = SMALLEST_SLOPE
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """Those of the regression that the claim rests on: two slopes, or the whole surface."""
+        return TERMS[:2] if self.claim_form == "discrepancy" else TERMS
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is named."""
         people = (self.firm, self.person, self.wave)

@@ -13,7 +13,7 @@ from alc_stats.inference import conjoin, decide, joint
 from alc_stats.models.finding import Evidence, Outcome, Part, joined
 from alc_stats.models.surface_data import AGREE, TERMS, SurfaceData
 from alc_stats.models.surface_draws import SurfaceDraws, percentile
-from alc_stats.models.surface_models import Surface, Surfaces, surfaces
+from alc_stats.models.surface_models import Surface, Surfaces, deciding
 from alc_stats.models.surface_region import Region
 from alc_stats.models.widening_evidence import said
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
@@ -22,7 +22,7 @@ FEWEST_IN_A_REGION = 0.10
 """Share of rows that must be above, in agreement, and below for a surface to be read there."""
 LEAST_RELIABLE = 0.50
 """A squared or product term with less is more error than anything else."""
-Parts = Callable[[Surfaces, float], tuple[Part, ...]]
+Parts = Callable[[SurfaceData, Surface, float], tuple[Part, ...]]
 
 
 def all_evidence(
@@ -226,9 +226,9 @@ def influential_rows(found: Surfaces, parts: Sequence[Part], parts_of: Parts) ->
     numbers = {"influential": Number(int(pulled.sum()), "count")}
     if not pulled.any():
         return Evidence("influential rows", "clear", _NO_PULL)
-    rows = found.data.rows.loc[~pulled].reset_index(drop=True)
+    left = replace(found.data, rows=found.data.rows.loc[~pulled].reset_index(drop=True))
     try:
-        rest = parts_of(surfaces(replace(found.data, rows=rows)), parts[0].criterion.alpha)
+        rest = parts_of(left, deciding(left), parts[0].criterion.alpha)
     except FitError as error:
         return Evidence("influential rows", "threat", joined(_NO_REST, said(str(error))))
     same = _verdict(rest) == _verdict(parts)

@@ -93,12 +93,26 @@ class Surfaces:
     surface: Surface
     pooled: Surface | None
 
+    @property
+    def deciding(self) -> Surface:
+        """The one that the parts of the claim rest on."""
+        return self.linear if self.data.question.terms == LINEAR else self.surface
+
 
 def surfaces(data: SurfaceData) -> Surfaces:
     """Every regression of the call."""
-    if data.group is None:
-        return Surfaces(data, least_squares(data, LINEAR), least_squares(data), None)
-    return Surfaces(data, multilevel(data, LINEAR), multilevel(data), least_squares(data))
+    pooled = None if data.group is None else least_squares(data)
+    return Surfaces(data, regression(data, LINEAR), regression(data, TERMS), pooled)
+
+
+def deciding(data: SurfaceData) -> Surface:
+    """The one that the parts of the claim rest on."""
+    return regression(data, data.question.terms)
+
+
+def regression(data: SurfaceData, terms: Sequence[str]) -> Surface:
+    """Multilevel where there are groups, least squares otherwise."""
+    return least_squares(data, terms) if data.group is None else multilevel(data, terms)
 
 
 def gradient(
