@@ -1,5 +1,9 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+BOOTSTRAP_LIMITS = 0.03
+"""Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of
+their distance from the estimate."""
+
 BRUTE_GRID = 1e-8
 """Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""
 
@@ -22,6 +26,10 @@ DENSE_ROUNDING = 2e-15
 
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
+
+DRAWN_VARIANCE = 0.03
+"""Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
+times."""
 
 ELEVEN_NODES = 1e-4
 """A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
@@ -71,6 +79,9 @@ META_SEARCH = 1e-8
 """Two searches for a variance that end at relative steps of 1e-12 and 1e-12: estimates that weigh
 by it keep eight digits, and so does a tail probability."""
 
+MGCV_SEARCH = 1e-5
+"""Where mgcv's search for the smoothing stops (its score flat to 1e-7), relative."""
+
 MIXEDLM_ESTIMATES = 2e-5
 """MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
 variances and standard errors, and less of fixed effects."""
@@ -89,6 +100,9 @@ OTHER_ALGORITHM = 1e-9
 
 OTHER_SEARCH = 2e-6
 """Degrees of freedom and standard errors at the place where lme4 stopped searching, relative."""
+
+PERCENTILES_OR_NORMAL = 0.1
+"""Widths of a percentile and a normal interval of a mean of a hundred skewed products, relative."""
 
 PROFILE_RISE = 1e-6
 """Deviance at a profile limit, measured by a dense twin whose own search ends at 1e-9 or so."""

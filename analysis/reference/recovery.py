@@ -34,7 +34,11 @@ QUOTED = {
     "training_far.value": "capability_far.training",
     "slope_free.value": "quality.slope",
     "slope_mandate.value": "quality.slope_mandate",
+    "H4.triangulation.slope_within_persons_no_mandate.estimate": "quality.slope",
+    "H4.triangulation.slope_within_persons_mandate.estimate": "quality.slope_mandate",
     "H6.estimate": "widening.between_log_sd",
+    "H14.triangulation.path_a.estimate": "folk.mandate",
+    "H14.triangulation.indirect_effect_monte_carlo.estimate": "compliance.indirect",
 }
 """Numbers of the study and the parameters they estimate."""
 

@@ -5,7 +5,10 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.dose_response import dose_response
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
+from alc_stats.models.inversion import inversion
+from alc_stats.models.mediation import mediation
 from alc_stats.models.response_surface import response_surface
 from alc_stats.models.widening import widening
 
@@ -14,8 +17,12 @@ __all__ = [
     "Evidence",
     "Finding",
     "decided",
+    "dose_response",
     "find",
+    "find_jointly",
     "guarded",
+    "inversion",
+    "mediation",
     "response_surface",
     "widening",
 ]

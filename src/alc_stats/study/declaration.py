@@ -14,6 +14,9 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.dose_data import DoseQuestion
+from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
 from alc_stats.study.result import ExhibitKind
@@ -144,6 +147,9 @@ class HypothesisDeclared:
     of: str = ""
     table: str = ""
     response_surface: SurfaceQuestion | None = None
+    dose_response: DoseQuestion | None = None
+    inversion: InversionQuestion | None = None
+    mediation: MediationQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

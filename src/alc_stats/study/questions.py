@@ -13,7 +13,10 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.inversion import judge as judge_inversion
+from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.response_surface import judge as judge_response_surface
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
@@ -33,6 +36,9 @@ Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
     "response_surface": judge_response_surface,
+    "dose_response": judge_dose_response,
+    "inversion": judge_inversion,
+    "mediation": judge_mediation,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
