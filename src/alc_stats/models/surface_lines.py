@@ -11,6 +11,7 @@ import numpy as np
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference import contrast
 from alc_stats.models.finding import NOTHING, Line
+from alc_stats.models.surface_data import RAW
 from alc_stats.models.surface_draws import SurfaceDraws, percentile
 from alc_stats.models.surface_family import Member, family
 from alc_stats.models.surface_models import (
@@ -78,7 +79,7 @@ def _condition(found: Surfaces, draws: SurfaceDraws) -> Iterator[Line]:
     low, high = percentile(np.array([condition(b) for b in draws.linear]), LEVEL)
     yield Line(
         "abs, bootstrap", _MEANS["abs"], NOTHING, own.value, low, high,
-        reference=f"bootstrap of {draws.units}", unit="",
+        reference=f"bootstrap of {draws.units}", unit=RAW,
     )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def _corrected(draws: SurfaceDraws) -> Iterator[Line]:
         yield Line(
             f"Slope of {name}, errors in variables", "measurement error in both predictors",
             NOTHING, float(draws.observed_corrected[place]), low, high,
-            reference=f"bootstrap of {draws.units}", unit="",
+            reference=f"bootstrap of {draws.units}", unit=RAW,
         )  # fmt: skip
 
 
@@ -98,8 +99,6 @@ def _surface(found: Surfaces, surface: Surface) -> Iterator[Line]:
     """b0 to b5, a1 to a5, stationary point and principal axes with their delta intervals."""
     name, how = surface.method, surface.reference
     if not surface.within:
-        fits = surface.fit.statistics["r_squared"]
-        yield Line(f"{name} R squared", "all six coefficients", value=fits, unit="")
         yield _line(f"{name} b0", "b0", contrast(surface.fit, "Intercept"), how)
     for i in range(5):
         yield _line(f"{name} b{i + 1}", f"b{i + 1}", surface.of(f"{{{i}}}", f"b{i + 1}"), how)
@@ -131,13 +130,15 @@ def _bootstrap(draws: SurfaceDraws, surface: Surface) -> Iterator[Line]:
         low, high = draws.interval(function, LEVEL)
         yield Line(
             f"Bootstrap {key}", _MEANS[key], NOTHING, function(b), low, high,
-            reference=f"bootstrap of {draws.units}", unit="",
+            reference=f"bootstrap of {draws.units}", unit=RAW,
         )  # fmt: skip
 
 
 def _family(found: Surfaces) -> Iterator[Line]:
     """AICc of every member, less that of the best."""
-    rows = found.data.rows
+    rows, pooled = found.data.rows, found.pooled or found.surface
+    fits = pooled.fit.statistics["r_squared"]
+    yield Line("Least squares R squared", "all six", value=fits, unit="share of variance")
     A, C, y = (rows[k].to_numpy(float) for k in ("A", "C", "quality"))
     members = family(A, C, y)
     best = min(m.aicc for m in members)
@@ -163,7 +164,7 @@ def _line(
 ) -> Line:
     """A line of the table; p is two-sided against a value, or left out."""
     if not (math.isfinite(e.value) and math.isfinite(e.se)):
-        return Line(method, _MEANS[key], Phrase("The surface has none."), unit="")
+        return Line(method, _MEANS[key], Phrase("The surface has none."), unit=RAW)
     low, high = e.interval(LEVEL)
     p = None if against is None else replace(e, value=e.value - against).p_value
-    return Line(method, _MEANS[key], NOTHING, e.value, low, high, p, e.df, reference, "")
+    return Line(method, _MEANS[key], NOTHING, e.value, low, high, p, e.df, reference, RAW)

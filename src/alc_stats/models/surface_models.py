@@ -12,7 +12,7 @@ from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import Fit
 from alc_stats.inference import contrast, small_sample_choice
-from alc_stats.models.surface_data import TERMS, SurfaceData
+from alc_stats.models.surface_data import RAW, TERMS, SurfaceData
 from alc_stats.records import FloatArray
 
 LINEAR = TERMS[:2]
@@ -60,7 +60,7 @@ class Surface:
     def of(self, combination: str, name: str) -> Estimate:
         """A linear combination such as "{0} - {1}" of b1, b2, ..., called `name`."""
         found = contrast(self.fit, combination.format(*(f"`{n}`" for n in self.names)))
-        return Estimate(name, found.value, found.se, found.df)
+        return Estimate(name, found.value, found.se, found.df, RAW)
 
     def delta(self, function: Callable[[FloatArray], float], name: str) -> Estimate:
         """A smooth function of b1, b2, ... by the delta method.
@@ -72,7 +72,7 @@ class Surface:
         covariance = self.fit.vcov[np.ix_(place, place)]
         slope = gradient(function, b, np.sqrt(np.diag(covariance)))
         se = float(np.sqrt(slope @ covariance @ slope))
-        return Estimate(name, function(b), se, float(self.fit.df[place].min()))
+        return Estimate(name, function(b), se, float(self.fit.df[place].min()), RAW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,10 +35,10 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
-    "response_surface": judge_response_surface,
     "dose_response": judge_dose_response,
     "inversion": judge_inversion,
     "mediation": judge_mediation,
+    "response_surface": judge_response_surface,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""
