@@ -95,7 +95,8 @@ def response_surface(
     claim_form : {"discrepancy", "congruence"}
     firm, person : str, optional
         Who belongs together, and who was observed. With firm, persons of a firm are compared, over
-        all their rows; with person alone, a person's rows.
+        all their rows; with person alone, a person's rows. Without person a row is a person, also
+        where people are counted to keep them from being found in a figure.
     wave : str, optional
         Occasions, with firm: persons of a firm are then compared within each, so that what
         awareness, capability and quality do over time makes no slope.
