@@ -335,6 +335,34 @@ def test_measurement_error_can_reverse_a_slope() -> None:
     assert corrected.low < 0.0 < corrected.high
 
 
+def test_a_surface_without_measurement_error() -> None:
+    """Error flattens the curvature along the gap to half; the correction gives the truth back."""
+    data, rng = people(31, n=4000, gap2=-0.05, c=0.2), np.random.default_rng(531)
+    data["aware"] += 4 * rng.normal(size=4000)
+    data["able"] += 3 * rng.normal(size=4000)
+    reliable = (100 / 116, 100 / 109)
+    finding = judged(data, claim_form="congruence", reliability=reliable, draws=999)
+    seen, freed = line(finding, "Least squares a4"), line(finding, "a4, errors in variables")
+    assert seen.low is not None
+    assert freed.low is not None
+    assert freed.high is not None
+    assert seen.low > 0.8 * -0.2
+    assert freed.low < -0.2 < freed.high
+    assert freed.high < -0.15
+    assert evidence(finding, "unreliability").outcome == "clear"
+
+
+def test_without_error_the_correction_does_nothing() -> None:
+    data = prepared(people(32, gap2=-0.02), reliability=(1.0, 1.0))
+    draws = surface_draws(data, draws=9, seed=1)
+    assert draws.corrected_surface is not None
+    own = least_squares(data).coefficients()
+    np.testing.assert_allclose(draws.corrected_surface[0], own, rtol=1e3 * OTHER_ALGORITHM)
+    np.testing.assert_allclose(
+        draws.corrected_surface[1:], draws.surface, rtol=1e3 * OTHER_ALGORITHM
+    )
+
+
 def test_reliability_of_a_product_is_the_product() -> None:
     finding = judged(people(3, gap2=-0.05), claim_form="congruence", reliability=(0.8, 0.6))
     found = evidence(finding, "unreliability")

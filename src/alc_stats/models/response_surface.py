@@ -138,7 +138,8 @@ def response_surface(
     (2018), Journal of Personality and Social Psychology 114, 303-322 (condition-based regression).
     Humberg, Nestler and Back (2019), Social Psychological and Personality Science 10, 409-419
     (congruence). Nestler, Humberg and Schönbrodt (2019), Psychological Methods 24, 291-308
-    (multilevel).
+    (multilevel). Cheng and Schneeweiss (1998), Journal of the Royal Statistical Society B 60,
+    189-199 (errors in variables).
 
     Examples
     --------

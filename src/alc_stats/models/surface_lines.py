@@ -16,6 +16,7 @@ from alc_stats.models.surface_draws import SurfaceDraws, percentile
 from alc_stats.models.surface_family import Member, family
 from alc_stats.models.surface_models import (
     OF_SURFACE,
+    SUMS,
     Surface,
     Surfaces,
     condition,
@@ -54,18 +55,12 @@ AXES: dict[str, Callable[[FloatArray], float]] = {
 }
 _ALONG = {"p10": 0.0, "p11": 1.0, "p20": None, "p21": -1.0}
 """Where the axis would be if it followed the line of congruence, or of incongruence."""
-SUMS: dict[str, Callable[[FloatArray], float]] = {
-    "a1": lambda b: float(b[0] + b[1]),
-    "a2": lambda b: float(b[2] + b[3] + b[4]),
-    "a3": lambda b: float(b[0] - b[1]),
-    "a4": lambda b: float(b[2] - b[3] + b[4]),
-    "a5": lambda b: float(b[2] - b[4]),
-}
 
 
 def triangulation(found: Surfaces, draws: SurfaceDraws) -> tuple[Line, ...]:
     """Every line below the parts."""
-    lines = [*_condition(found, draws), *_corrected(draws), *_surface(found, found.surface)]
+    lines = [*_condition(found, draws), *_corrected(draws), *_corrected_surface(draws)]
+    lines += _surface(found, found.surface)
     if found.pooled is not None:
         lines += _surface(found, found.pooled)
     return (*lines, *_bootstrap(draws, found.surface), *_family(found))
@@ -92,6 +87,18 @@ def _corrected(draws: SurfaceDraws) -> Iterator[Line]:
             f"Slope of {name}, errors in variables", "measurement error in both predictors",
             NOTHING, float(draws.observed_corrected[place]), low, high,
             reference=f"bootstrap of {draws.units}", unit=RAW,
+        )  # fmt: skip
+
+
+def _corrected_surface(draws: SurfaceDraws) -> Iterator[Line]:
+    if draws.corrected_surface is None:
+        return
+    for key, function in SUMS.items():
+        values = np.array([function(b) for b in draws.corrected_surface])
+        low, high = percentile(values[1:], LEVEL)
+        yield Line(
+            f"{key}, errors in variables", "measurement error in both predictors", NOTHING,
+            float(values[0]), low, high, reference=f"bootstrap of {draws.units}", unit=RAW,
         )  # fmt: skip
 
 

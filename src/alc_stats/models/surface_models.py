@@ -25,7 +25,15 @@ OF_SURFACE = {
 }
 """Slope and curvature along the line of congruence (a1, a2) and of incongruence (a3, a4), and how
 unequally both curve (a5), as combinations of b1 to b5."""
-SLOPES = ("1 + {0} + {1} | group", "1 | group")
+SUMS: dict[str, Callable[[FloatArray], float]] = {
+    "a1": lambda b: float(b[0] + b[1]),
+    "a2": lambda b: float(b[2] + b[3] + b[4]),
+    "a3": lambda b: float(b[0] - b[1]),
+    "a4": lambda b: float(b[2] - b[3] + b[4]),
+    "a5": lambda b: float(b[2] - b[4]),
+}
+"""The same of an array of b1 to b5."""
+RANDOM_PARTS = ("1 + {0} + {1} | group", "1 | group")
 """Random parts from the richest on; the first with a usable certificate is taken."""
 _STEP = 1e-5
 
@@ -147,7 +155,7 @@ def multilevel(data: SurfaceData, terms: Sequence[str] = TERMS) -> Surface:
     inner = " + (1 | cell)" if data.question.wave else ""
     inner += " + (1 | person)" if _persons_repeat(data) else ""
     why = ""
-    for random in SLOPES:
+    for random in RANDOM_PARTS:
         formula = f"quality ~ {fixed} + ({random.format(*within)}){inner}"
         try:
             made = _mixed(formula, data)
