@@ -63,10 +63,17 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import calibration as calibration
+    from alc_stats.models import decoupling as decoupling
     from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import forecast as forecast
+    from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
+    from alc_stats.models import moderation as moderation
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -80,6 +87,7 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "calibration": "models",
     "Measure": "measures",
     "benjamini_hochberg": "inference",
     "check": "inference",
@@ -88,11 +96,14 @@ _ROOM = {
     "contrast": "inference",
     "decide": "inference",
     "dose_response": "models",
+    "decoupling": "models",
     "disattenuated": "measures",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "forecast": "models",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
     "inversion": "models",
@@ -102,6 +113,7 @@ _ROOM = {
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
     "mediation": "models",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -121,10 +133,12 @@ _ROOM = {
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
     "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -141,17 +155,21 @@ __all__ = [
     "Fit",
     "Measure",
     "benjamini_hochberg",
+    "calibration",
     "check",
     "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "disattenuated",
     "dose_response",
     "equivalence_of_means",
     "equivalence_p",
     "fit",
     "fit_panel",
+    "forecast",
+    "gap",
     "holm",
     "icc",
     "inversion",
@@ -159,6 +177,7 @@ __all__ = [
     "joint",
     "marginal_means",
     "mediation",
+    "moderation",
     "non_inferiority_p",
     "non_superiority_p",
     "null_model",
@@ -180,10 +199,12 @@ __all__ = [
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
     "small_sample_test",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",
