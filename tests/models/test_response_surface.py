@@ -112,7 +112,7 @@ def test_a_main_effect_of_capability_is_no_gap_effect() -> None:
     data = people(2, c=0.5, n=1500)
     assert difference_score_t(data) < -5.0  # what a difference score would have "shown"
     finding = judged(data)
-    assert finding.decision.verdict == "inconclusive"
+    assert finding.decision.verdict == "equivalent"
     assert [x.note.template.split(":")[0] for x in finding.triangulation if x.primary] == [
         "equivalent",
         "supported",
@@ -172,7 +172,7 @@ def test_a_ridge_turned_away_is_no_congruence() -> None:
 
 def test_a_larger_smallest_slope_needs_larger_slopes() -> None:
     data = people(1, a=-0.3, c=0.4)
-    assert judged(data, smallest_slope=0.9).decision.verdict == "inconclusive"
+    assert judged(data, smallest_slope=0.9).decision.verdict == "equivalent"
 
 
 def test_alpha_is_the_criterions() -> None:
@@ -193,7 +193,7 @@ def test_differences_between_firms_make_no_effect_within_them() -> None:
     pooled = judged(data)
     assert pooled.decision.verdict == "supported"  # what firms' levels alone make of all rows
     assert evidence(pooled, "differences between firms").outcome == "not tested"
-    assert judged(data, firm="firm").decision.verdict == "inconclusive"
+    assert judged(data, firm="firm").decision.verdict == "equivalent"
     assert judged(firms(2, within=-0.4, between=0.8), firm="firm").decision.verdict == "supported"
 
 
@@ -226,7 +226,7 @@ def test_what_all_columns_do_over_time_makes_no_slope() -> None:
     data = pd.concat([first.assign(wave=0), second.assign(wave=1)], ignore_index=True)
     assert judged(data, firm="firm").decision.verdict == "supported"
     held = judged(data, firm="firm", wave="wave")
-    assert held.decision.verdict == "inconclusive"
+    assert held.decision.verdict == "equivalent"
     assert "same wave" in evidence(held, "differences between firms").finding.template
     persons = data.assign(who=np.tile(range(450), 2))
     assert judged(persons, firm="firm", wave="wave", person="who").p is not None
