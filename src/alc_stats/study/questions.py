@@ -48,6 +48,7 @@ JUDGES: Mapping[str, Judge] = {
     "dose_response": judge_dose_response,
     "inversion": judge_inversion,
     "mediation": judge_mediation,
+    "response_surface": judge_response_surface,
     "calibration": judge_calibration,
     "forecast": judge_forecast,
     "decoupling": judge_decoupling,
