@@ -12,6 +12,7 @@ from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import non_superiority_p
+from alc_stats.inference.johnson_neyman import JohnsonNeyman
 from alc_stats.models import Finding, inversion
 from alc_stats.models.inversion_data import InversionQuestion, inversion_data
 from alc_stats.models.inversion_lines import rivals
@@ -294,3 +295,19 @@ def test_centring_and_slopes_are_those_of_lme4() -> None:
         assert e is not None
         ours, expected = [e.value, e.se, e.df], [theirs[k][i] for k in ("value", "se", "df")]
         np.testing.assert_allclose(ours, expected, rtol=LME4_STOPS_EARLY)
+
+
+def test_where_along_the_quota_the_slope_ends() -> None:
+    """The slope is 2 - quota: zero at 2."""
+    data = work(14, slopes=(2.0, 2.0), firms=36, persons=14)
+    quota = data["mandate"] * (0.5 + 3.5 * (data["firm"] % 18) / 17.0)
+    usage = np.log(data["tokens"])
+    own = usage - usage.groupby([data["person"], data["mandate"]]).transform("mean")
+    data = data.assign(quota=quota, quality=data["quality"] - quota * own)
+    asked = InversionQuestion(**COLUMNS, intensity="quota")
+    region = within_between_model(inversion_data(data, asked), 0.95).region
+    assert isinstance(region, JohnsonNeyman)
+    above, below = region.regions
+    assert above.above
+    assert not below.above
+    assert 1.0 < above.high < 2.0 < below.low < 3.0
