@@ -40,14 +40,19 @@ from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
+from alc_stats.inference.pooled_fits import PooledFits, pooled
+from alc_stats.inference.pooling import Pooled, pool, replicate_variance
 from alc_stats.inference.profile import (
     ProfileInterval,
     parameters_of,
     profile_interval,
     profile_intervals,
 )
+from alc_stats.inference.randomisation import Randomisation, randomisation_test
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.resamples import Resamples
+from alc_stats.inference.romano_wolf import StepDown, romano_wolf
+from alc_stats.inference.small_sample_test import SmallSampleTest, small_sample_test
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -70,13 +75,18 @@ __all__ = [
     "MeansEquivalence",
     "ModelCheck",
     "Part",
+    "Pooled",
+    "PooledFits",
     "ProfileInterval",
+    "Randomisation",
     "RatioInterval",
     "Region",
     "Resamples",
     "Rule",
     "Simulator",
     "SmallSampleChoice",
+    "SmallSampleTest",
+    "StepDown",
     "Verdict",
     "WildBootstrap",
     "benjamini_hochberg",
@@ -105,13 +115,19 @@ __all__ = [
     "parameters_of",
     "parametric_bootstrap",
     "plausible_values",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
+    "replicate_variance",
+    "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
     "simulator",
     "small_sample_choice",
+    "small_sample_test",
     "tidy",
     "variance_ratio",
     "weighted_cluster_bootstrap",
