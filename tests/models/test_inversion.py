@@ -266,6 +266,10 @@ def test_all_mistakes_of_a_call_are_named_at_once() -> None:
             lambda d: d.assign(tokens=100.0 + d["person"]), {},
             "usage does not vary within persons without a mandate",
         ),
+        (
+            lambda d: d.assign(time=np.arange(len(d))), {},
+            "nearly every row is an occasion of its own",
+        ),
     ],
 )  # fmt: skip
 def test_what_the_data_cannot_answer_is_not_tested_and_says_why(

@@ -24,6 +24,8 @@ FEWEST_VARYING = 5
 """Persons whose usage varies under a regime; with fewer there is no slope within persons."""
 FIRMS_FOR_BETWEEN = 4
 """Firms of each regime from which on firm means have a slope of their own."""
+ROWS_PER_OCCASION = 3
+"""With fewer, an effect of every occasion leaves nothing of usage."""
 _WHERE = "inversion"
 
 
@@ -263,6 +265,15 @@ def _without_contrast(rows: pd.DataFrame, q: InversionQuestion) -> Iterator[Prob
 
 
 def _without_variation(rows: pd.DataFrame, q: InversionQuestion) -> Iterator[Problem]:
+    occasions = rows["occasion"].nunique()
+    if len(rows) < ROWS_PER_OCCASION * occasions:
+        yield Problem(
+            "nearly every row is an occasion of its own",
+            where=f"{_WHERE}, column '{q.time}'",
+            found=f"{occasions} occasions under the two regimes in {len(rows)} rows",
+            allowed=f"{ROWS_PER_OCCASION} rows an occasion or more on average",
+            way_out="Give coarser occasions, such as weeks, or leave `time` out.",
+        )
     scale = float(rows["usage"].std(ddof=0)) or 1.0
     varies = rows.loc[rows["within"].abs() > 1e-9 * scale]
     for regime, name in ((0.0, "without a mandate"), (1.0, "under a mandate")):
