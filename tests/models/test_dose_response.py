@@ -210,7 +210,7 @@ def test_a_rise_that_goes_on_contradicts_and_nothing_at_all_is_not_supported() -
     rise = made(5, lambda x: 0.5 * x, n=3000)
     assert dose_response(rise, **COLUMNS).decision.verdict == "contradicted"
     nothing = dose_response(made(6, lambda x: 0.0 * x), **COLUMNS)
-    assert nothing.decision.verdict in ("inconclusive", "contradicted")
+    assert nothing.decision.verdict != "supported"
 
 
 # -- artefacts -----------------------------------------------------------------------------------

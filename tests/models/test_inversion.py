@@ -100,12 +100,13 @@ def test_a_lower_slope_alone_is_attenuation_and_contradicts() -> None:
 
 def test_the_same_slope_under_both_is_contradicted_and_none_at_all_is_not_supported() -> None:
     assert inversion(work(3, slopes=(2, 2)), **COLUMNS).decision.verdict == "contradicted"
-    assert inversion(work(4, slopes=(0, 0)), **COLUMNS).decision.verdict == "inconclusive"
+    nothing = inversion(work(4, slopes=(0, 0)), **COLUMNS)
+    assert nothing.decision.verdict == "equivalent"  # no slope there is to break
 
 
 def test_strict_asks_for_a_negative_slope() -> None:
     flat, falling = work(5), work(5, slopes=(2.0, -1.5))
-    assert inversion(flat, **COLUMNS, strict=True).decision.verdict == "inconclusive"
+    assert inversion(flat, **COLUMNS, strict=True).decision.verdict == "equivalent"
     assert inversion(falling, **COLUMNS, strict=True).decision.verdict == "supported"
 
 
@@ -315,3 +316,15 @@ def test_where_along_the_quota_the_slope_ends() -> None:
     assert above.above
     assert not below.above
     assert 1.0 < above.high < 2.0 < below.low < 3.0
+
+
+def test_without_firms_persons_are_the_clusters() -> None:
+    columns = {k: v for k, v in COLUMNS.items() if k != "firm"}
+    data = work(15)
+    found = inversion(data, **columns)
+    assert found.decision.verdict == "supported"
+    assert lines(found)["Between persons, mandate"] is not None
+    # of one person a firm, means of persons and of firms are the same
+    alone = data[data["person"] % 10 == 0]
+    apart = inversion(alone, **COLUMNS).triangulation[:2]
+    assert all(line.value is not None for line in apart)

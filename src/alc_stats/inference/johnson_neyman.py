@@ -134,6 +134,13 @@ def johnson_neyman(
     FitError
         If the fit cannot be used, or no longer knows the rows whose range is wanted.
 
+    References
+    ----------
+    Bauer and Curran (2005), Multivariate Behavioral Research 40, 373-400. Esarey and Sumner (2018),
+    Comparative Political Studies 51, 1144-1176. Potthoff (1964), Psychometrika 29, 241-256.
+    Uusipaikka (1983), Journal of the American Statistical Association 78, 638-644. Wynn and
+    Bloomfield (1971), Journal of the Royal Statistical Society B 33, 202-217.
+
     Examples
     --------
     >>> import pandas as pd
