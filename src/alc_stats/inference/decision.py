@@ -159,7 +159,7 @@ def own_p(estimate: Estimate, criterion: Criterion) -> float:
 
 
 def conjoin(decisions: Sequence[Decision]) -> Decision:
-    """The intersection-union verdict: supported only if every part is.
+    """The intersection-union verdict: supported only if every part is; of one part, its own.
 
     Contradicted if any part is; else not tested if any part is not tested; otherwise
     inconclusive. No part needs a multiplicity correction for this (Berger 1982).
@@ -172,6 +172,8 @@ def conjoin(decisions: Sequence[Decision]) -> Decision:
     verdicts = [decision.verdict for decision in decisions]
     if not verdicts:
         raise DeclarationError(Problem("a conjunction needs at least one decision"))
+    if len(verdicts) == 1:
+        return Decision(verdicts[0], "conjunction", decisions[0].reason)
     numbers = {
         "total": Number(len(verdicts), "count"),
         "supported": Number(verdicts.count("supported"), "count"),
