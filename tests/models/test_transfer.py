@@ -112,11 +112,11 @@ def test_use_that_carries_contradicts_the_theory() -> None:
 
 
 def test_training_without_a_loss_on_familiar_tasks_is_a_corrective() -> None:
-    found = asked(crossed(2, gains={("train", "far"): 6.0}, firms=40, firm_sd=0.5),
+    found = asked(crossed(2, gains={("train", "far"): 6.0}, firms=60, tasks=5, firm_sd=0.5),
                   asks="corrective", smallest=4.0)  # fmt: skip
     assert found.decision.verdict == "supported"
     loses = {("train", "far"): 6.0, ("train", "familiar"): -6.0}
-    lost = asked(crossed(2, gains=loses, firms=40, firm_sd=0.5), asks="corrective", smallest=4.0)
+    lost = asked(crossed(2, gains=loses, firms=60, tasks=5, firm_sd=0.5), asks="corrective", smallest=4.0)
     assert lost.decision.verdict == "contradicted"
 
 
@@ -196,7 +196,7 @@ def test_the_model_is_that_of_lme4_on_real_problems() -> None:
 def test_tasks_taken_as_fixed_reject_far_too_often_and_ours_do_not() -> None:
     ours = naive = 0
     for seed in range(DRAWS):
-        table = crossed(seed, firms=90, persons=1, tasks=6, slope_sd=5.0, firm_sd=0.0)
+        table = crossed(seed, firms=150, persons=1, tasks=6, slope_sd=6.0, firm_sd=0.0)
         table = table[table["novelty"] == "far"]
         question = TransferQuestion(**(ASKED | {"firm": None, "schema": None}))
         rows = transfer_data(table, question)
