@@ -27,6 +27,10 @@ def lines(answer: Answer) -> tuple[Line, ...]:
     )
 
 
+def _reference(answer: Answer) -> str:
+    return "t, logistic, averaged" if isinstance(answer.logistic, LogisticModel) else MIXED
+
+
 def _line(
     method: str, guards: str, e: Estimate, reference: str, note: Phrase | None = None
 ) -> Line:
