@@ -32,20 +32,27 @@ from alc_stats.inference.equivalence import (
     non_superiority_p,
 )
 from alc_stats.inference.explained import R2, Part, r2
+from alc_stats.inference.fieller import RatioInterval, fieller
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.johnson_neyman import JohnsonNeyman, Region, johnson_neyman
 from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
+from alc_stats.inference.pooled_fits import PooledFits, pooled
+from alc_stats.inference.pooling import Pooled, pool, replicate_variance
 from alc_stats.inference.profile import (
     ProfileInterval,
     parameters_of,
     profile_interval,
     profile_intervals,
 )
+from alc_stats.inference.randomisation import Randomisation, randomisation_test
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.resamples import Resamples
+from alc_stats.inference.romano_wolf import StepDown, romano_wolf
+from alc_stats.inference.small_sample_test import SmallSampleTest, small_sample_test
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -62,16 +69,24 @@ __all__ = [
     "EqualSpread",
     "Icc",
     "IccLevel",
+    "JohnsonNeyman",
     "JointTest",
     "MarginalMeans",
     "MeansEquivalence",
     "ModelCheck",
     "Part",
+    "Pooled",
+    "PooledFits",
     "ProfileInterval",
+    "Randomisation",
+    "RatioInterval",
+    "Region",
     "Resamples",
     "Rule",
     "Simulator",
     "SmallSampleChoice",
+    "SmallSampleTest",
+    "StepDown",
     "Verdict",
     "WildBootstrap",
     "benjamini_hochberg",
@@ -85,8 +100,10 @@ __all__ = [
     "decide",
     "equivalence_of_means",
     "equivalence_p",
+    "fieller",
     "holm",
     "icc",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "non_inferiority_p",
@@ -98,13 +115,19 @@ __all__ = [
     "parameters_of",
     "parametric_bootstrap",
     "plausible_values",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
+    "replicate_variance",
+    "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
     "simulator",
     "small_sample_choice",
+    "small_sample_test",
     "tidy",
     "variance_ratio",
     "weighted_cluster_bootstrap",
