@@ -483,3 +483,28 @@ def test_arms_are_named_together_and_units_stay_in_theirs() -> None:
         changes(data.assign(treated=2.0))
     with pytest.raises(alc.AlcError, match="one or two mediators"):
         changes(data, mediators=("m", "k", "wave"), times=())
+
+
+# what was measured
+
+
+def test_committed_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    measured = json.loads((REFERENCE / "intervals.json").read_text(encoding="utf-8"))
+    for name, row in measured.items():
+        n = row["replications"]
+        lowest = stats.binom.ppf(0.001, n, 0.95) / n
+        assert row["monte_carlo_covers"] >= lowest, name
+        if row["truth"] == 0.0:
+            assert row["found"] <= stats.binom.ppf(0.999, n, 0.05) / n, name
+        elif "1-1-1" in name or "2-1-1" in name:
+            assert row["conflated_covers"] < lowest, name
+
+
+def test_committed_studies_of_a_true_and_of_no_chain_come_out_apart() -> None:
+    measured = json.loads((REFERENCE / "verdicts.json").read_text(encoding="utf-8"))
+    true, none = measured["reference"], measured["reference_mirror"]
+    n = true["studies"]
+    assert min(true["covers"], none["covers"]) >= stats.binom.ppf(0.001, n, 0.95) / n
+    assert none["excludes_zero"] <= stats.binom.ppf(0.999, n, 0.05) / n
+    assert true["verdicts"]["supported"] > n / 2
+    assert "contradicted" not in true["verdicts"]
