@@ -40,6 +40,19 @@ optimum the likelihood is flat, so its last digit fixes only half the digits of 
 FOUR_PRINTED_DIGITS = 5.1e-5
 """The source prints four decimals: half a unit of the last, and rounding of the half."""
 
+GLMER_HESSIAN = 1e-4
+"""glmer differences its Hessian from deviances that are good to 1e-7; standard errors, relative."""
+
+GLMER_LOGLIK = 1e-6
+"""glmer's modes are good to some 1e-4, which leaves up to 4e-7 of its log-likelihoods of 500."""
+
+GLMER_STOPS_EARLY = 1e-5
+"""Coefficients, SDs and correlations, log odds, where glmer's search by values stopped."""
+
+GLM_LAST_STEP = 1e-6
+"""R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
+step before."""
+
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
 
@@ -87,6 +100,9 @@ PUBLISHED_OBJECTIVE = 2e-9
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
+
+QUADRATURE = 1e-9
+"""Twice a log-likelihood of some hundreds by 25 adaptive nodes a herd and by QUADPACK's 1e-12."""
 
 SAME_BY_RELATION = 1e-5
 """Two writings of one model, fifty rows: variances near zero are roots of rounding, 1e-8 of

@@ -13,6 +13,7 @@ from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
 from alc_stats.estimators.lmm import fit_lmm
+from alc_stats.estimators.logistic import fit_logistic, refuse_arguments
 from alc_stats.estimators.lmm_robust import fit_lmm_clustered
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
@@ -143,6 +144,17 @@ def fit(
     {'Intercept': 0.714, 'x': 1.314}
     """
     parsed = parse(formula)
+    if family == "binomial":
+        refuse_arguments(method=method, covariance=covariance, cluster=cluster, df=df,
+                         engine=engine, scale=scale, between=between, order=order, bounds=bounds,
+                         association=association)  # fmt: skip
+        if weights is not None:
+            check_weights(parsed, data, weights)
+        request = Request(
+            formula=formula, engine="alc_stats", method="ML", df="normal", weights=weights or "",
+            family=family,
+        )  # fmt: skip
+        return fit_logistic(parsed, data, request=request, trials=weights)
     if (scale, between, family, bounds, association) != (None, None, "gaussian", None, "linear"):
         parts = Spreads.read(scale, between, family=family, bounds=bounds, association=association)
         parts.check(method=method, covariance=covariance, cluster=cluster, df=df, engine=engine,

@@ -21,7 +21,7 @@ from alc_stats.estimators.design import Design, Table, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_crossed import Crossed
-from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution
+from alc_stats.estimators.kernels.lmm_deviance import Objective, Solution, Template
 from alc_stats.estimators.kernels.lmm_model import Evaluation
 from alc_stats.estimators.kernels.lmm_optimum import optimise
 from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
@@ -357,11 +357,33 @@ def _weights(table: Table, name: str | None) -> FloatArray | None:
 
 def variance_components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
     """SDs and correlations in the units of the columns, residual last; what is at a boundary."""
+    raw = tuple(state.sigma * state.relative_factor(f) for f in range(len(state.random.factors)))
+    lam = state.objective.template.unpack(state.optimum.theta)
+    found, boundary = random_components(state.random, lam, raw, unit=state.sigma)
+    return (*found, VarianceComponent("Residual", "", state.sigma)), boundary
+
+
+def random_components(
+    random: RandomPart,
+    lam: tuple[FloatArray, ...],
+    raw: tuple[FloatArray, ...],
+    *,
+    unit: float,
+) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
+    """SDs and correlations of a random part, and what of it is at a boundary.
+
+    Parameters
+    ----------
+    random : RandomPart
+    lam, raw : tuples of arrays (q, q)
+        Factors of every grouping's covariance, on standardised columns and in the columns' units.
+    unit : float
+        What an SD of zero is small beside.
+    """
     found: list[VarianceComponent] = []
     boundary: list[str] = []
-    factors = [state.sigma * state.relative_factor(f) for f in range(len(state.random.factors))]
-    for term in state.random.terms:
-        own = factors[term.factor][term.columns, term.columns]
+    for term in random.terms:
+        own = raw[term.factor][term.columns, term.columns]
         sds = np.linalg.norm(own, axis=1)
         found += [
             VarianceComponent(term.group, name, float(sd))
@@ -369,8 +391,8 @@ def variance_components(state: LmmState) -> tuple[tuple[VarianceComponent, ...],
         ]
         if term.correlated:
             found += _correlations(term.group, term.names, own, sds)
-        boundary += _at_boundary(state, term, sds)
-    found.append(VarianceComponent("Residual", "", state.sigma))
+        pivots = np.diag(lam[term.factor])[term.columns]
+        boundary += _at_boundary(random, term, sds, pivots, unit)
     return tuple(found), tuple(boundary)
 
 
@@ -392,13 +414,14 @@ def _correlations(
     ]
 
 
-def _at_boundary(state: LmmState, term: Term, sds: FloatArray) -> list[str]:
+def _at_boundary(
+    random: RandomPart, term: Term, sds: FloatArray, pivots: FloatArray, unit: float
+) -> list[str]:
     """SDs of a term that are zero; if none is but a combination is, its correlation."""
-    lam = state.objective.template.unpack(state.optimum.theta)[term.factor]
-    if np.all(np.diag(lam)[term.columns] > 0.0):
+    if np.all(pivots > 0.0):
         return []
-    Z = state.random.factors[term.factor].Z[:, term.columns]
-    zero = sds * np.sqrt(np.mean(Z**2, axis=0)) < _ZERO_SD * state.sigma
+    Z = random.factors[term.factor].Z[:, term.columns]
+    zero = sds * np.sqrt(np.mean(Z**2, axis=0)) < _ZERO_SD * unit
     if zero.any():
         return [f"SD of {n} | {term.group}" for n, z in zip(term.names, zero, strict=True) if z]
     return [f"correlation of {', '.join(term.names)} | {term.group}"]
@@ -411,10 +434,14 @@ def _software() -> str:
 
 def parameter_names(state: LmmState) -> tuple[str, ...]:
     """A name for every parameter of the search."""
-    form = state.objective.template
+    return covariance_names(state.objective.template, state.random)
+
+
+def covariance_names(form: Template, random: RandomPart) -> tuple[str, ...]:
+    """A name for every covariance parameter."""
     columns = {
         (term.factor, term.first + k): (term.group, name)
-        for term in state.random.terms
+        for term in random.terms
         for k, name in enumerate(term.names)
     }
     found = []

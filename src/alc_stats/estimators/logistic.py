@@ -1,0 +1,469 @@
+"""Logistic regression and logistic mixed models by our own engine.
+
+Yes or no, or successes out of trials, with any number of nested and crossed random terms. A single
+random effect a level is integrated by adaptive quadrature, anything else by Laplace's
+approximation; without random terms the likelihood is exact.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+
+from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.design import Design, Table, build_design, read_table
+from alc_stats.estimators.fit import Fit, Request, VarianceComponent
+from alc_stats.estimators.formula import Formula
+from alc_stats.estimators.kernels.lmm_basis import Basis
+from alc_stats.estimators.kernels.lmm_deviance import template
+from alc_stats.estimators.kernels.lmm_problem import factor_basis, lower_triangle
+from alc_stats.estimators.kernels.lmm_search import Optimum
+from alc_stats.estimators.kernels.logistic_blocks import layout
+from alc_stats.estimators.kernels.logistic_laplace import Arrays, LaplaceObjective
+from alc_stats.estimators.kernels.logistic_law import Outcomes
+from alc_stats.estimators.kernels.logistic_quadrature import QuadratureObjective
+from alc_stats.estimators.kernels.logistic_regression import Regression, regress
+from alc_stats.estimators.kernels.logistic_search import START, covariance, search
+from alc_stats.estimators.kernels.rank import orthonormal
+from alc_stats.estimators.lmm import (
+    ConditionalModes,
+    covariance_names,
+    data_digits,
+    random_components,
+    singularity_told,
+)
+from alc_stats.estimators.lmm_certificate import certify
+from alc_stats.estimators.lmm_terms import RandomPart, random_part
+from alc_stats.estimators.memory import Memory
+from alc_stats.estimators.separation import refuse_separation
+from alc_stats.records import FloatArray
+
+NODES = (25, 51, 101, 201)
+"""Nodes a level: the next number where twice as many say something else."""
+_SAME = 1e-6
+"""Deviances nearer than this are one."""
+_FEW_LEVELS = 30
+"""Groupings with fewer levels get a word of warning: z values stand on many."""
+
+ObjectiveOf = LaplaceObjective | QuadratureObjective
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LogisticState:
+    """A fitted logistic model: parameters on standardised columns, and the way back.
+
+    Attributes
+    ----------
+    design : Design
+        Its y is the share of successes.
+    outcomes : Outcomes
+    random : RandomPart or None
+        None without random terms.
+    bases : tuple of Basis
+        One a grouping.
+    back : array (p, p)
+        Raw coefficients are back @ standardised ones.
+    optimum : Optimum
+        Coefficients first, then covariance parameters.
+    objective : LaplaceObjective, QuadratureObjective or None
+    """
+
+    design: Design
+    outcomes: Outcomes
+    random: RandomPart | None
+    bases: tuple[Basis, ...]
+    back: FloatArray
+    optimum: Optimum
+    objective: ObjectiveOf | None
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """Fixed effects (p,), log odds a unit."""
+        return np.asarray(self.back @ self.optimum.theta[: len(self.back)])
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Of raw coefficients and standardised covariance parameters (p + k, p + k)."""
+        whole = linalg.block_diag(self.back, np.eye(len(self.optimum.theta) - len(self.back)))
+        found = whole @ covariance(self.optimum) @ whole.T
+        return np.asarray((found + found.T) / 2.0)
+
+    @property
+    def vcov(self) -> FloatArray:
+        """Covariance (p, p) of the fixed effects, the variances being estimated too."""
+        p = len(self.back)
+        return self.covariance[:p, :p]
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood, as far as its approximation goes."""
+        return -0.5 * self.optimum.deviance
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the quadrature; 1 is Laplace's approximation, 0 no integral at all."""
+        if self.objective is None:
+            return 0
+        return self.objective.nodes if isinstance(self.objective, QuadratureObjective) else 1
+
+    @property
+    def lam(self) -> tuple[FloatArray, ...]:
+        """Factor (q, q) of every grouping's covariance, on standardised columns."""
+        if self.objective is None:
+            return ()
+        return self.objective.template.unpack(self.optimum.theta[len(self.back) :])
+
+    @property
+    def factors(self) -> tuple[FloatArray, ...]:
+        """Lower triangular (q, q), one a grouping: covariance = factor factor', log odds."""
+        pairs = zip(self.bases, self.lam, strict=True)
+        return tuple(lower_triangle(basis.back @ lam) for basis, lam in pairs)
+
+
+def fit_logistic(
+    formula: Formula, data: pd.DataFrame, *, request: Request, trials: str | None = None
+) -> Fit:
+    """Fit a logistic model.
+
+    Parameters
+    ----------
+    formula : Formula
+        Outcome 0 or 1, or with `trials` the share of successes.
+    data : DataFrame
+    request : Request
+    trials : str, optional
+        Column of trials a row.
+
+    Raises
+    ------
+    FormulaError, FitError
+        As `alc_stats.estimators.fit`; FitError also for outcomes that are no successes, and
+        where the columns or a grouping separate them.
+    """
+    table = read_table(formula, data, [trials] if trials else [])
+    design = build_design(formula, table)
+    outcomes = read_outcomes(design, table, trials, formula)
+    total = float(outcomes.trials.sum())
+    random = random_part(formula, table, observations=total) if formula.random else None
+    state = fit_logistic_arrays(design, outcomes, random, where=f"formula '{formula.text}'")
+    components, boundary = _components(state)
+    return Fit(
+        request=request,
+        names=design.names,
+        estimates=state.coefficients,
+        vcov=state.vcov,
+        df=np.full(len(design.names), np.inf),
+        components=design.components,
+        random=components,
+        loglik=state.loglik,
+        counts=table.counts(random.counts() if random else {}),
+        certificate=_certificate(state, boundary),
+        coding=design.coding,
+        statistics=design.statistics() | {"trials": total},
+        software=f"{_software()}, {_approximation(state.nodes)}",
+        memory=Memory(formula, table, design, logistic=state),
+    )
+
+
+def fit_logistic_arrays(
+    design: Design,
+    outcomes: Outcomes,
+    random: RandomPart | None,
+    *,
+    where: str,
+    laplace: bool = False,
+) -> LogisticState:
+    """Search for the maximum of a design's likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    outcomes : Outcomes
+    random : RandomPart or None
+    where : str
+        What errors point at.
+    laplace : bool
+        Whether Laplace's approximation is asked for where quadrature could be had.
+
+    Raises
+    ------
+    FitError
+        Where there is no maximum, or none that arithmetic can reach.
+    """
+    Q, R = orthonormal(design.X)
+    back = linalg.solve_triangular(R, np.eye(len(R)))
+    start = regress(outcomes, Q)
+    if not start.finite:
+        refuse_separation(outcomes, design.X, design.names, where)
+    if random is None:
+        return LogisticState(design, outcomes, None, (), back, start.optimum, None)
+    _refuse_constant(outcomes, random, where)
+    bases = tuple(factor_basis(factor, None) for factor in random.factors)
+    scalar = len(random.factors) == 1 and random.factors[0].size == 1
+    with singularity_told(len(Q)):
+        arrays = _arrays(outcomes, Q, random, bases, sort=scalar)
+        if scalar and not laplace:
+            objective, optimum = _by_quadrature(arrays, start)
+        else:
+            objective = LaplaceObjective(arrays)
+            optimum = search(objective, *_first(objective, arrays, start))
+    return LogisticState(design, outcomes, random, bases, back, optimum, objective)
+
+
+def read_outcomes(
+    design: Design, table: Table, trials: str | None, formula: Formula
+) -> Outcomes:
+    """Successes and trials of every row.
+
+    Raises
+    ------
+    FitError
+        For outcomes other than 0 and 1, shares outside [0, 1], and trials or successes that are
+        no whole numbers.
+    """
+    where, y = f"formula '{formula.text}'", design.y
+    if trials is None:
+        strange = np.unique(y[(y != 0.0) & (y != 1.0)])
+        if strange.size:
+            raise FitError(
+                Problem(
+                    f"the outcome '{formula.outcome}' is not yes or no",
+                    where=where,
+                    found=", ".join(f"{value:g}" for value in strange[:3])
+                    + (", ..." if strange.size > 3 else ""),
+                    allowed="0 and 1, or False and True",
+                    way_out="Write the share of successes as the outcome and the column of "
+                    "trials as weights=..., or code it as 0 and 1.",
+                )
+            )
+        return Outcomes(y, np.ones(len(y)))
+    m = table.frame[trials].to_numpy(dtype=float)
+    successes = y * m
+    whole = np.rint(successes)
+    problems = []
+    if not np.array_equal(m, np.rint(m)):
+        problems.append(Problem(f"the trials '{trials}' are not whole numbers", where=where))
+    if np.any((y < 0.0) | (y > 1.0)):
+        problems.append(
+            Problem(
+                f"the outcome '{formula.outcome}' is no share of successes",
+                where=where,
+                found=f"{y.min():g} to {y.max():g}",
+                allowed="0 to 1",
+                way_out=f"Divide the successes by '{trials}'.",
+            )
+        )
+    elif not problems and np.any(np.abs(successes - whole) > 1e-6 * np.maximum(whole, 1.0)):
+        problems.append(
+            Problem(
+                f"'{formula.outcome}' times '{trials}' is not a whole number of successes",
+                where=where,
+                found=f"{float(successes[np.argmax(np.abs(successes - whole))]):g}",
+                way_out="Do not round the shares.",
+            )
+        )
+    if problems:
+        raise FitError(*problems)
+    return Outcomes(whole, m)
+
+
+def conditional_log_odds(state: LogisticState) -> tuple[ConditionalModes, ...]:
+    """Random effects of every grouping given the data: modes and conditional covariances.
+
+    The covariances hold the coefficients and variances at their estimates (lme4's condVar).
+    """
+    if state.objective is None or state.random is None:
+        return ()
+    mode = state.objective.mode(state.optimum.theta)
+    blocks = mode.factored.own_inverse()
+    found = []
+    for f, (basis, lam) in enumerate(zip(state.bases, state.lam, strict=True)):
+        half = basis.back @ lam
+        found.append(
+            ConditionalModes(
+                state.random.groups[f],
+                tuple(n for t in state.random.terms if t.factor == f for n in t.names),
+                state.random.labels[f],
+                (half @ mode.u[f]).T,
+                np.einsum("aq,qrj,br->jab", half, blocks[f], half),
+            )
+        )
+    return tuple(found)
+
+
+def _arrays(
+    outcomes: Outcomes,
+    Q: FloatArray,
+    random: RandomPart,
+    bases: tuple[Basis, ...],
+    *,
+    sort: bool,
+) -> Arrays:
+    """The model on standardised columns; rows sorted by the levels of a single grouping."""
+    columns = []
+    factors = random.factors
+    for factor, basis in zip(factors, bases, strict=True):
+        standardised = np.empty((factor.size, len(Q)))
+        basis.rows(factor.Z, out=standardised)
+        columns.append(standardised)
+    if sort:
+        order = np.argsort(factors[0].codes, kind="stable")
+        Q, columns = Q[order], [z[:, order] for z in columns]
+        outcomes = Outcomes(outcomes.successes[order], outcomes.trials[order])
+        factors = (replace(factors[0], codes=factors[0].codes[order]),)
+    return Arrays(outcomes, Q, tuple(columns), layout(factors), template(factors))
+
+
+def _first(
+    objective: ObjectiveOf, arrays: Arrays, start: Regression
+) -> tuple[FloatArray, FloatArray]:
+    """Where the search starts, and a guess of the curvature there."""
+    form = arrays.template
+    theta = np.where(form.diagonal, START, 0.0)
+    place = np.concatenate([start.optimum.theta, theta])
+    weight = float(np.diag(start.optimum.hessian).mean())
+    levels = np.array([2.0 * form.levels[f] for f in form.factor])
+    return place, np.concatenate([np.full(objective.coefficients, weight / 3.0), levels])
+
+
+def _by_quadrature(arrays: Arrays, start: Regression) -> tuple[QuadratureObjective, Optimum]:
+    """The search with as many nodes as the integral needs.
+
+    Raises
+    ------
+    FitError
+        If the most are too few.
+    """
+    objective = QuadratureObjective(arrays, NODES[0])
+    place, metric = _first(objective, arrays, start)
+    for nodes in NODES:
+        objective = QuadratureObjective(arrays, nodes)
+        optimum = search(objective, place, metric)
+        finer = QuadratureObjective(arrays, 2 * nodes + 1)
+        deviance = finer.value_and_gradient(optimum.theta)[0]
+        if abs(deviance - optimum.deviance) < _SAME:
+            return objective, optimum
+        place = optimum.theta
+    raise FitError(
+        Problem(
+            "the random effects are too far apart to be integrated",
+            found=f"an SD of {abs(float(place[-1])):.3g} log odds",
+            way_out="Look for levels whose outcomes are all alike.",
+        )
+    )
+
+
+def _refuse_constant(outcomes: Outcomes, random: RandomPart, where: str) -> None:
+    """A grouping whose levels each know one outcome: its variance would be infinite."""
+    problems = []
+    for group, factor in zip(random.groups, random.factors, strict=True):
+        won = np.bincount(factor.codes, outcomes.successes, factor.levels)
+        tried = np.bincount(factor.codes, outcomes.trials, factor.levels)
+        if np.all((won == 0.0) | (won == tried)):
+            problems.append(
+                Problem(
+                    f"within every level of '{group}' all outcomes are alike, so that its variance "
+                    "has no largest likelihood",
+                    where=where,
+                    found=f"{factor.levels} levels",
+                    way_out=f"Make a row of every level of '{group}' and leave its random term "
+                    "out.",
+                )
+            )
+    if problems:
+        raise FitError(*problems)
+
+
+def _components(state: LogisticState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
+    if state.random is None:
+        return (), ()
+    return random_components(state.random, state.lam, state.factors, unit=1.0)
+
+
+def _certificate(state: LogisticState, boundary: tuple[str, ...]) -> Certificate:
+    names = state.design.names
+    if state.objective is not None and state.random is not None:
+        names += covariance_names(state.objective.template, state.random)
+    found = certify(state.optimum, names, boundary=boundary, digits=data_digits(state.design))
+    return replace(found, notes=_notes(state))
+
+
+def _notes(state: LogisticState) -> tuple[str, ...]:
+    """What a reader should know of the approximation and of few levels."""
+    if state.random is None:
+        return ()
+    found = []
+    for group, factor in zip(state.random.groups, state.random.factors, strict=True):
+        if factor.levels < _FEW_LEVELS:
+            found.append(
+                f"'{group}' has {factor.levels} levels: z tests of what varies between them "
+                "reject too often."
+            )
+    return tuple(found)
+
+
+def _approximation(nodes: int) -> str:
+    if nodes == 0:
+        return "exact likelihood"
+    if nodes == 1:
+        return "Laplace approximation"
+    return f"adaptive Gauss-Hermite quadrature, {nodes} nodes"
+
+
+@functools.cache
+def _software() -> str:
+    return f"alc_stats {version('alc_stats')}"
+
+
+def refuse_arguments(
+    *,
+    method: str | None,
+    covariance: str,
+    cluster: str | None,
+    df: str | None,
+    engine: str,
+    scale: str | None,
+    between: str | None,
+    order: str | None,
+    bounds: object,
+    association: str,
+) -> None:
+    """Raise a DeclarationError that lists everything a logistic model does not take."""
+    why = {
+        "method": "its restricted likelihood is not defined",
+        "scale": "the variance of a yes or no follows from its probability",
+        "between": "it has one variance a random term",
+        "order": "errors of a yes or no are not autoregressive",
+        "bounds": "0 and 1 are its only values",
+    }
+    asked = (
+        ("method", method, (None, "ML")),
+        ("covariance", covariance, ("model",)),
+        ("cluster", cluster, (None,)),
+        ("df", df, (None, "normal")),
+        ("engine", engine, ("auto", "alc_stats")),
+        ("scale", scale, (None,)),
+        ("between", between, (None,)),
+        ("order", order, (None,)),
+        ("bounds", bounds, (None,)),
+        ("association", association, ("linear",)),
+    )
+    problems = [
+        Problem(
+            f"a logistic model takes no {name} {value!r}"
+            + (f": {why[name]}" if name in why else ""),
+            where=f"fit({name}=...)",
+            allowed=", ".join(str(one) for one in allowed if one is not None) or "nothing",
+            way_out=f"Leave {name} out.",
+        )
+        for name, value, allowed in asked
+        if value not in allowed
+    ]
+    if problems:
+        raise DeclarationError(*problems)
