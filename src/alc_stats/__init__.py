@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import widening as widening
+    from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
@@ -73,6 +74,7 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -111,6 +113,7 @@ __all__ = [
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
+    "plot",
     "profile_interval",
     "profile_intervals",
     "r2",

@@ -6,9 +6,10 @@ from typing import get_args
 
 import pytest
 
-from alc_stats.inference.decision import Decision, Verdict
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.inference.decision import Criterion, Decision, Verdict, own_p
 from alc_stats.models import Evidence, guarded
-from alc_stats.models.finding import joined
+from alc_stats.models.finding import Claim, Part, decided, find_jointly, joined
 from alc_stats.records import Number, Phrase
 
 THREAT = Evidence(
@@ -48,3 +49,40 @@ def test_what_was_not_tested_stays_so() -> None:
 def test_numbers_of_one_name_must_be_one_number() -> None:
     with pytest.raises(ValueError, match="two numbers are called 'floor'"):
         joined(THREAT.finding, Phrase("{floor}", {"floor": Number(0.2, "share")}))
+
+
+UP = Part("use rises", Estimate("use", 0.5, 0.1, 20.0), Criterion("superiority", 0.2))
+FLAT = Part("skill does not", Estimate("skill", 0.0, 0.05, 20.0), Criterion("non_superiority", 0.2))
+VAGUE = Part(
+    "skill does not", Estimate("skill", 0.0, 0.50, 20.0), Criterion("non_superiority", 0.2)
+)
+ABSENT = Part("skill does not", None, FLAT.criterion, Phrase("Nobody was tested."))
+JOINT = Claim("H1", "gap", "Use rises and skill does not.")
+
+
+def test_a_joint_claim_needs_every_part() -> None:
+    verdicts = [find_jointly(JOINT, [UP, p]).decision.verdict for p in (FLAT, VAGUE, ABSENT)]
+    assert verdicts == ["supported", "inconclusive", "not tested"]
+
+
+def test_its_p_is_the_largest_of_its_parts_and_none_where_one_is_missing() -> None:
+    largest = max(own_p(p.estimate, p.criterion) for p in (UP, FLAT) if p.estimate)
+    assert find_jointly(JOINT, [UP, FLAT]).p == largest
+    assert find_jointly(JOINT, [UP, ABSENT]).p is None
+
+
+def test_its_reason_names_the_part_that_failed() -> None:
+    said = find_jointly(JOINT, [UP, VAGUE]).decision.reason.template
+    assert "skill does not: inconclusive" in said
+
+
+def test_adjustment_takes_the_support_of_a_joint_claim_and_never_gives_it() -> None:
+    criterion = Criterion("conjunction", float("nan"))
+    held, vague = (find_jointly(JOINT, [UP, p]) for p in (FLAT, VAGUE))
+    assert decided(held, criterion, p_adjusted=0.04).decision.verdict == "supported"
+    assert decided(held, criterion, p_adjusted=0.06).decision.verdict == "inconclusive"
+    assert decided(vague, criterion, p_adjusted=0.01).decision.verdict == "inconclusive"
+
+
+def test_a_threat_holds_a_joint_claim_back() -> None:
+    assert find_jointly(JOINT, [UP, FLAT], evidence=(THREAT,)).decision.verdict == "inconclusive"

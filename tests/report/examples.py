@@ -402,7 +402,12 @@ def simulated() -> StudyResult:
                 reason=Phrase("The model did not converge."),
             ),
         ),
-        exhibits=(exhibits.trajectory(), exhibits.recovery(), *exhibits.of_a_widening()),
+        exhibits=(
+            exhibits.trajectory(),
+            exhibits.recovery(),
+            *exhibits.of_a_widening(),
+            exhibits.of_a_finding(),
+        ),
         numbers={"widening.n": Number(1167, "count")},
         checks=(Check("alpha", 0.9, 0.874, 0.01, "put in", "simulated here", False),),
         warnings=(f"Random slopes: the search ended at its limit (in {MACHINE}/run/fit.py)",),

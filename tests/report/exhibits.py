@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alc_stats.models.picture import Mark, Panel, Picture
 from alc_stats.study.result import Exhibit
 
 
@@ -179,3 +180,18 @@ def of_a_widening() -> tuple[Exhibit, ...]:
             **words,
         ),
     )  # fmt: skip
+
+
+def of_a_finding() -> Exhibit:
+    """A picture with a band, a line and intervals in two panels."""
+    waves = (0.0, 1.0, 2.0)
+    band = Mark(kind="band", label="null", x=waves, low=(0.1, 0.0, 0.0), high=(0.3, 0.5, 0.4))
+    line = Mark(kind="line", label="mandate", x=waves, y=(0.2, 0.3, 0.35))
+    means = Mark(
+        kind="interval", label="mandate", x=waves, y=(0.2, 0.3, 0.35), low=(0.1, 0.2, 0.2),
+        high=(0.3, 0.4, 0.5),
+    )  # fmt: skip
+    panels = (Panel(marks=(band, line), title="near"), Panel(marks=(means,), title="far"))
+    words = {"title": "Transfer", "caption": "Means.", "alt": "Two panels with lines."}
+    picture = Picture(id="means", x="Wave", y="Score", panels=panels, **words)
+    return Exhibit("H9_means", "picture", columns={}, picture=picture, **words)

@@ -38,7 +38,7 @@ def decided(small: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
         if h.id not in PARTS:
             return deciding._untested(h, "no data")
         estimate = Estimate(h.id, PARTS[h.id], 1.0, INF)
-        return deciding.find(deciding._claim(h), estimate, criterion=deciding._criterion(h))
+        return deciding.find(deciding._claim(h), estimate, criterion=deciding.criterion_of(h))
 
     monkeypatch.setattr(deciding, "_single", single)
 

@@ -74,7 +74,7 @@ MISTAKES = {
 
 _RULE = 'model = "effect"\nof = "treated"\nrule = "superiority"\nsmallest_effect = 1.0'
 _SPREAD = (
-    'rule = "superiority"\nsmallest_effect = 0.1116\nwidening = {{ table = "people", '
+    'rule = "superiority"\nsmallest_effect = 0.1116\ntable = "people"\nwidening = {{ '
     'outcome = "{0}", treatment = "treated"{1} }}'
 )
 MISTAKES |= {
@@ -87,8 +87,8 @@ MISTAKES |= {
     ),
     "spread band": (
         _RULE,
-        _SPREAD.format("score", ', firm = "team", equivalence = 0.2'),
-        "equivalence is not a band within the smallest effect",
+        "band = 0.2\n" + _SPREAD.format("score", ', firm = "team"'),
+        "band, that of no difference, does not lie within the smallest effect",
     ),
     "spread rule": (
         _RULE,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, Decision, decide, own_p
+from alc_stats.inference.decision import Criterion, Decision, conjoin, decide, not_tested, own_p
+from alc_stats.models.picture import Picture
 from alc_stats.records import Number, Phrase
 
 Outcome = Literal["clear", "threat", "not tested"]
@@ -103,7 +106,9 @@ class Finding:
     p : float or None
         Of the rule's own test (one-sided for the non-superiority and equivalence rules).
     triangulation : tuple of Line
-        The same question by other methods; empty where there is one method only.
+        The same question by other methods, and the parts of a joint claim; may be empty.
+    pictures : tuple of Picture
+        What there is to look at; may be empty.
     """
 
     id: str
@@ -119,6 +124,7 @@ class Finding:
     rests_on: tuple[str, ...] = ()
     p: float | None = None
     triangulation: tuple[Line, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 def find(
@@ -130,23 +136,113 @@ def find(
     observed: Phrase = NOTHING,
     rests_on: tuple[str, ...] = (),
     triangulation: tuple[Line, ...] = (),
+    pictures: tuple[Picture, ...] = (),
 ) -> Finding:
     """The finding on `claim`: `criterion` applied to `estimate`, then guarded by the evidence."""
     undecided = Decision("inconclusive", criterion.rule, NOTHING)
     finding = Finding(
         claim.id, claim.claim, claim.statement, claim.family, estimate, criterion.smallest_effect,
         None, undecided, evidence, observed, rests_on, own_p(estimate, criterion), triangulation,
+        pictures,
     )  # fmt: skip
     return decided(finding, criterion)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a joint claim: what it says, the number it is about and its rule.
+
+    `estimate` is None where the data cannot speak to it; `why` says so.
+    """
+
+    statement: str
+    estimate: Estimate | None
+    criterion: Criterion
+    why: Phrase = NOTHING
+
+
+def find_jointly(
+    claim: Claim,
+    parts: Sequence[Part],
+    *,
+    evidence: tuple[Evidence, ...] = (),
+    observed: Phrase = NOTHING,
+    triangulation: tuple[Line, ...] = (),
+    pictures: tuple[Picture, ...] = (),
+) -> Finding:
+    """The finding on a claim that holds only if all its parts do (intersection-union).
+
+    The parts come first in the triangulation table, marked as what the verdict rests on; `p` is
+    the largest of theirs, and needs no correction for their number (Berger 1982).
+
+    Examples
+    --------
+    >>> up = Part("use rises", Estimate("use", 0.5, 0.1, 20.0), Criterion("superiority", 0.2))
+    >>> flat = Part("skill does not", Estimate("skill", 0.0, 0.05, 20.0),
+    ...             Criterion("non_superiority", 0.2))
+    >>> found = find_jointly(Claim("H1", "gap", "Use rises, skill does not."), [up, flat])
+    >>> found.decision.verdict, len(found.triangulation)
+    ('supported', 2)
+    """
+    decisions = [_part_decision(part) for part in parts]
+    said = joined(observed, conjoin(decisions).reason, _said_of(parts, decisions))
+    whole = guarded(replace(conjoin(decisions), reason=said), evidence)
+    tested = [own_p(p.estimate, p.criterion) for p in parts if p.estimate is not None]
+    lines = tuple(_part_line(p, d) for p, d in zip(parts, decisions, strict=True))
+    return Finding(
+        claim.id, claim.claim, claim.statement, claim.family, None, None, None, whole, evidence,
+        observed, (),
+        max(tested) if len(tested) == len(parts) else None, (*lines, *triangulation), pictures,
+    )  # fmt: skip
+
+
+def _part_decision(part: Part) -> Decision:
+    if part.estimate is None:
+        return not_tested(part.criterion.rule, part.why)
+    return decide(part.estimate, part.criterion)
+
+
+def _said_of(parts: Sequence[Part], decisions: Sequence[Decision]) -> Phrase:
+    """Which part came out how, unless all are supported."""
+    if all(d.verdict == "supported" for d in decisions):
+        return NOTHING
+    words = [f"{p.statement}: {d.verdict}" for p, d in zip(parts, decisions, strict=True)]
+    return Phrase(f"({'; '.join(words)}.)")
+
+
+def _part_line(part: Part, decision: Decision) -> Line:
+    said = Phrase(f"{decision.verdict}: {decision.reason.template}", decision.reason.numbers)
+    e, rule = part.estimate, part.criterion.rule.replace("_", " ")
+    if e is None:
+        return Line(part.statement, f"part of the claim: {rule}", said, primary=True)
+    low, high = e.interval()
+    p = own_p(e, part.criterion)
+    return Line(
+        part.statement, f"part of the claim: {rule}", said, e.value, low, high, p, e.df,
+        "t of the rule" if math.isfinite(e.df) else "normal", e.unit, primary=True,
+    )  # fmt: skip
 
 
 def decided(finding: Finding, criterion: Criterion, *, p_adjusted: float | None = None) -> Finding:
     """The finding with its verdict, after multiplicity adjustment where `p_adjusted` is given."""
     if finding.estimate is None:
-        return finding
+        return _jointly_adjusted(finding, criterion.alpha, p_adjusted)
     decision = guarded(decide(finding.estimate, criterion, p_adjusted=p_adjusted), finding.evidence)
     reason = joined(finding.observed, decision.reason)
     return replace(finding, p_adjusted=p_adjusted, decision=replace(decision, reason=reason))
+
+
+def _jointly_adjusted(finding: Finding, alpha: float, p_adjusted: float | None) -> Finding:
+    """A joint claim after adjustment, which can take its support away and gives none."""
+    decision, lost = finding.decision, p_adjusted is not None and p_adjusted >= alpha
+    if decision.verdict == "supported" and lost:
+        decision = replace(decision, verdict="inconclusive", reason=NOT_AFTER_ADJUSTMENT)
+    return replace(finding, p_adjusted=p_adjusted, decision=decision)
+
+
+NOT_AFTER_ADJUSTMENT = Phrase(
+    "Every part is supported by itself, but not after adjustment for the family of hypotheses."
+)
 
 
 def guarded(decision: Decision, evidence: tuple[Evidence, ...]) -> Decision:

@@ -47,10 +47,11 @@ class Columns:
     treated: str | None = None
     control: str | None = None
 
-    def named(self) -> list[str]:
+    @property
+    def columns(self) -> tuple[str, ...]:
         """Every column that is named."""
-        single = [self.outcome, self.treatment, self.person, self.post, self.firm, self.wave]
-        return [*(c for c in single if c), *self.cell, *self.schema, *self.items]
+        single = (self.outcome, self.treatment, self.person, self.post, self.firm, self.wave)
+        return tuple(c for c in (*single, *self.cell, *self.schema, *self.items) if c)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +119,7 @@ def spread_data(data: pd.DataFrame, columns: Columns) -> SpreadData:
     FitError
         For data that cannot answer.
     """
-    require(data, columns.named(), where=_WHERE)
+    require(data, columns.columns, where=_WHERE)
     _raise(DeclarationError, _bound_problems(columns.bounds))
     rows = _read(data, columns)
     _raise(TableError, _broken(rows, columns))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from alc_stats.records import BoolArray, FloatArray, Kind, Number
-from alc_stats.report import canvas, numbers, spread_figures
+from alc_stats.report import canvas, numbers, picture_figures, spread_figures
 from alc_stats.report.canvas import COLOURS, INK, LINES, MARKERS, MUTED
 from alc_stats.report.table import SIMULATED
 from alc_stats.study.result import Exhibit
@@ -179,6 +179,13 @@ def recovery(exhibit: Exhibit) -> Figure:
     return figure
 
 
+def _picture(exhibit: Exhibit) -> Figure:
+    """What a finding brought along."""
+    if exhibit.picture is None:
+        raise TypeError(f"exhibit {exhibit.id} holds no picture")
+    return picture_figures.picture_figure(exhibit.picture)
+
+
 _DRAW: Mapping[str, Callable[[Exhibit], Figure]] = {
     "forest": forest,
     "trajectory": trajectory,
@@ -187,6 +194,7 @@ _DRAW: Mapping[str, Callable[[Exhibit], Figure]] = {
     "mean_variance": spread_figures.mean_variance,
     "fan": spread_figures.fan,
     "caterpillar": spread_figures.caterpillar,
+    "picture": _picture,
 }
 
 

@@ -11,6 +11,7 @@ from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
 from alc_stats.estimators.formula import variables
 from alc_stats.estimators.spreads import Spreads
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
+from alc_stats.study.questions import JUDGES, criterion_of, question_of, questions_asked
 
 LARGEST_ALPHA = 0.10
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -227,10 +228,17 @@ def _hypothesis(
 ) -> Iterator[Problem]:
     where = f"hypothesis '{hypothesis.id}'"
     place = f"{study.study.id}/study.toml, {where}"
-    rests_on = (bool(hypothesis.model), hypothesis.widening is not None, bool(hypothesis.all_of))
-    if sum(rests_on) != 1:
-        yield Problem("a hypothesis rests on exactly one of model, widening, all_of", where=place)
-    if (hypothesis.rule == "conjunction") != bool(hypothesis.all_of):
+    asked = question_of(hypothesis)
+    if bool(hypothesis.model) + questions_asked(hypothesis) + bool(hypothesis.all_of) != 1:
+        yield Problem(
+            f"a hypothesis rests on exactly one of model, {', '.join(JUDGES)}, all_of", where=place
+        )
+    if bool(hypothesis.table) != (asked is not None):
+        yield Problem("table goes with a question to a model module", where=place)
+    joins = bool(hypothesis.all_of) or asked is not None
+    if hypothesis.all_of and hypothesis.rule != "conjunction":
+        yield Problem('all_of goes with rule = "conjunction"', where=place)
+    if hypothesis.rule == "conjunction" and not joins:
         yield Problem('rule = "conjunction" goes with all_of, the hypotheses it joins', where=place)
     if bool(hypothesis.model) != bool(hypothesis.of):
         yield Problem("model goes with of, the linear combination of its terms", where=place)
@@ -241,9 +249,10 @@ def _hypothesis(
             found=str(hypothesis.alpha),
             allowed=f"above 0, at most {LARGEST_ALPHA}",
         )
-    if hypothesis.all_of and hypothesis.smallest_effect is not None:
+    joint = hypothesis.rule == "conjunction"
+    if joint and hypothesis.smallest_effect is not None:
         yield Problem("a conjunction has no smallest effect of its own; its parts do", where=place)
-    if not hypothesis.all_of and not (hypothesis.smallest_effect or 0) > 0:
+    if not joint and not (hypothesis.smallest_effect or 0) > 0:
         yield Problem(
             "a smallest effect of interest must be declared",
             where=place,
@@ -259,15 +268,15 @@ def _hypothesis(
         hypothesis.all_of,
         [h.id for h in study.hypotheses if not h.all_of],
     )
-    if hypothesis.widening is not None:
-        w = hypothesis.widening
-        yield from _in_table(study, columns, where, w.table, w.columns)
-        yield from _widening(hypothesis, place)
+    if asked is not None:
+        yield from _in_table(study, columns, where, hypothesis.table, asked[1].columns)
+        yield from _band(hypothesis, place)
+    yield from _widening(hypothesis, place)
 
 
 def _widening(hypothesis: HypothesisDeclared, place: str) -> Iterator[Problem]:
     """What the keys of a widening get wrong together."""
-    w, smallest = hypothesis.widening, hypothesis.smallest_effect
+    w = hypothesis.widening
     if w is None:
         return
     if hypothesis.rule != "superiority":
@@ -276,11 +285,16 @@ def _widening(hypothesis: HypothesisDeclared, place: str) -> Iterator[Problem]:
         yield Problem("widening: treated and control are named together", where=place)
     if not (w.person or w.firm):
         yield Problem("widening: name firm, person, or both", where=place)
-    if smallest is not None and not 0.0 < w.equivalence <= smallest:
+
+
+def _band(hypothesis: HypothesisDeclared, place: str) -> Iterator[Problem]:
+    """A band of no difference that is none."""
+    band, smallest = criterion_of(hypothesis).band, hypothesis.smallest_effect
+    if band is not None and smallest is not None and not 0.0 < band <= smallest:
         yield Problem(
-            "widening: equivalence is not a band within the smallest effect",
+            "band, that of no difference, does not lie within the smallest effect",
             where=place,
-            found=str(w.equivalence),
+            found=str(band),
             allowed=f"above 0, at most {smallest}",
         )
 
@@ -303,7 +317,12 @@ def _exhibits(study: Study, columns: Columns) -> Iterator[Problem]:
 
 def _exhibit(study: Study, columns: Columns, exhibit: ExhibitDeclared) -> Iterator[Problem]:
     where = f"exhibit '{exhibit.id}'"
-    for key in _NEEDS[exhibit.kind]:
+    if exhibit.kind == "picture":
+        yield Problem(
+            "a picture is not declared: the finding that has one brings it along",
+            where=f"{study.study.id}/study.toml, {where}",
+        )
+    for key in _NEEDS.get(exhibit.kind, ()):
         if not getattr(exhibit, key):
             yield Problem(
                 f"a {exhibit.kind} needs the key '{key}'",

@@ -14,11 +14,11 @@ import pandas as pd
 
 from alc_stats.errors import FitError, TableError
 from alc_stats.estimators import Fit
-from alc_stats.inference import Criterion, conjoin, contrast, holm, not_tested
-from alc_stats.models.finding import Claim, Finding, decided, find
-from alc_stats.models.widening import judge
+from alc_stats.inference import conjoin, contrast, holm, not_tested
+from alc_stats.models.finding import NOT_AFTER_ADJUSTMENT, Claim, Finding, decided, find
 from alc_stats.records import Phrase
 from alc_stats.study.declaration import HypothesisDeclared, Study
+from alc_stats.study.questions import ask, criterion_of, question_of
 
 Findings = dict[str, Finding]
 
@@ -48,11 +48,6 @@ def _claim(h: HypothesisDeclared) -> Claim:
     return Claim(h.id, h.claim, h.statement, h.family)
 
 
-def _criterion(h: HypothesisDeclared) -> Criterion:
-    band = h.widening.equivalence if h.widening is not None else None
-    return Criterion(h.rule, h.smallest_effect or float("nan"), h.direction, h.alpha, band)
-
-
 def _single(
     h: HypothesisDeclared,
     fits: Mapping[str, Fit],
@@ -60,7 +55,7 @@ def _single(
     tables: Mapping[str, pd.DataFrame],
 ) -> Finding:
     try:
-        return _widening(h, tables) if h.widening is not None else _contrast(h, fits, failures)
+        return ask(h, tables) if question_of(h) is not None else _contrast(h, fits, failures)
     except (FitError, TableError) as error:
         return _untested(h, str(error))
 
@@ -71,14 +66,7 @@ def _contrast(
     if h.model in failures:
         return _untested(h, failures[h.model])
     estimate = replace(contrast(fits[h.model], h.of), unit=h.unit)
-    return find(_claim(h), estimate, criterion=_criterion(h), rests_on=(h.model,))
-
-
-def _widening(h: HypothesisDeclared, tables: Mapping[str, pd.DataFrame]) -> Finding:
-    w = h.widening
-    if w is None:
-        raise TypeError(f"hypothesis {h.id} declares no widening")
-    return judge(tables[w.table], w.arguments(), _claim(h), _criterion(h))
+    return find(_claim(h), estimate, criterion=criterion_of(h), rests_on=(h.model,))
 
 
 def _untested(h: HypothesisDeclared, why: str) -> Finding:
@@ -116,7 +104,9 @@ def _member_p(h: HypothesisDeclared, findings: Findings) -> float | None:
 
 
 def _adjust(h: HypothesisDeclared, finding: Finding, p_adjusted: float | None) -> Finding:
-    return finding if p_adjusted is None else decided(finding, _criterion(h), p_adjusted=p_adjusted)
+    return (
+        finding if p_adjusted is None else decided(finding, criterion_of(h), p_adjusted=p_adjusted)
+    )
 
 
 def _conjunction(
@@ -124,7 +114,7 @@ def _conjunction(
 ) -> Finding:
     decision = conjoin([findings[name].decision for name in h.all_of])
     if decision.verdict == "supported" and p_adjusted is not None and p_adjusted >= h.alpha:
-        decision = replace(decision, verdict="inconclusive", reason=_NOT_AFTER_ADJUSTMENT)
+        decision = replace(decision, verdict="inconclusive", reason=NOT_AFTER_ADJUSTMENT)
     return Finding(
         h.id,
         h.claim,
@@ -137,8 +127,3 @@ def _conjunction(
         rests_on=h.all_of,
         p=p,
     )
-
-
-_NOT_AFTER_ADJUSTMENT = Phrase(
-    "Every part is supported by itself, but not after adjustment for the family of hypotheses."
-)

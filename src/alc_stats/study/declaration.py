@@ -15,7 +15,6 @@ from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.spread_data import Columns
-from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.study.result import ExhibitKind
 
 
@@ -127,55 +126,13 @@ class ContrastDeclared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WideningDeclared:
-    """Which spread is compared; the keys are the arguments of `alc_stats.widening`.
-
-    `equivalence` is the band, log SD, within which a difference counts as none. The smallest
-    effect is the hypothesis's own.
-    """
-
-    table: str
-    outcome: str
-    treatment: str
-    treated: str = ""
-    control: str = ""
-    person: str = ""
-    post: str = ""
-    firm: str = ""
-    wave: str = ""
-    cell: tuple[str, ...] = ()
-    schema: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    bounds: tuple[float, float] | None = None
-    equivalence: float = EQUIVALENCE_BAND
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that is named."""
-        single = (self.outcome, self.treatment, self.person, self.post, self.firm, self.wave)
-        return tuple(c for c in (*single, *self.cell, *self.schema, *self.items) if c)
-
-    def arguments(self) -> Columns:
-        """Which column plays which part, as the guard reads it."""
-        return Columns(
-            outcome=self.outcome,
-            treatment=self.treatment,
-            treated=self.treated or None,
-            control=self.control or None,
-            person=self.person or None,
-            post=self.post or None,
-            firm=self.firm or None,
-            wave=self.wave or None,
-            cell=self.cell,
-            schema=self.schema,
-            items=self.items,
-            bounds=self.bounds,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HypothesisDeclared:
-    """A prediction and the rule that decides it, declared before looking."""
+    """A prediction and the rule that decides it, declared before looking.
+
+    It rests on a linear combination `of` a `model`, on a question to a model module, asked of
+    `table` under the module's name, or, joining others, on `all_of` them. A module that joins
+    parts of its own goes with `rule = "conjunction"`. `band` is that of no difference.
+    """
 
     id: str
     claim: str
@@ -184,10 +141,12 @@ class HypothesisDeclared:
     family: Literal["confirmatory", "exploratory"] = "confirmatory"
     model: str = ""
     of: str = ""
-    widening: WideningDeclared | None = None
+    table: str = ""
+    widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"
     smallest_effect: float | None = None
+    band: float | None = None
     unit: str = ""
     alpha: float = 0.05
 

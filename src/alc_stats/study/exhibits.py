@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,9 +10,10 @@ import pandas as pd
 from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
 from alc_stats.measures.describe import distribution, trajectory
 from alc_stats.models import spread_pictures as pictures
+from alc_stats.models.finding import Finding
 from alc_stats.models.spread_data import spread_data
 from alc_stats.records import Cell
-from alc_stats.study.declaration import ExhibitDeclared, Study, WideningDeclared
+from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, Study
 from alc_stats.study.fitting import Quantity
 from alc_stats.study.result import Exhibit
 
@@ -27,12 +28,21 @@ class Material:
     quantities: Mapping[str, Quantity]
     labels: Mapping[str, str]
     truth: Mapping[str, float]
-    widenings: Mapping[str, WideningDeclared]
+    widenings: Mapping[str, HypothesisDeclared]
 
 
-def widenings(study: Study) -> dict[str, WideningDeclared]:
-    """The spreads that hypotheses compare, by hypothesis."""
-    return {h.id: h.widening for h in study.hypotheses if h.widening is not None}
+def widenings(study: Study) -> dict[str, HypothesisDeclared]:
+    """The hypotheses that compare spreads, by id."""
+    return {h.id: h for h in study.hypotheses if h.widening is not None}
+
+
+def pictured(findings: Iterable[Finding]) -> tuple[Exhibit, ...]:
+    """The pictures that findings carry, as exhibits called after finding and picture."""
+    return tuple(
+        Exhibit(f"{f.id}_{p.id}", "picture", p.title, p.caption, p.alt, {}, picture=p)
+        for f in findings
+        for p in f.pictures
+    )
 
 
 def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:
@@ -124,9 +134,11 @@ def _distribution(declared: ExhibitDeclared, material: Material) -> Columns:
 
 
 def _widening(declared: ExhibitDeclared, material: Material) -> Columns:
-    w = material.widenings[declared.hypothesis]
+    h = material.widenings[declared.hypothesis]
+    if h.widening is None:
+        raise TypeError(f"hypothesis {h.id} compares no spreads")
     try:
-        data = spread_data(material.tables[w.table], w.arguments())
+        data = spread_data(material.tables[h.table], h.widening)
     except (FitError, TableError):
         return {}  # the finding says why
     return _PICTURES[declared.kind](data)

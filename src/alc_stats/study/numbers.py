@@ -104,33 +104,35 @@ def from_quantities(found: Mapping[str, Quantity]) -> Numbers:
 
 
 def from_findings(findings: Iterable[Finding]) -> Numbers:
-    """`<hypothesis>.{estimate,low,high,p,smallest_effect}` for every finding with an estimate."""
+    """`<hypothesis>.{estimate,low,high,p,smallest_effect}` and what evidence and lines hold."""
     numbers: Numbers = {}
     for finding in findings:
-        if finding.estimate is None:
-            continue
-        low, high = finding.estimate.interval()
-        unit = finding.estimate.unit
-        numbers.update(
-            {
-                f"{finding.id}.estimate": Number(finding.estimate.value, "estimate", unit),
-                f"{finding.id}.low": Number(low, "estimate", unit),
-                f"{finding.id}.high": Number(high, "estimate", unit),
-                f"{finding.id}.p": Number(finding.estimate.p_value, "p"),
-                f"{finding.id}.smallest_effect": Number(
-                    finding.smallest_effect or float("nan"), "estimate", unit
-                ),
-            }
-        )
-        numbers.update(
-            {
-                f"{finding.id}.evidence.{e.artefact.replace(' ', '_')}.{key}": number
-                for e in finding.evidence
-                for key, number in e.finding.numbers.items()
-            }
-        )
-        numbers |= _from_lines(finding)
+        numbers |= _from_estimate(finding) | _from_evidence(finding) | _from_lines(finding)
     return numbers
+
+
+def _from_estimate(finding: Finding) -> Numbers:
+    if finding.estimate is None:
+        return {}
+    low, high = finding.estimate.interval()
+    unit = finding.estimate.unit
+    smallest = finding.smallest_effect or float("nan")
+    return {
+        f"{finding.id}.estimate": Number(finding.estimate.value, "estimate", unit),
+        f"{finding.id}.low": Number(low, "estimate", unit),
+        f"{finding.id}.high": Number(high, "estimate", unit),
+        f"{finding.id}.p": Number(finding.estimate.p_value, "p"),
+        f"{finding.id}.smallest_effect": Number(smallest, "estimate", unit),
+    }
+
+
+def _from_evidence(finding: Finding) -> Numbers:
+    """`<hypothesis>.evidence.<artefact>.<name>`."""
+    return {
+        f"{finding.id}.evidence.{e.artefact.replace(' ', '_')}.{key}": number
+        for e in finding.evidence
+        for key, number in e.finding.numbers.items()
+    }
 
 
 def _from_lines(finding: Finding) -> Numbers:

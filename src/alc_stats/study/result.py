@@ -14,11 +14,14 @@ from alc_stats.estimators.fit import Fit
 from alc_stats.measures.describe import Descriptive as Descriptive
 from alc_stats.measures.scales import Scale as Scale
 from alc_stats.models.finding import Finding
+from alc_stats.models.picture import Picture
 from alc_stats.records import Cell, Number
 
 ExhibitKind = Literal[
-    "forest", "trajectory", "distribution", "recovery", "mean_variance", "fan", "caterpillar"
-]
+    "forest", "trajectory", "distribution", "recovery", "mean_variance", "fan", "caterpillar",
+    "picture",
+]  # fmt: skip
+"""A study declares any but the last, which a finding brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Exhibit:
     - "mean_variance": group, x, value; axes `x`, `y`.
     - "fan": group, x, x_label, share (of the quantile), value; axes `x`, `y`.
     - "caterpillar": group, x (place in the order, 0 to 1), value, low, high, people; axes `x`, `y`.
+    - "picture": no columns; what a finding shows, in `picture`.
 
     An axis may name the kind of its numbers as `x_kind` or `y_kind` ("percent", "share").
     """
@@ -58,6 +62,7 @@ class Exhibit:
     columns: Mapping[str, tuple[Cell, ...]]
     axes: Mapping[str, str] = field(default_factory=dict)
     reference: float | None = None
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

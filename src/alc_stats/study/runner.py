@@ -23,7 +23,7 @@ from alc_stats.study.checks import compare, read_expected
 from alc_stats.study.consistency import read_schema
 from alc_stats.study.deciding import decide_all
 from alc_stats.study.declaration import Study
-from alc_stats.study.exhibits import Material, make_exhibits, widenings
+from alc_stats.study.exhibits import Material, make_exhibits, pictured, widenings
 from alc_stats.study.fitting import fit_models, quantities
 from alc_stats.study.gathering import (
     Simulated,
@@ -124,7 +124,7 @@ def _analyse(study: Study, given: Simulated, clock: Clock) -> StudyResult:
     numbers |= registry.from_quantities(quoted)
     with clock.step("exhibit"):
         material = Material(tables, quoted, _labels(study), given.truth, widenings(study))
-        exhibits = make_exhibits(study, material)
+        exhibits = (*make_exhibits(study, material), *pictured(findings))
     checks = compare(study, read_expected(study), numbers, _beyond_reach(study, fits))
     return _result(
         study,
