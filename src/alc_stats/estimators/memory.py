@@ -21,6 +21,7 @@ from alc_stats.records import FloatArray
 if TYPE_CHECKING:
     from alc_stats.estimators.fixed_scale_state import FixedScaleState
     from alc_stats.estimators.lmm import LmmState
+    from alc_stats.estimators.lmm_terms import RandomPart
     from alc_stats.estimators.location_scale import MelsState
     from alc_stats.estimators.logistic import LogisticState
     from alc_stats.estimators.robust import Directions
@@ -57,6 +58,13 @@ class Memory:
     mels: MelsState | None = None
     spread: FixedScaleState | None = None
     logistic: LogisticState | None = None
+
+    @property
+    def random(self) -> RandomPart | None:
+        """The random part of a linear or logistic mixed model."""
+        if self.logistic is not None:
+            return self.logistic.random
+        return None if self.state is None else self.state.random
 
 
 def memory_of(fit: Fit, *, spread: bool = False, logistic: bool = False) -> Memory:
