@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import icc as icc
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import marginal_probabilities as marginal_probabilities
     from alc_stats.inference import null_model as null_model
     from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
+    from alc_stats.inference import risk_difference as risk_difference
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
@@ -70,6 +72,7 @@ _ROOM = {
     "icc": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "marginal_probabilities": "inference",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
@@ -80,6 +83,7 @@ _ROOM = {
     "r2": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "risk_difference": "inference",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
@@ -109,6 +113,7 @@ __all__ = [
     "icc",
     "joint",
     "marginal_means",
+    "marginal_probabilities",
     "null_model",
     "pairwise",
     "parametric_bootstrap",
@@ -119,6 +124,7 @@ __all__ = [
     "r2",
     "read_study",
     "reliability",
+    "risk_difference",
     "run_study",
     "score",
     "sd_ratio",

@@ -57,6 +57,4 @@ def marginal_probability(fixed: np.ndarray, sd: np.ndarray) -> np.ndarray:
     u = np.linspace(-9.0, 9.0, 20_001)
     density = np.exp(-0.5 * u * u)
     weight = density / density.sum()
-    return np.array(
-        [weight @ special.expit(f + s * u) for f, s in zip(fixed, sd, strict=True)]
-    )
+    return np.array([weight @ special.expit(f + s * u) for f, s in zip(fixed, sd, strict=True)])

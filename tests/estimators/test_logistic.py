@@ -23,12 +23,11 @@ from tolerances import (
     DENSE_DEVIANCE,
     DENSE_TWIN,
     FINITE_DIFFERENCE,
+    GLM_LAST_STEP,
     GLMER_HESSIAN,
     GLMER_LOGLIK,
     GLMER_STOPS_EARLY,
-    GLM_LAST_STEP,
     QUADRATURE,
-    UNITS_ONLY,
 )
 
 R = answers("glmm")
@@ -164,7 +163,9 @@ def test_deviance_and_gradient_are_those_of_whole_matrices(
         wide(factor.codes, z.T)
         for factor, z in zip(state.random.factors, objective.arrays.Z, strict=True)
     ]
-    roots = [np.kron(np.eye(f.levels), one) for f, one in zip(state.random.factors, lam, strict=True)]
+    roots = [
+        np.kron(np.eye(f.levels), one) for f, one in zip(state.random.factors, lam, strict=True)
+    ]
     dense = dense_logistic.laplace(
         state.outcomes.successes,
         state.outcomes.trials,
@@ -333,8 +334,8 @@ def test_trials_are_rows_written_together() -> None:
     rows = pd.DataFrame(
         [
             {"herd": row.herd, "period": row.period, "ill": float(k < row.sick)}
-            for row in wide_data.itertuples()
-            for k in range(int(wide_data.at[row.Index, "size"]))
+            for row in wide_data.rename(columns={"size": "trials"}).itertuples()
+            for k in range(int(row.trials))
         ]
     )
     a = logistic("share ~ period + (1 | herd)", wide_data, "size")
@@ -343,4 +344,3 @@ def test_trials_are_rows_written_together() -> None:
     assert a.loglik - constant == pytest.approx(b.loglik, abs=1e-9)
     np.testing.assert_allclose(a.params, b.params, rtol=1e-7)
     np.testing.assert_allclose(a.bse, b.bse, rtol=1e-6)
-    assert UNITS_ONLY < 1e-7

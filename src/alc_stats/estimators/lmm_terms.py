@@ -83,9 +83,7 @@ class _Grouping:
     terms: list[tuple[tuple[str, ...], FloatArray, bool]]
 
 
-def random_part(
-    formula: Formula, table: Table, *, observations: float | None = None
-) -> RandomPart:
+def random_part(formula: Formula, table: Table, *, observations: float | None = None) -> RandomPart:
     """Evaluate the random terms of a formula.
 
     `observations` are what tells the random effects apart: the rows by default.

@@ -8,6 +8,7 @@ approximation; without random terms the likelihood is exact.
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -16,13 +17,16 @@ import pandas as pd
 from scipy import linalg
 
 from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.estimators import containment
 from alc_stats.estimators.certificate import Certificate
+from alc_stats.estimators.containment import containment_df
 from alc_stats.estimators.design import Design, Table, build_design, read_table
+from alc_stats.estimators.error_laws import Bounds
 from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_basis import Basis
 from alc_stats.estimators.kernels.lmm_deviance import template
-from alc_stats.estimators.kernels.lmm_problem import factor_basis, lower_triangle
+from alc_stats.estimators.kernels.lmm_problem import factor_basis, lower_triangle, nested_in
 from alc_stats.estimators.kernels.lmm_search import Optimum
 from alc_stats.estimators.kernels.logistic_blocks import layout
 from alc_stats.estimators.kernels.logistic_laplace import Arrays, LaplaceObjective
@@ -158,12 +162,12 @@ def fit_logistic(
         names=design.names,
         estimates=state.coefficients,
         vcov=state.vcov,
-        df=np.full(len(design.names), np.inf),
+        df=_degrees_of_freedom(state, request.df),
         components=design.components,
         random=components,
         loglik=state.loglik,
         counts=table.counts(random.counts() if random else {}),
-        certificate=_certificate(state, boundary),
+        certificate=_certificate(state, boundary, request.df),
         coding=design.coding,
         statistics=design.statistics() | {"trials": total},
         software=f"{_software()}, {_approximation(state.nodes)}",
@@ -210,15 +214,13 @@ def fit_logistic_arrays(
         arrays = _arrays(outcomes, Q, random, bases, sort=scalar)
         if scalar and not laplace:
             objective, optimum = _by_quadrature(arrays, start)
-        else:
-            objective = LaplaceObjective(arrays)
-            optimum = search(objective, *_first(objective, arrays, start))
-    return LogisticState(design, outcomes, random, bases, back, optimum, objective)
+            return LogisticState(design, outcomes, random, bases, back, optimum, objective)
+        approximate = LaplaceObjective(arrays)
+        optimum = search(approximate, *_first(approximate, arrays, start))
+    return LogisticState(design, outcomes, random, bases, back, optimum, approximate)
 
 
-def read_outcomes(
-    design: Design, table: Table, trials: str | None, formula: Formula
-) -> Outcomes:
+def read_outcomes(design: Design, table: Table, trials: str | None, formula: Formula) -> Outcomes:
     """Successes and trials of every row.
 
     Raises
@@ -380,30 +382,53 @@ def _refuse_constant(outcomes: Outcomes, random: RandomPart, where: str) -> None
         raise FitError(*problems)
 
 
+def _degrees_of_freedom(state: LogisticState, kind: str) -> FloatArray:
+    """Of every coefficient's t: infinite, or what its grouping's levels leave (containment).
+
+    Nested groupings are counted together; of crossed ones each by itself, the fewest counting.
+    """
+    df = np.full(len(state.design.names), np.inf)
+    if kind != "containment" or state.random is None:
+        return df
+    groups = [
+        containment.Factor(name, factor.Z, factor.codes)
+        for name, factor in zip(state.random.groups, state.random.factors, strict=True)
+    ]
+    factors = sorted(state.random.factors, key=lambda factor: -factor.levels)
+    nested = all(nested_in(a, b) for a, b in itertools.pairwise(factors))
+    for together in [groups] if nested else [[group] for group in groups]:
+        outer = min(together, key=lambda group: group.levels)
+        found, tested_on = containment_df(state.design.X, state.design.names, together, outer.level)
+        told = [name in tested_on for name in state.design.names]
+        df = np.where(told, np.minimum(df, found), df)
+    return df
+
+
 def _components(state: LogisticState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
     if state.random is None:
         return (), ()
     return random_components(state.random, state.lam, state.factors, unit=1.0)
 
 
-def _certificate(state: LogisticState, boundary: tuple[str, ...]) -> Certificate:
+def _certificate(state: LogisticState, boundary: tuple[str, ...], df: str) -> Certificate:
     names = state.design.names
     if state.objective is not None and state.random is not None:
         names += covariance_names(state.objective.template, state.random)
     found = certify(state.optimum, names, boundary=boundary, digits=data_digits(state.design))
-    return replace(found, notes=_notes(state))
+    return replace(found, notes=_notes(state, df))
 
 
-def _notes(state: LogisticState) -> tuple[str, ...]:
-    """What a reader should know of the approximation and of few levels."""
-    if state.random is None:
+def _notes(state: LogisticState, df: str) -> tuple[str, ...]:
+    """What a reader of z values should know of few levels."""
+    if state.random is None or df != "normal":
         return ()
     found = []
     for group, factor in zip(state.random.groups, state.random.factors, strict=True):
         if factor.levels < _FEW_LEVELS:
             found.append(
                 f"'{group}' has {factor.levels} levels: z tests of what varies between them "
-                "reject too often."
+                "reject too often. df='containment' counts the levels, compare() with a bootstrap "
+                "draws them."
             )
     return tuple(found)
 
@@ -427,12 +452,12 @@ def refuse_arguments(
     covariance: str,
     cluster: str | None,
     df: str | None,
-    engine: str,
     scale: str | None,
     between: str | None,
-    order: str | None,
-    bounds: object,
-    association: str,
+    bounds: Bounds | None,
+    engine: str = "auto",
+    order: str | None = None,
+    association: str = "linear",
 ) -> None:
     """Raise a DeclarationError that lists everything a logistic model does not take."""
     why = {
@@ -446,7 +471,7 @@ def refuse_arguments(
         ("method", method, (None, "ML")),
         ("covariance", covariance, ("model",)),
         ("cluster", cluster, (None,)),
-        ("df", df, (None, "normal")),
+        ("df", df, (None, "normal", "containment")),
         ("engine", engine, ("auto", "alc_stats")),
         ("scale", scale, (None,)),
         ("between", between, (None,)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.combination import combine
@@ -99,29 +98,31 @@ def with_limits(
     """Predictions for any group with standard errors and limits, all (m,)."""
     if log_odds:
         found = combine(fit, rows.X)
-        values, se = found.values, found.se
-        limits = t_interval(values, se, np.full(len(se), np.inf), level)
+        values, se, df = found.values, found.se, found.df
+        limits = t_interval(values, se, df, level)
     else:
         margin = margins(state, rows)
-        values = margin.values
+        values, df = margin.values, np.full(len(rows.X), fit.df.min())
         se = np.sqrt(
             np.einsum("mk,kl,ml->m", margin.slopes, state.covariance, margin.slopes, optimize=True)
         )
-        limits = probability_limits(values, se, level)
+        limits = probability_limits(values, se, df, level)
     return {
         "prediction": values,
         "se": se,
-        "df": np.full(len(se), np.inf),
+        "df": df,
         "low": limits[:, 0],
         "high": limits[:, 1],
     }
 
 
-def probability_limits(values: FloatArray, se: FloatArray, level: float) -> FloatArray:
-    """Limits (m, 2) that stay between 0 and 1: normal on the scale of log odds."""
+def probability_limits(
+    values: FloatArray, se: FloatArray, df: FloatArray, level: float
+) -> FloatArray:
+    """Limits (m, 2) that stay between 0 and 1: those of the log odds."""
     odds = np.log(values) - np.log1p(-values)
     slope = values * (1.0 - values)
-    limits = t_interval(odds, se / slope, np.full(len(se), np.inf), level)
+    limits = t_interval(odds, se / slope, df, level)
     return np.asarray(1.0 / (1.0 + np.exp(-limits)))
 
 
@@ -170,7 +171,7 @@ def check_asked(of: str, *, random: bool, interval: str | None, level: float) ->
 
 def _loads(state: LogisticState, rows: Rows) -> list[tuple[FloatArray, FloatArray]]:
     """Of every grouping, the rows' standardised columns (q, m) and their loads (q, m)."""
-    found = []
+    found: list[tuple[FloatArray, FloatArray]] = []
     for z, basis, lam in zip(rows.Z, state.bases, state.lam, strict=True):
         columns = np.empty((z.shape[1], len(z)))
         basis.rows(z, out=columns)

@@ -27,8 +27,6 @@ from alc_stats.estimators.kernels.prediction_error import (
 )
 from alc_stats.estimators.lmm import LmmState, conditional_modes
 from alc_stats.estimators.location_scale import MelsState
-from alc_stats.estimators.mels_effects import effects_table, mels_state
-from alc_stats.estimators.mels_prediction import fitted_spread_rows, mean_or_sd, new_spread_rows
 from alc_stats.estimators.logistic import LogisticState, conditional_log_odds
 from alc_stats.estimators.logistic_prediction import (
     check_asked,
@@ -36,6 +34,8 @@ from alc_stats.estimators.logistic_prediction import (
     predicted,
     with_limits,
 )
+from alc_stats.estimators.mels_effects import effects_table, mels_state
+from alc_stats.estimators.mels_prediction import fitted_spread_rows, mean_or_sd, new_spread_rows
 from alc_stats.estimators.memory import Memory, memory_of, mixed_state
 from alc_stats.estimators.new_rows import Needs, Rows, fitted_rows, new_rows
 from alc_stats.estimators.small_sample import satterthwaite, variance_parameter_covariance

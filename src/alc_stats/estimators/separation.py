@@ -22,9 +22,7 @@ _APART = 1e-6
 """A row nearer than this to the separating plane, of columns of size one, lies on it."""
 
 
-def refuse_separation(
-    outcomes: Outcomes, X: FloatArray, names: Sequence[str], where: str
-) -> None:
+def refuse_separation(outcomes: Outcomes, X: FloatArray, names: Sequence[str], where: str) -> None:
     """Raise a FitError that names the columns, if a combination of X (n, p) separates.
 
     Raises

@@ -38,6 +38,11 @@ from alc_stats.inference.explained import R2, Part, r2
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
 from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
+from alc_stats.inference.marginal_probabilities import (
+    MarginalProbabilities,
+    marginal_probabilities,
+    risk_difference,
+)
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
@@ -66,6 +71,7 @@ __all__ = [
     "IccLevel",
     "JointTest",
     "MarginalMeans",
+    "MarginalProbabilities",
     "MeansEquivalence",
     "ModelCheck",
     "Part",
@@ -89,6 +95,7 @@ __all__ = [
     "icc",
     "joint",
     "marginal_means",
+    "marginal_probabilities",
     "non_inferiority_p",
     "non_superiority_p",
     "not_tested",
@@ -101,6 +108,7 @@ __all__ = [
     "profile_interval",
     "profile_intervals",
     "r2",
+    "risk_difference",
     "scaled_residuals",
     "sd_ratio",
     "simulator",

@@ -45,6 +45,8 @@ class MarginalProbabilities:
     estimates : tuple of Estimate
         Their own `interval` is normal; that of `table` stays between 0 and 1.
     covariance : array (cells, cells)
+    df : float
+        Degrees of freedom of differences between cells.
     level : float
         Of the intervals.
     """
@@ -54,6 +56,7 @@ class MarginalProbabilities:
     cells: tuple[Mapping[str, Level], ...]
     estimates: tuple[Estimate, ...]
     covariance: FloatArray
+    df: float
     level: float
 
     @property
@@ -61,7 +64,8 @@ class MarginalProbabilities:
         """One row a cell: the factors, estimate, se, low, high."""
         values = np.array([e.value for e in self.estimates])
         se = np.array([e.se for e in self.estimates])
-        limits = probability_limits(values, se, self.level)
+        df = np.array([e.df for e in self.estimates])
+        limits = probability_limits(values, se, df, self.level)
         columns = {name: [cell[name] for cell in self.cells] for name in self.over}
         return pd.DataFrame(
             columns | {"estimate": values, "se": se, "low": limits[:, 0], "high": limits[:, 1]}
@@ -78,7 +82,7 @@ class MarginalProbabilities:
         Examples
         --------
         >>> from alc_stats.estimators import fit
-        >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": list("aabbbaab") * 3})
+        >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": [*"aabbbaab"] * 3})
         >>> cells = marginal_probabilities(fit("right ~ arm", data, family="binomial"), "arm")
         >>> round(cells.contrast("b less a", [-1, 1]).value, 4)
         0.5
@@ -96,7 +100,7 @@ class MarginalProbabilities:
             )
         value = float(w @ [e.value for e in self.estimates])
         variance = max(float(w @ self.covariance @ w), 0.0)
-        return Estimate(name, value, float(np.sqrt(variance)), float("inf"), UNIT)
+        return Estimate(name, value, float(np.sqrt(variance)), self.df, UNIT)
 
 
 def marginal_probabilities(
@@ -136,7 +140,7 @@ def marginal_probabilities(
     Examples
     --------
     >>> from alc_stats.estimators import fit
-    >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": list("aabbbaab") * 3})
+    >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": [*"aabbbaab"] * 3})
     >>> marginal_probabilities(fit("right ~ arm", data, family="binomial"), "arm").table.round(3)
       arm  estimate     se   low   high
     0   a      0.25  0.125  0.083  0.552
@@ -150,12 +154,13 @@ def marginal_probabilities(
     _check(names, held, variables, level)
     sets = [variables[name].values for name in names]
     cells = tuple(dict(zip(names, cell, strict=True)) for cell in itertools.product(*sets))
-    values, covariance = _averages(fit, [held | cell for cell in cells])
+    values, covariance, df = _averages(fit, [held | cell for cell in cells])
+    least = float(fit.df.min())
     estimates = tuple(
-        Estimate(cell_name(cell), float(value), float(se), float("inf"), UNIT)
+        Estimate(cell_name(cell), float(value), float(se), least, UNIT)
         for cell, value, se in zip(cells, values, np.sqrt(np.diag(covariance)), strict=True)
     )
-    return MarginalProbabilities(names, held, cells, estimates, covariance, level)
+    return MarginalProbabilities(names, held, cells, estimates, covariance, df, level)
 
 
 def risk_difference(
@@ -178,7 +183,7 @@ def risk_difference(
     -------
     Estimate
         Difference of probabilities, of `marginal_probabilities`' kind: positive where the first
-        level makes a success more likely. Normal for many groups.
+        level makes a success more likely.
 
     Raises
     ------
@@ -188,7 +193,7 @@ def risk_difference(
     Examples
     --------
     >>> from alc_stats.estimators import fit
-    >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": list("aabbbaab") * 3})
+    >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": [*"aabbbaab"] * 3})
     >>> found = risk_difference(fit("right ~ arm", data, family="binomial"), {"arm": ("b", "a")})
     >>> round(found.value, 3), round(found.se, 3)
     (0.5, 0.177)
@@ -200,34 +205,46 @@ def risk_difference(
     _check_change(pairs, held, grid_variables(fit.memory))
     cells, weights = [], []
     for chosen in itertools.product((0, 1), repeat=len(pairs)):
-        cells.append(held | {n: pair[k] for (n, pair), k in zip(pairs.items(), chosen, strict=True)})
+        cells.append(
+            held | {n: pair[k] for (n, pair), k in zip(pairs.items(), chosen, strict=True)}
+        )
         weights.append((-1.0) ** sum(chosen))
-    values, covariance = _averages(fit, cells)
+    values, covariance, df = _averages(fit, cells)
     w = np.array(weights)
     text = " by ".join(f"{n} {level_text(a)} - {level_text(b)}" for n, (a, b) in pairs.items())
     if held:
         text += f" at {cell_name(held)}"
     variance = max(float(w @ covariance @ w), 0.0)
-    return Estimate(text, float(w @ values), float(np.sqrt(variance)), float("inf"), UNIT)
+    return Estimate(text, float(w @ values), float(np.sqrt(variance)), df, UNIT)
 
 
-def _averages(fit: Fit, cells: Sequence[Mapping[str, Level]]) -> tuple[FloatArray, FloatArray]:
-    """Average probability (c,) of every cell, and their covariance (c, c)."""
+def _averages(
+    fit: Fit, cells: Sequence[Mapping[str, Level]]
+) -> tuple[FloatArray, FloatArray, float]:
+    """Average probability (c,) of every cell, their covariance (c, c), and the df of differences.
+
+    These are the fewest among the coefficients of columns that differ between cells.
+    """
     memory: Memory = fit.memory
     state = required_logistic(fit)
     share = state.outcomes.trials / state.outcomes.trials.sum()
     values, slopes = [], []
+    differs = np.zeros(len(fit.names), dtype=bool)
+    first: FloatArray | None = None
     for cell in cells:
         frame = memory.table.frame.copy()
         for name, value in cell.items():
             trained = frame[name].dtype
             frame[name] = pd.Series([value] * len(frame), frame.index).astype(trained)
         rows = new_rows(memory, frame, needs="effects") if cell else fitted_rows(memory)
+        first = rows.X if first is None else first
+        differs |= (first != rows.X).any(axis=0)
         found = margins(state, rows)
         values.append(share @ found.values)
         slopes.append(share @ found.slopes)
     D = np.array(slopes)
-    return np.array(values), D @ state.covariance @ D.T
+    df = float(fit.df[differs].min(initial=np.inf))
+    return np.array(values), D @ state.covariance @ D.T, df
 
 
 def _level(value: Level) -> Level:
@@ -286,9 +303,7 @@ def _check(
     if not names:
         problems.append(Problem("no factor is named", where=where))
     if not 0.0 < level < 1.0:
-        problems.append(
-            Problem("no such level", where="level", found=f"{level}", allowed="0 to 1")
-        )
+        problems.append(Problem("no such level", where="level", found=f"{level}", allowed="0 to 1"))
     if problems:
         raise DeclarationError(*problems)
 

@@ -204,6 +204,14 @@ def _check(n: int, weights: str, level: float) -> None:
 
 def _linear_memory(fit: Fit) -> Memory:
     require_usable(fit)
+    if fit.request.family == "binomial":
+        raise FitError(
+            Problem(
+                "the wild cluster bootstrap is for least squares, and this fit is logistic",
+                where=f"fit of '{fit.request.formula}'",
+                way_out="Use compare(..., bootstrap=...) with the model without the term.",
+            )
+        )
     if fit.request.method != "least squares" or fit.request.engine == "linearmodels":
         raise FitError(
             Problem(

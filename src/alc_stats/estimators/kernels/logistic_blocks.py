@@ -68,6 +68,11 @@ class Layout:
         return self.shapes[self.order[0]][1]
 
     @property
+    def degrees(self) -> IntArray | int:
+        """Entries of every eliminated level (J,), or of each."""
+        return self.width if self.pattern is None else np.diff(self.pattern[0])
+
+    @property
     def entries(self) -> int:
         """Entries between the eliminated factor's levels and the other columns."""
         return self.levels * self.width if self.pattern is None else len(self.pattern[1])
@@ -140,12 +145,11 @@ class Factored:
 
     Attributes
     ----------
+    layout : Layout
     own : array (J, q, q)
         Inverse of every eliminated level's own block.
-    between : list of matrices (J, width)
-        Of every own column with the other factors' columns; full or sparse.
-    loaded : list of matrices (J, width)
-        own @ between.
+    loaded : tuple of arrays (entries,)
+        own @ the block between every own column and the other factors' columns.
     lower : array (width, width)
         Cholesky factor of what is left.
     log_det : float
@@ -153,8 +157,7 @@ class Factored:
 
     layout: Layout
     own: FloatArray
-    between: list[FloatArray] | list[sparse.csr_array]
-    loaded: list[FloatArray] | list[sparse.csr_array]
+    loaded: tuple[FloatArray, ...]
     lower: FloatArray
     log_det: float
 
@@ -162,14 +165,15 @@ class Factored:
         """Hessian^-1 times `right`."""
         plan = self.layout
         mine = right[plan.order[0]]
-        rest = _gathered(plan, right)
-        if plan.width:
-            for table, values in zip(self.loaded, mine, strict=True):
-                rest = rest - table.T @ values
-            rest = linalg.cho_solve((self.lower, True), rest, check_finite=False)
         found = np.einsum("jab,bj->aj", self.own, mine)
-        if plan.width:
-            found -= np.array([table @ rest for table in self.loaded])
+        if not plan.width:
+            return (found,)
+        tables = [_table(plan, entries) for entries in self.loaded]
+        rest = _gathered(plan, right)
+        for table, values in zip(tables, mine, strict=True):
+            rest = rest - table.T @ values
+        rest = linalg.cho_solve((self.lower, True), rest, check_finite=False)
+        found -= np.array([table @ rest for table in tables])
         return _scattered(plan, found, rest)
 
     def touched(self, L: Effects) -> Effects:
@@ -180,18 +184,15 @@ class Factored:
         if not plan.width:
             return (np.einsum("nab,bn->an", self.own[code], mine),)
         outer = np.concatenate([L[f] for f in others])
-        inverse = linalg.cho_solve((self.lower, True), np.eye(plan.width), check_finite=False)
-        across = [self._across(table, inverse) for table in self.loaded]
+        inverse, across = self._inverted()
+        at = np.array([entries[plan.pair] for entries in across])
         own = self.own + self._added(across)
-        at = [entries[plan.pair] for entries in across]
-        top = np.einsum("nab,bn->an", own[code], mine)
-        top -= np.array([np.einsum("kn,kn->n", a, outer) for a in at])
-        bottom = -np.einsum("akn,an->kn", np.array(at), mine)
+        top = np.einsum("nab,bn->an", own[code], mine) - np.einsum("akn,kn->an", at, outer)
+        bottom = -np.einsum("akn,an->kn", at, mine)
         for k, column in enumerate(plan.columns):
             for m, other in enumerate(plan.columns):
                 bottom[k] += inverse[column, other] * outer[m]
-        found: list[FloatArray] = [top] * len(plan.shapes)
-        start = 0
+        found, start = [top] * len(plan.shapes), 0
         for f in others:
             found[f] = bottom[start : start + plan.shapes[f][0]]
             start += plan.shapes[f][0]
@@ -200,97 +201,96 @@ class Factored:
     def own_inverse(self) -> tuple[FloatArray, ...]:
         """Blocks (q, q, levels) of Hessian^-1 on the diagonal, a factor each."""
         plan = self.layout
-        found: list[FloatArray] = [np.moveaxis(self.own, 0, -1)] * len(plan.shapes)
         if not plan.width:
-            return tuple(found)
-        inverse = linalg.cho_solve((self.lower, True), np.eye(plan.width), check_finite=False)
-        across = [self._across(table, inverse) for table in self.loaded]
-        found[plan.order[0]] = np.moveaxis(self.own + self._added(across), 0, -1)
-        start = 0
+            return (np.moveaxis(self.own, 0, -1),)
+        inverse, across = self._inverted()
+        own = np.moveaxis(self.own + self._added(across), 0, -1)
+        found, start = [own] * len(plan.shapes), 0
         for f in plan.order[1:]:
             q, levels = plan.shapes[f]
             block = inverse[start : start + q * levels, start : start + q * levels]
             places = np.arange(levels)
-            found[f] = np.moveaxis(
-                block.reshape(levels, q, levels, q)[places, :, places], 0, -1
-            )
+            found[f] = np.moveaxis(block.reshape(levels, q, levels, q)[places, :, places], 0, -1)
             start += q * levels
         return tuple(found)
 
-    def _across(self, table: FloatArray | sparse.csr_array, inverse: FloatArray) -> FloatArray:
-        """Entries of loaded @ inverse of what is left, where rows touch both."""
-        if isinstance(table, np.ndarray):
-            return np.asarray(table @ inverse).ravel()
-        found = np.empty(table.nnz)
-        for start in range(0, table.shape[0], _ROWS):
-            stop = min(start + _ROWS, table.shape[0])
-            begin, end = table.indptr[start], table.indptr[stop]
-            row = np.repeat(np.arange(stop - start), np.diff(table.indptr[start : stop + 1]))
-            found[begin:end] = (table[start:stop] @ inverse)[row, table.indices[begin:end]]
-        return found
+    def _inverted(self) -> tuple[FloatArray, list[FloatArray]]:
+        """Inverse of what is left, and loaded @ that, where rows touch both."""
+        eye = np.eye(self.layout.width)
+        inverse = linalg.cho_solve((self.lower, True), eye, check_finite=False)
+        tables = [_table(self.layout, entries) for entries in self.loaded]
+        return inverse, [_entries_of_product(table, inverse) for table in tables]
 
     def _added(self, across: list[FloatArray]) -> FloatArray:
         """What the other factors add to the inverse's own blocks (J, q, q)."""
         plan, q = self.layout, len(self.loaded)
-        row = None
-        if plan.pattern is not None:
-            row = np.repeat(np.arange(plan.levels), np.diff(plan.pattern[0]))
+        row = np.repeat(np.arange(plan.levels), plan.degrees)
         found = np.empty((plan.levels, q, q))
         for a in range(q):
             for b in range(q):
-                table = self.loaded[b]
-                if row is None:
-                    product = across[a].reshape(plan.levels, plan.width) * table
-                    found[:, a, b] = product.sum(axis=1)
-                else:
-                    found[:, a, b] = np.bincount(row, across[a] * table.data, plan.levels)
+                found[:, a, b] = np.bincount(row, across[a] * self.loaded[b], plan.levels)
         return found
 
 
 def factored(plan: Layout, L: Effects, weight: FloatArray) -> Factored:
     """Factor I + L'W L of the loads `L` (q, n) of every factor and weights (n,)."""
     first, others = plan.order[0], plan.order[1:]
-    mine, code = L[first], plan.codes[first]
+    mine = L[first]
+    own, log_det = _own_blocks(plan, mine, weight)
+    if not plan.width:
+        return Factored(plan, own, (), np.empty((0, 0)), log_det)
+    outer = np.concatenate([L[f] for f in others])
+    weighted = weight * outer
+    between = [
+        np.asarray(np.bincount(plan.pair.ravel(), (weighted * z).ravel(), plan.entries), float)
+        for z in mine
+    ]
+    loaded = [np.zeros(plan.entries) for _ in mine]
+    for a, entries in enumerate(loaded):
+        for b, values in enumerate(between):
+            entries += np.repeat(own[:, a, b], plan.degrees) * values
+    products = (weighted[:, None] * outer).ravel()
+    flat = np.zeros(plan.width**2)
+    flat[plan.inner_at] = np.bincount(plan.inner, products, len(plan.inner_at))
+    left = flat.reshape(plan.width, plan.width)
+    left[np.diag_indices(plan.width)] += 1.0
+    for values, entries in zip(between, loaded, strict=True):
+        product = _table(plan, values).T @ _table(plan, entries)
+        left -= product if isinstance(product, np.ndarray) else product.toarray()
+    lower = np.asarray(linalg.cholesky(left, lower=True, overwrite_a=True, check_finite=False))
+    log_det += 2.0 * float(np.log(np.diag(lower)).sum())
+    return Factored(plan, own, tuple(loaded), lower, log_det)
+
+
+def _own_blocks(plan: Layout, mine: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+    """Inverse (J, q, q) of every eliminated level's block, and the log determinant of all."""
+    first = plan.order[0]
     q, levels = plan.shapes[first]
     A = np.empty((levels, q, q))
     for a in range(q):
         for b in range(a + 1):
-            sums = np.bincount(code, weight * mine[a] * mine[b], levels)
+            sums = np.bincount(plan.codes[first], weight * mine[a] * mine[b], levels)
             A[:, a, b] = A[:, b, a] = sums + (a == b)
-    own = np.linalg.inv(A)
-    log_det = float(np.linalg.slogdet(A)[1].sum()) if q > 1 else float(np.log(A).sum())
-    if not plan.width:
-        return Factored(plan, own, [], [], np.empty((0, 0)), log_det)
-    outer = np.concatenate([L[f] for f in others])
-    weighted = weight * outer
-    entries = [
-        np.bincount(plan.pair.ravel(), (weighted * one).ravel(), plan.entries) for one in mine
-    ]
-    loads = [
-        sum(_spread(plan, own[:, a, b]) * entries[b] for b in range(q)) for a in range(q)
-    ]
-    between, loaded = ([_table(plan, one) for one in kind] for kind in (entries, loads))
-    left = np.zeros(plan.width**2)
-    products = weighted[:, None] * outer
-    left[plan.inner_at] = np.bincount(plan.inner, products.ravel(), len(plan.inner_at))
-    left = left.reshape(plan.width, plan.width)
-    left[np.diag_indices(plan.width)] += 1.0
-    for one, load in zip(between, loaded, strict=True):
-        product = one.T @ load
-        left -= product if isinstance(product, np.ndarray) else product.toarray()
-    lower = linalg.cholesky(left, lower=True, overwrite_a=True, check_finite=False)
-    return Factored(
-        plan, own, between, loaded, lower, log_det + 2.0 * float(np.log(np.diag(lower)).sum())
-    )
+    if q == 1:
+        return 1.0 / A, float(np.log(A).sum())
+    return np.asarray(np.linalg.inv(A), dtype=float), float(np.linalg.slogdet(A)[1].sum())
 
 
-def _spread(plan: Layout, values: FloatArray) -> FloatArray:
-    """A value a level (J,) at every entry between levels and columns."""
-    counts = plan.width if plan.pattern is None else np.diff(plan.pattern[0])
-    return np.repeat(values, counts)
+def _entries_of_product(table: FloatArray | sparse.csr_array, inverse: FloatArray) -> FloatArray:
+    """Entries (entries,) of table @ inverse at the places the table has."""
+    if isinstance(table, np.ndarray):
+        return np.asarray(table @ inverse).ravel()
+    found = np.empty(table.nnz)
+    for start in range(0, table.shape[0], _ROWS):
+        rows = table[start : start + _ROWS]
+        row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        begin = int(table.indptr[start])
+        found[begin : begin + rows.nnz] = np.asarray(rows @ inverse)[row, rows.indices]
+    return found
 
 
 def _table(plan: Layout, entries: FloatArray) -> FloatArray | sparse.csr_array:
+    """Entries between levels and columns as a matrix (J, width)."""
     shape = (plan.levels, plan.width)
     if plan.pattern is None:
         return entries.reshape(shape)

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import special
 
 from alc_stats.estimators.kernels.lmm_deviance import Template
-from alc_stats.estimators.kernels.logistic_laplace import Arrays, Mode, find_mode
 from alc_stats.estimators.kernels.logistic_blocks import Effects
+from alc_stats.estimators.kernels.logistic_laplace import Arrays, Mode, find_mode
 from alc_stats.records import FloatArray, IntArray
 
 _CELLS = 4_000_000

@@ -214,9 +214,7 @@ def _newton_step(H: FloatArray, gradient: FloatArray) -> tuple[FloatArray, float
     """Step and decrement; flat directions stay, downward curvature is walked down."""
     scale, values, vectors = _scaled(H)
     along = vectors.T @ (gradient / scale)
-    ratio = np.divide(
-        along, np.abs(values), out=np.zeros_like(along), where=np.abs(values) > _FLAT
-    )
+    ratio = np.divide(along, np.abs(values), out=np.zeros_like(along), where=np.abs(values) > _FLAT)
     return -(vectors @ ratio) / scale, float(along @ ratio)
 
 
