@@ -66,6 +66,10 @@ flattest in the correlation of a weak slope."""
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
 
+LOGIT_LAST_STEP = 1e-6
+"""statsmodels' Logit stops at a Newton step of 1e-8: standard errors are those of a step before,
+relative."""
+
 LOG_VARIANCE_TWIN = 2e-6
 """scipy's search by values and a Hessian by differences of step 0.001: six digits of both."""
 

@@ -110,16 +110,16 @@ def fit(
         autoregression within persons, since serial dependence leaks into the spread.
     family : {"gaussian", "censored", "t", "binomial"}
         Law of the errors, or "binomial" for a yes or no. "censored": of an outcome on a bounded
-        scale only that it lies at or beyond a bound is seen there (tobit); coefficients and log SDs are those of the latent
-        outcome, so that a ceiling alone narrows no spread. "t": Student's t scaled to unit
-        variance, with the degrees of freedom estimated (`statistics["nu"]`, above 2), to see
-        whether heavy tails pass for differences in spread. Both by maximum likelihood, with at
-        most one location effect a person, with or without a random scale effect. "binomial":
-        logistic regression or a logistic mixed model of an outcome 0 or 1 (False or True), or of
-        the share of successes with `weights` the column of trials; coefficients are log odds. By
-        maximum likelihood: exact without random terms; adaptive Gauss-Hermite quadrature with one
-        random effect a level of one grouping; else Laplace's approximation. z tests, or with
-        df="containment" t with what the levels leave.
+        scale only that it lies at or beyond a bound is seen there (tobit); coefficients and log SDs
+        are those of the latent outcome, so that a ceiling alone narrows no spread. "t": Student's t
+        scaled to unit variance, with the degrees of freedom estimated (`statistics["nu"]`, above
+        2), to see whether heavy tails pass for differences in spread. Both by maximum likelihood,
+        with at most one location effect a person, with or without a random scale effect.
+        "binomial": logistic regression or a logistic mixed model of an outcome 0 or 1 (False or
+        True), or of the share of successes with `weights` the column of trials; coefficients are
+        log odds. By maximum likelihood: exact without random terms; adaptive Gauss-Hermite
+        quadrature with one random effect a level of one grouping; else Laplace's approximation.
+        z tests, or with df="containment" t with what the levels of a column's grouping leave.
     bounds : (low, high), optional
         Of a censored outcome; None for a side without a bound.
     association : {"linear", "quadratic"}

@@ -356,7 +356,8 @@ def _by_quadrature(arrays: Arrays, start: Regression) -> tuple[QuadratureObjecti
         Problem(
             "the random effects are too far apart to be integrated",
             found=f"an SD of {abs(float(place[-1])):.3g} log odds",
-            way_out="Look for levels whose outcomes are all alike.",
+            way_out="Look for levels whose outcomes are all alike, and for columns that nearly "
+            "separate the outcomes.",
         )
     )
 
