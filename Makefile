@@ -20,7 +20,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help analysis test check bench validate type-one-error coverage guard format lock clean
+.PHONY: help analysis test check bench validate type-one-error coverage guard artefacts format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ coverage: $(STAMP) ## intervals of location-scale models (a quarter of an hour);
 
 guard: $(STAMP) ## how often a widening is claimed that is none (half an hour); writes docs/guard.md
 	$(BIN)/python benchmarks/guard.py
+
+artefacts: $(STAMP) ## how often popular analyses are fooled, and ours (a quarter of an hour); writes docs/artefacts.md
+	$(BIN)/python benchmarks/artefacts.py
 
 format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format src tests analysis benchmarks

@@ -59,6 +59,10 @@ INCOMPLETE_ROWS = 1e-3
 JSON_DIGITS = 1e-12
 """R writes 15 significant digits; sums of about a hundred terms lose two or three of them."""
 
+LAVAAN_STOPS_EARLY = 1e-6
+"""Where lavaan's search for a factor's loadings rests: a relative change of the likelihood of 1e-10
+leaves half the digits of the place."""
+
 LME4_STOPS_EARLY = 2e-5
 """Standard deviations, correlations and modes where lme4 stopped searching: an optimum is flat, and
 flattest in the correlation of a weak slope."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from alc_stats.estimators import fit_panel as fit_panel
     from alc_stats.inference import Criterion as Criterion
     from alc_stats.inference import check as check
+    from alc_stats.inference import cluster_bootstrap as cluster_bootstrap
     from alc_stats.inference import compare as compare
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
     from alc_stats.inference import small_sample_choice as small_sample_choice
     from alc_stats.inference import tidy as tidy
     from alc_stats.inference import variance_ratio as variance_ratio
+    from alc_stats.inference import weighted_cluster_bootstrap as weighted_cluster_bootstrap
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
+    from alc_stats.measures import Measure as Measure
+    from alc_stats.measures import disattenuated as disattenuated
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
@@ -62,10 +66,13 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "Measure": "measures",
     "check": "inference",
+    "cluster_bootstrap": "inference",
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "disattenuated": "measures",
     "fit": "estimators",
     "fit_panel": "estimators",
     "holm": "inference",
@@ -91,6 +98,7 @@ _ROOM = {
     "summary": "report.finding_summary",
     "tidy": "inference",
     "variance_ratio": "inference",
+    "weighted_cluster_bootstrap": "inference",
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
@@ -103,10 +111,13 @@ __all__ = [
     "Estimate",
     "Finding",
     "Fit",
+    "Measure",
     "check",
+    "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
+    "disattenuated",
     "fit",
     "fit_panel",
     "holm",
@@ -132,6 +143,7 @@ __all__ = [
     "summary",
     "tidy",
     "variance_ratio",
+    "weighted_cluster_bootstrap",
     "widening",
     "wild_cluster_bootstrap",
     "within_between",

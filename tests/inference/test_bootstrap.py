@@ -106,7 +106,9 @@ def test_intervals_are_the_ranked_draws() -> None:
     assert ranked.failed == 1
     with pytest.raises(DeclarationError, match=r"too few for 0\.95 intervals.*19 usable draws"):
         ranked.conf_int(0.95)
-    with pytest.raises(DeclarationError, match="unknown kind 'bca'"):
+    with pytest.raises(DeclarationError, match=r"unknown kind 'bcaa'.*Did you mean 'bca'"):
+        ranked.conf_int(0.9, kind="bcaa")
+    with pytest.raises(DeclarationError, match="every cluster left out in turn"):
         ranked.conf_int(0.9, kind="bca")
 
 

@@ -6,13 +6,10 @@ estimators' own engine. `models`, `study` and `report` come in; this room looks 
 `estimators`.
 """
 
-from alc_stats.inference.bootstrap import (
-    BootstrapDraws,
-    Simulator,
-    parametric_bootstrap,
-    simulator,
-)
+from alc_stats.inference.bootstrap import Simulator, parametric_bootstrap, simulator
+from alc_stats.inference.bootstrap_draws import BootstrapDraws
 from alc_stats.inference.checking import Check, ModelCheck, check, scaled_residuals
+from alc_stats.inference.cluster_bootstrap import cluster_bootstrap, weighted_cluster_bootstrap
 from alc_stats.inference.comparison import Comparison, compare
 from alc_stats.inference.contrasts import JointTest, contrast, joint
 from alc_stats.inference.correlation import Icc, IccLevel, icc, null_model
@@ -53,6 +50,7 @@ from alc_stats.inference.profile import (
     profile_intervals,
 )
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
+from alc_stats.inference.resamples import Resamples
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -76,6 +74,7 @@ __all__ = [
     "ModelCheck",
     "Part",
     "ProfileInterval",
+    "Resamples",
     "Rule",
     "Simulator",
     "SmallSampleChoice",
@@ -85,6 +84,7 @@ __all__ = [
     "brown_forsythe",
     "check",
     "check_criterion",
+    "cluster_bootstrap",
     "compare",
     "conjoin",
     "contrast",
@@ -115,5 +115,6 @@ __all__ = [
     "small_sample_choice",
     "tidy",
     "variance_ratio",
+    "weighted_cluster_bootstrap",
     "wild_cluster_bootstrap",
 ]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.design import Design
@@ -18,74 +15,12 @@ from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.lmm import LmmState, fit_arrays
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.memory import memory_of, mixed_state
+from alc_stats.inference.bootstrap_draws import BootstrapDraws, tell
+from alc_stats.inference.parallel import in_order, worker_problems
 from alc_stats.records import FloatArray
 
 Statistic = Callable[[LmmState], Mapping[str, float]]
 """Numbers by name, computed from one refit; the same names every time."""
-_CHUNKS_A_WORKER = 8
-_MOST_FAILURES = 0.5
-"""Beyond this share of failed refits the rest are no sample of anything."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BootstrapDraws:
-    """The refits of a parametric bootstrap.
-
-    Attributes
-    ----------
-    names : tuple of str, length k
-    observed : array (k,)
-        The statistics of the fit itself.
-    draws : array (n, k)
-        One row a simulated outcome; nan where the refit failed.
-    failures : mapping of str to int
-        Why refits failed, and how many.
-    seed : int
-    """
-
-    names: tuple[str, ...]
-    observed: FloatArray
-    draws: FloatArray
-    failures: Mapping[str, int]
-    seed: int
-
-    @property
-    def failed(self) -> int:
-        """Refits without an answer."""
-        return sum(self.failures.values())
-
-    @property
-    def se(self) -> pd.Series:
-        """Standard deviations of the draws."""
-        return pd.Series(np.nanstd(self.draws, axis=0, ddof=1), list(self.names), name="se")
-
-    @property
-    def bias(self) -> pd.Series:
-        """Means of the draws less the observed."""
-        mean = np.nanmean(self.draws, axis=0)
-        return pd.Series(mean - self.observed, list(self.names), name="bias")
-
-    def conf_int(
-        self, level: float = 0.95, *, kind: Literal["percentile", "basic"] = "percentile"
-    ) -> pd.DataFrame:
-        """Intervals, columns `low` and `high`.
-
-        "percentile" takes the draws' quantiles, "basic" mirrors them about the observed value
-        (Davison and Hinkley 1997, section 5.2); of N draws the q quantile is the one of rank
-        (N + 1) q, interpolated. A mirrored limit of a standard deviation may be negative.
-
-        Raises
-        ------
-        DeclarationError
-            For an unknown kind, or a level the draws are too few for.
-        """
-        tail = (1.0 - level) / 2.0
-        usable = self.draws[~np.isnan(self.draws).any(axis=1)]
-        _require_enough(len(usable), tail, level, kind)
-        limits = np.quantile(usable, [tail, 1.0 - tail], axis=0, method="weibull").T
-        if kind == "basic":
-            limits = 2.0 * self.observed[:, None] - limits[:, ::-1]
-        return pd.DataFrame(limits, index=list(self.names), columns=["low", "high"])
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -184,7 +119,7 @@ def parametric_bootstrap(
     observed = asked(state)
     job = _Job(simulator(state, design), design, asked, tuple(observed))
     rows, failures = _replicates(job, np.random.SeedSequence(seed).spawn(n), workers)
-    _tell(failures, n)
+    tell(failures, n, way_out="Simplify the random part.")
     return BootstrapDraws(
         job.names, np.array(list(observed.values()), dtype=float), rows, dict(failures), seed
     )
@@ -224,40 +159,15 @@ class _Outcome:
 def _replicates(
     job: _Job, seeds: Sequence[np.random.SeedSequence], workers: int
 ) -> tuple[FloatArray, Counter[str]]:
-    from tqdm import tqdm
-
     rows = np.full((len(seeds), len(job.names)), np.nan)
     failures: Counter[str] = Counter()
-    bar = tqdm(total=len(seeds), desc="bootstrap", leave=False, disable=None, delay=1.0)
-    with bar:
-        for i, outcome in enumerate(_outcomes(job, seeds, workers)):
-            if outcome.failure:
-                failures[outcome.failure] += 1
-            else:
-                rows[i] = outcome.values
-            bar.update()
+    outcomes = in_order(functools.partial(_one, job), seeds, workers=workers, what="bootstrap")
+    for i, outcome in enumerate(outcomes):
+        if outcome.failure:
+            failures[outcome.failure] += 1
+        else:
+            rows[i] = outcome.values
     return rows, failures
-
-
-def _outcomes(
-    job: _Job, seeds: Sequence[np.random.SeedSequence], workers: int
-) -> Iterator[_Outcome]:
-    """Every replicate in the order of the seeds, here or in other processes."""
-    if workers == 1:
-        yield from map(functools.partial(_one, job), seeds)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    size = max(1, -(-len(seeds) // (_CHUNKS_A_WORKER * workers)))
-    chunks = [seeds[first : first + size] for first in range(0, len(seeds), size)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for found in pool.map(functools.partial(_several, job), chunks):
-            yield from found
-
-
-def _several(job: _Job, seeds: Iterable[np.random.SeedSequence]) -> list[_Outcome]:
-    return [_one(job, seed) for seed in seeds]
 
 
 def _one(job: _Job, seed: np.random.SeedSequence) -> _Outcome:
@@ -305,62 +215,12 @@ def _correlations(
 
 def _check(statistic: Statistic | None, n: int, workers: int) -> None:
     where = "parametric_bootstrap({}=...)"
-    problems = [
-        Problem(f"the bootstrap needs at least one {what}", where=where.format(name), found=str(x))
-        for what, name, x in (("replicate", "n", n), ("worker", "workers", workers))
-        if x < 1
-    ]
-    place = getattr(statistic, "__qualname__", "")
-    if workers > 1 and ("<lambda>" in place or "<locals>" in place):
+    problems = worker_problems(statistic, workers, where)
+    if n < 1:
         problems.append(
             Problem(
-                "other processes cannot find the statistic",
-                where=where.format("statistic"),
-                found=place,
-                way_out="Define it with def at the top of a module, or use workers=1.",
+                "the bootstrap needs at least one replicate", where=where.format("n"), found=str(n)
             )
         )
     if problems:
         raise DeclarationError(*problems)
-
-
-def _require_enough(draws: int, tail: float, level: float, kind: str) -> None:
-    problems = []
-    if kind not in ("percentile", "basic"):
-        problems.append(
-            Problem(
-                f"unknown kind '{kind}'", where="conf_int(kind=...)", allowed="percentile, basic"
-            )
-        )
-    if not 0.0 < level < 1.0 or tail * (draws + 1) < 1.0 - 1e-9:
-        problems.append(
-            Problem(
-                f"the draws are too few for {level:.3g} intervals",
-                where="conf_int(level=...)",
-                found=f"{draws} usable draws",
-                way_out="Draw more, or lower the level.",
-            )
-        )
-    if problems:
-        raise DeclarationError(*problems)
-
-
-def _tell(failures: Counter[str], n: int) -> None:
-    """Say what failed; refuse if too much did."""
-    failed = sum(failures.values())
-    if failed == 0:
-        return
-    reasons = "; ".join(f"{count} times: {reason}" for reason, count in failures.most_common())
-    if failed > _MOST_FAILURES * n:
-        raise FitError(
-            Problem(
-                "most refits of the bootstrap failed",
-                found=f"{failed} of {n} ({reasons})",
-                way_out="Simplify the random part.",
-            )
-        )
-    warnings.warn(
-        f"{failed} of {n} refits of the bootstrap failed and are left out ({reasons})",
-        RuntimeWarning,
-        stacklevel=3,
-    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.draws import monte_carlo_p, progress, stream_seed
-from alc_stats.records import FloatArray
+from alc_stats.inference.draws import monte_carlo_p, stream_seed
+from alc_stats.inference.parallel import in_order
 
 Replicate = Callable[[np.random.Generator], float]
 """The statistic of one outcome drawn from the smaller model."""
-_CHUNKS_A_WORKER = 8
 _MOST_FAILURES = 0.2
 """Beyond this share of failed refits the rest are no sample of the statistic."""
 
@@ -53,33 +52,12 @@ def bootstrap_p(
             )
         )
     seeds = stream_seed(seed, "compare").spawn(draws)
-    drawn = zip(progress(draws, "bootstrap"), _drawn(replicate, seeds, workers), strict=True)
-    found = np.array([statistic_drawn for _, statistic_drawn in drawn])
+    job = functools.partial(_one, replicate)
+    found = np.array(list(in_order(job, seeds, workers=workers, what="bootstrap")))
     usable = found[np.isfinite(found)]
     _tell(draws - len(usable), draws)
     p, error = monte_carlo_p(int(np.sum(usable >= statistic)), len(usable))
     return BootstrapP(p, error, len(usable))
-
-
-def _drawn(
-    replicate: Replicate, seeds: Sequence[np.random.SeedSequence], workers: int
-) -> Iterator[float]:
-    """Statistics in the order of the seeds, here or in other processes."""
-    if workers == 1:
-        yield from map(functools.partial(_one, replicate), seeds)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    size = max(1, -(-len(seeds) // (_CHUNKS_A_WORKER * workers)))
-    chunks = [seeds[first : first + size] for first in range(0, len(seeds), size)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for found in pool.map(functools.partial(_several, replicate), chunks):
-            yield from found
-
-
-def _several(replicate: Replicate, seeds: Sequence[np.random.SeedSequence]) -> FloatArray:
-    return np.array([_one(replicate, seed) for seed in seeds])
 
 
 def _one(replicate: Replicate, seed: np.random.SeedSequence) -> float:

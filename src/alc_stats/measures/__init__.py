@@ -13,6 +13,7 @@ from alc_stats.measures.describe import (
     distribution,
     trajectory,
 )
+from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.measures.moments import LogSd, log_sd, log_sd_by_group
 from alc_stats.measures.panel import within_between
 from alc_stats.measures.scales import Scale, reliability, score
@@ -21,10 +22,13 @@ from alc_stats.measures.usage import person_period_usage
 __all__ = [
     "BoundsShare",
     "Descriptive",
+    "Disattenuated",
     "LogSd",
+    "Measure",
     "Scale",
     "bounds_share",
     "describe",
+    "disattenuated",
     "distribution",
     "log_sd",
     "log_sd_by_group",

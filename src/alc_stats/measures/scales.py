@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError
 from alc_stats.measures.columns import numbers
+from alc_stats.measures.one_factor import OneFactor, influence, one_factor
+
+_NORMAL_95 = 1.959963984540054
+_FEWEST_STEPS = 5
+"""Fewer steps than this are no linear measure of a trait (Rhemtulla and others 2012)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,14 @@ class Scale:
     alpha_low, alpha_high : float
         Its 95 % interval (Feldt, Woodruff & Salih, 1987).
     n : int
-        Rows with an answer to every item: what alpha was computed from.
+        Rows with an answer to every item: what alpha and omega were computed from.
     reversed_items : tuple of str
+    omega : float or None
+        McDonald's omega total of the keyed items, from a one-factor model.
+    omega_low, omega_high : float or None
+        Its 95 % interval.
+    note : str
+        Why there is no omega, or what speaks against reading it.
     """
 
     id: str
@@ -36,6 +48,10 @@ class Scale:
     alpha_high: float
     n: int
     reversed_items: tuple[str, ...] = ()
+    omega: float | None = None
+    omega_low: float | None = None
+    omega_high: float | None = None
+    note: str = ""
 
 
 def score(
@@ -86,7 +102,7 @@ def score(
                 allowed=f"1 to {len(items)}",
             )
         )
-    keyed = _keyed(frame, items, reversed_items=reversed_items, bounds=range)
+    keyed = keyed_answers(frame, items, reversed_items=reversed_items, bounds=range)
     return keyed.mean(axis=1).where(keyed.notna().sum(axis=1) >= needed)
 
 
@@ -99,7 +115,19 @@ def reliability(
     id: str = "",  # noqa: A002 - the word of study.toml
     label: str = "",
 ) -> Scale:
-    """Cronbach's alpha with a 95 % interval, from the rows that answer every item.
+    """Cronbach's alpha and McDonald's omega with 95 % intervals, from rows without a gap.
+
+    Omega is the share of one common factor in the variance of the items' sum (McDonald 1999),
+    from the maximum-likelihood one-factor model of the items' covariances. It is alpha where all
+    loadings are equal, and larger where they are not; both assume errors that do not go together.
+    Its interval is symmetric in log(omega / (1 - omega)), with a standard error from the answers'
+    fourth moments, since answers on a few steps are not normal.
+
+    Omega here is that of the mean of the answers as they were given, which is what regressions
+    on the score and corrections of its correlations need. An omega of polychoric correlations is
+    that of continuous responses nobody observed, mostly larger (Chalmers 2018); with fewer than
+    five steps, or answers piled up at one end, linear loadings themselves are doubtful
+    (Rhemtulla, Brosseau-Liard & Savalei 2012), and `note` says so.
 
     Parameters
     ----------
@@ -118,8 +146,26 @@ def reliability(
 
     References
     ----------
+    Chalmers, R. P. (2018). On misconceptions and the limited usefulness of ordinal alpha.
+    Educational and Psychological Measurement, 78(6), 1056-1071.
+
     Feldt, L. S., Woodruff, D. J., & Salih, F. A. (1987). Statistical inference for coefficient
     alpha. Applied Psychological Measurement, 11(1), 93-103.
+
+    McDonald, R. P. (1999). Test theory: A unified treatment. Erlbaum.
+
+    Rhemtulla, M., Brosseau-Liard, P. E., & Savalei, V. (2012). When can categorical variables be
+    treated as continuous? Psychological Methods, 17(3), 354-373.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(2)
+    >>> trait = rng.normal(size=300)
+    >>> answers = pd.DataFrame({f"a{i}": trait + rng.normal(size=300) for i in range(4)})
+    >>> scale = reliability(answers, list(answers), range=(-9, 9))
+    >>> round(scale.alpha, 2), round(scale.omega, 2)
+    (0.8, 0.8)
     """
     from pingouin import cronbach_alpha
 
@@ -129,12 +175,57 @@ def reliability(
                 "reliability needs two items or more", where=_named(items), found=str(len(items))
             )
         )
-    keyed = _keyed(frame, items, reversed_items=reversed_items, bounds=range).dropna()
+    keyed = keyed_answers(frame, items, reversed_items=reversed_items, bounds=range).dropna()
     _refuse_uninformative(keyed, items)
     # pingouin rounds its interval to three digits: the interval is computed here
     alpha = float(cronbach_alpha(keyed)[0])
     low, high = feldt_interval(alpha, n=len(keyed), k=len(items))
-    return Scale(id, label, tuple(items), alpha, low, high, len(keyed), tuple(reversed_items))
+    omega = _omega(keyed, items)
+    return Scale(
+        id, label, tuple(items), alpha, low, high, len(keyed), tuple(reversed_items),
+        omega.value, omega.low, omega.high, omega.note,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Omega:
+    """Omega with its limits, or the reason that there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+def _omega(keyed: pd.DataFrame, items: Sequence[str]) -> _Omega:
+    """Omega of complete keyed answers."""
+    values = keyed.to_numpy(float)
+    try:
+        model = one_factor(values, items)
+    except FitError as error:
+        problem = error.problems[0]
+        found = f" ({problem.found})" if problem.found else ""
+        return _Omega(note=f"No omega: {problem.what}{found}.")
+    value = model.omega
+    if not 0.0 < value < 1.0:
+        return _Omega(note="No omega: the loadings cancel out; see which items are reversed.")
+    se = float(np.sqrt(np.mean(influence(model, values) ** 2) / len(values)))
+    odds, half = np.log(value / (1.0 - value)), _NORMAL_95 * se / (value * (1.0 - value))
+    low, high = (float(1.0 / (1.0 + np.exp(-limit))) for limit in (odds - half, odds + half))
+    return _Omega(value, low, high, _doubts(model, keyed))
+
+
+def _doubts(model: OneFactor, keyed: pd.DataFrame) -> str:
+    """What speaks against the one-factor model of answers as numbers."""
+    against = [str(item) for item, own in zip(keyed, model.loadings, strict=True) if own < 0.0]
+    few = [str(item) for item in keyed if keyed[item].nunique() < _FEWEST_STEPS]
+    notes = []
+    if against:
+        notes.append(f"Against the others: {', '.join(against)}; see which items are reversed.")
+    if few:
+        notes.append(f"Fewer than five different answers: {', '.join(few)}; loadings of such "
+                     "items are too small in a linear model.")  # fmt: skip
+    return " ".join(notes)
 
 
 def feldt_interval(alpha: float, *, n: int, k: int, level: float = 0.95) -> tuple[float, float]:
@@ -156,7 +247,7 @@ def feldt_interval(alpha: float, *, n: int, k: int, level: float = 0.95) -> tupl
     return float(low), float(high)
 
 
-def _keyed(
+def keyed_answers(
     frame: pd.DataFrame,
     items: Sequence[str],
     *,

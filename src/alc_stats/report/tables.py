@@ -9,7 +9,7 @@ from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.coefficients import coefficient_table
 from alc_stats.report.table import SIMULATED, Cell, Column, Estimated, Interval, Row, Table
-from alc_stats.study.result import StudyResult
+from alc_stats.study.result import Scale, StudyResult
 
 TABLE_IDS = (
     "hypotheses",
@@ -133,6 +133,8 @@ def scales_table(result: StudyResult) -> Table:
             Column("n"),
             Column("Cronbach's \u03b1"),
             Column("95 % interval"),
+            Column("McDonald's \u03c9"),
+            Column("95 % interval"),
         ),
         rows=tuple(
             Row(
@@ -142,12 +144,21 @@ def scales_table(result: StudyResult) -> Table:
                     Number(scale.n, "count"),
                     Number(scale.alpha, "ratio"),
                     Interval(scale.alpha_low, scale.alpha_high, kind="ratio"),
+                    *_omega(scale),
                 )
             )
             for scale in result.scales
         ),
+        notes=tuple(f"{scale.label}: {scale.note}" for scale in result.scales if scale.note),
         simulated=result.simulated,
     )
+
+
+def _omega(scale: Scale) -> tuple[Cell, Cell]:
+    """Omega and its interval, if there is one."""
+    if scale.omega is None or scale.omega_low is None or scale.omega_high is None:
+        return None, None
+    return Number(scale.omega, "ratio"), Interval(scale.omega_low, scale.omega_high, kind="ratio")
 
 
 def check_table(result: StudyResult) -> Table:

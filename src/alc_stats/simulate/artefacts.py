@@ -186,42 +186,6 @@ def better_than_average(
     )
 
 
-def two_occasions(n: int, *, seed: int, reliability: float = 0.6) -> pd.DataFrame:
-    """Two tests of skills that did not change: the low gain and the high lose.
-
-    The slope of (second - first) on first is ``reliability - 1``, and the SDs are equal.
-
-    Parameters
-    ----------
-    n : int
-        Persons.
-    seed : int
-    reliability : float
-        Of each test, whose score has SD one.
-
-    Returns
-    -------
-    DataFrame (2n, 3)
-        Columns person, occasion (0 and 1), score.
-
-    Examples
-    --------
-    >>> rows = two_occasions(2000, seed=1)
-    >>> wide = rows.pivot(index="person", columns="occasion", values="score")
-    >>> bool((wide[1] - wide[0]).corr(wide[0]) < -0.3)
-    True
-    """
-    skill, *luck = stream(seed, "two_occasions").standard_normal((3, n))
-    scores = np.sqrt(reliability) * skill + np.sqrt(1.0 - reliability) * np.array(luck)
-    return pd.DataFrame(
-        {
-            "person": np.tile(np.arange(n), 2),
-            "occasion": np.repeat([0, 1], n),
-            "score": scores.ravel(),
-        }
-    )
-
-
 def unequal_reliability(
     n: int,
     *,
@@ -275,7 +239,11 @@ def unequal_reliability(
 def few_firms(
     firms: int, persons: int, *, seed: int, firm_share: float = 0.2, waves: int = 1
 ) -> pd.DataFrame:
-    """Half of a few firms under a mandate that does nothing; firms differ of themselves.
+    """Half of a few firms under a mandate that does nothing; firms and persons differ.
+
+    An analysis that takes rows for independent sees an effect of the mandate far too often. From
+    one wave to the next the low gain and the high lose: within firms, the slope of a person's
+    change on the first score is -1/2, though nothing changes.
 
     Parameters
     ----------

@@ -164,13 +164,11 @@ def from_ledger(rows: Iterable[LedgerRow]) -> Numbers:
 
 
 def from_scales(scales: Iterable[Scale]) -> Numbers:
-    """`<scale>.alpha{,_low,_high}`."""
+    """`<scale>.{alpha,omega}{,_low,_high}`; no omega where there is none."""
+    names = [f"{what}{end}" for what in ("alpha", "omega") for end in ("", "_low", "_high")]
     return {
         f"{s.id}.{name}": Number(value, "ratio")
         for s in scales
-        for name, value in (
-            ("alpha", s.alpha),
-            ("alpha_low", s.alpha_low),
-            ("alpha_high", s.alpha_high),
-        )
+        for name in names
+        if (value := getattr(s, name)) is not None
     }
