@@ -14,7 +14,8 @@ from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
 from alc_stats.estimators.lmm import fit_lmm
 from alc_stats.estimators.lmm_robust import fit_lmm_clustered
-from alc_stats.estimators.logistic import fit_logistic, refuse_arguments
+from alc_stats.estimators.logistic import fit_logistic
+from alc_stats.estimators.logistic_outcomes import refuse_arguments
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 from alc_stats.estimators.robust import ROBUST

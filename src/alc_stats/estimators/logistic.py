@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
-from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.errors import FitError, Problem
 from alc_stats.estimators import containment
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.estimators.containment import containment_df
-from alc_stats.estimators.design import Design, Table, build_design, read_table
-from alc_stats.estimators.error_laws import Bounds
+from alc_stats.estimators.design import Design, build_design, read_table
 from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 from alc_stats.estimators.formula import Formula
 from alc_stats.estimators.kernels.lmm_basis import Basis
@@ -37,14 +36,14 @@ from alc_stats.estimators.kernels.logistic_search import START, covariance, sear
 from alc_stats.estimators.kernels.rank import orthonormal
 from alc_stats.estimators.lmm import (
     ConditionalModes,
-    covariance_names,
     data_digits,
-    random_components,
     singularity_told,
 )
 from alc_stats.estimators.lmm_certificate import certify
 from alc_stats.estimators.lmm_terms import RandomPart, random_part
+from alc_stats.estimators.logistic_outcomes import read_outcomes, refuse_constant
 from alc_stats.estimators.memory import Memory
+from alc_stats.estimators.random_components import covariance_names, random_components
 from alc_stats.estimators.separation import refuse_separation
 from alc_stats.records import FloatArray
 
@@ -207,7 +206,7 @@ def fit_logistic_arrays(
         refuse_separation(outcomes, design.X, design.names, where)
     if random is None:
         return LogisticState(design, outcomes, None, (), back, start.optimum, None)
-    _refuse_constant(outcomes, random, where)
+    refuse_constant(outcomes, random, where)
     bases = tuple(factor_basis(factor, None) for factor in random.factors)
     scalar = len(random.factors) == 1 and random.factors[0].size == 1
     with singularity_told(len(Q)):
@@ -218,61 +217,6 @@ def fit_logistic_arrays(
         approximate = LaplaceObjective(arrays)
         optimum = search(approximate, *_first(approximate, arrays, start))
     return LogisticState(design, outcomes, random, bases, back, optimum, approximate)
-
-
-def read_outcomes(design: Design, table: Table, trials: str | None, formula: Formula) -> Outcomes:
-    """Successes and trials of every row.
-
-    Raises
-    ------
-    FitError
-        For outcomes other than 0 and 1, shares outside [0, 1], and trials or successes that are
-        no whole numbers.
-    """
-    where, y = f"formula '{formula.text}'", design.y
-    if trials is None:
-        strange = np.unique(y[(y != 0.0) & (y != 1.0)])
-        if strange.size:
-            raise FitError(
-                Problem(
-                    f"the outcome '{formula.outcome}' is not yes or no",
-                    where=where,
-                    found=", ".join(f"{value:g}" for value in strange[:3])
-                    + (", ..." if strange.size > 3 else ""),
-                    allowed="0 and 1, or False and True",
-                    way_out="Write the share of successes as the outcome and the column of "
-                    "trials as weights=..., or code it as 0 and 1.",
-                )
-            )
-        return Outcomes(y, np.ones(len(y)))
-    m = table.frame[trials].to_numpy(dtype=float)
-    successes = y * m
-    whole = np.rint(successes)
-    problems = []
-    if not np.array_equal(m, np.rint(m)):
-        problems.append(Problem(f"the trials '{trials}' are not whole numbers", where=where))
-    if np.any((y < 0.0) | (y > 1.0)):
-        problems.append(
-            Problem(
-                f"the outcome '{formula.outcome}' is no share of successes",
-                where=where,
-                found=f"{y.min():g} to {y.max():g}",
-                allowed="0 to 1",
-                way_out=f"Divide the successes by '{trials}'.",
-            )
-        )
-    elif not problems and np.any(np.abs(successes - whole) > 1e-6 * np.maximum(whole, 1.0)):
-        problems.append(
-            Problem(
-                f"'{formula.outcome}' times '{trials}' is not a whole number of successes",
-                where=where,
-                found=f"{float(successes[np.argmax(np.abs(successes - whole))]):g}",
-                way_out="Do not round the shares.",
-            )
-        )
-    if problems:
-        raise FitError(*problems)
-    return Outcomes(whole, m)
 
 
 def conditional_log_odds(state: LogisticState) -> tuple[ConditionalModes, ...]:
@@ -362,27 +306,6 @@ def _by_quadrature(arrays: Arrays, start: Regression) -> tuple[QuadratureObjecti
     )
 
 
-def _refuse_constant(outcomes: Outcomes, random: RandomPart, where: str) -> None:
-    """A grouping whose levels each know one outcome: its variance would be infinite."""
-    problems = []
-    for group, factor in zip(random.groups, random.factors, strict=True):
-        won = np.bincount(factor.codes, outcomes.successes, factor.levels)
-        tried = np.bincount(factor.codes, outcomes.trials, factor.levels)
-        if np.all((won == 0.0) | (won == tried)):
-            problems.append(
-                Problem(
-                    f"within every level of '{group}' all outcomes are alike, so that its variance "
-                    "has no largest likelihood",
-                    where=where,
-                    found=f"{factor.levels} levels",
-                    way_out=f"Make a row of every level of '{group}' and leave its random term "
-                    "out.",
-                )
-            )
-    if problems:
-        raise FitError(*problems)
-
-
 def _degrees_of_freedom(state: LogisticState, kind: str) -> FloatArray:
     """Of every coefficient's t: infinite, or what its grouping's levels leave (containment).
 
@@ -445,51 +368,3 @@ def _approximation(nodes: int) -> str:
 @functools.cache
 def _software() -> str:
     return f"alc_stats {version('alc_stats')}"
-
-
-def refuse_arguments(
-    *,
-    method: str | None,
-    covariance: str,
-    cluster: str | None,
-    df: str | None,
-    scale: str | None,
-    between: str | None,
-    bounds: Bounds | None,
-    engine: str = "auto",
-    order: str | None = None,
-    association: str = "linear",
-) -> None:
-    """Raise a DeclarationError that lists everything a logistic model does not take."""
-    why = {
-        "method": "its restricted likelihood is not defined",
-        "scale": "the variance of a yes or no follows from its probability",
-        "between": "it has one variance a random term",
-        "order": "errors of a yes or no are not autoregressive",
-        "bounds": "0 and 1 are its only values",
-    }
-    asked = (
-        ("method", method, (None, "ML")),
-        ("covariance", covariance, ("model",)),
-        ("cluster", cluster, (None,)),
-        ("df", df, (None, "normal", "containment")),
-        ("engine", engine, ("auto", "alc_stats")),
-        ("scale", scale, (None,)),
-        ("between", between, (None,)),
-        ("order", order, (None,)),
-        ("bounds", bounds, (None,)),
-        ("association", association, ("linear",)),
-    )
-    problems = [
-        Problem(
-            f"a logistic model takes no {name} {value!r}"
-            + (f": {why[name]}" if name in why else ""),
-            where=f"fit({name}=...)",
-            allowed=", ".join(str(one) for one in allowed if one is not None) or "nothing",
-            way_out=f"Leave {name} out.",
-        )
-        for name, value, allowed in asked
-        if value not in allowed
-    ]
-    if problems:
-        raise DeclarationError(*problems)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from alc_stats import schemas
 from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
 from alc_stats.estimators.formula import variables
-from alc_stats.estimators.logistic import refuse_arguments
+from alc_stats.estimators.logistic_outcomes import refuse_arguments
 from alc_stats.estimators.spreads import Spreads
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
 from alc_stats.study.questions import JUDGES, criterion_of, question_of, questions_asked
