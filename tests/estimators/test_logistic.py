@@ -282,6 +282,12 @@ def test_separation_is_refused_in_words() -> None:
         logistic("right ~ team + (1 | task)", team)
 
 
+def test_whether_separation_is_complete_is_told() -> None:
+    data = people().assign(sure=lambda t: 2.0 * t["right"] - 1.0)
+    with pytest.raises(FitError, match=r"sure separates .*complete separation: every outcome"):
+        logistic("right ~ arm + sure", data)
+
+
 def test_rare_outcomes_are_no_separation() -> None:
     stream = np.random.default_rng(2)
     x = stream.standard_normal(4000)

@@ -32,7 +32,7 @@ from alc_stats.estimators.kernels.logistic_laplace import Arrays, LaplaceObjecti
 from alc_stats.estimators.kernels.logistic_law import Outcomes
 from alc_stats.estimators.kernels.logistic_quadrature import QuadratureObjective
 from alc_stats.estimators.kernels.logistic_regression import Regression, regress
-from alc_stats.estimators.kernels.logistic_search import START, covariance, search
+from alc_stats.estimators.kernels.logistic_search import best, covariance
 from alc_stats.estimators.kernels.rank import orthonormal
 from alc_stats.estimators.lmm import (
     ConditionalModes,
@@ -51,6 +51,9 @@ NODES = (25, 51, 101, 201)
 """Nodes a level: the next number where twice as many say something else."""
 _SAME = 1e-6
 """Deviances nearer than this are one."""
+_SEPARATING = 20.0
+"""SD of a standardised random column, log odds, at which nearly every probability is 0 or 1: in
+tables of some dozens of rows the likelihood then still rises towards SDs without end."""
 _FEW_LEVELS = 30
 """Groupings with fewer levels get a word of warning: z values stand on many."""
 
@@ -215,7 +218,7 @@ def fit_logistic_arrays(
             objective, optimum = _by_quadrature(arrays, start)
             return LogisticState(design, outcomes, random, bases, back, optimum, objective)
         approximate = LaplaceObjective(arrays)
-        optimum = search(approximate, *_first(approximate, arrays, start))
+        optimum = best(approximate, *_first(arrays, start), rows=arrays.rows)
     return LogisticState(design, outcomes, random, bases, back, optimum, approximate)
 
 
@@ -266,16 +269,13 @@ def _arrays(
     return Arrays(outcomes, Q, tuple(columns), layout(factors), template(factors))
 
 
-def _first(
-    objective: ObjectiveOf, arrays: Arrays, start: Regression
-) -> tuple[FloatArray, FloatArray]:
-    """Where the search starts, and a guess of the curvature there."""
+def _first(arrays: Arrays, start: Regression) -> tuple[FloatArray, FloatArray]:
+    """Where the search starts, its covariances still zero, and a guess of the curvature there."""
     form = arrays.template
-    theta = np.where(form.diagonal, START, 0.0)
-    place = np.concatenate([start.optimum.theta, theta])
+    place = np.concatenate([start.optimum.theta, np.zeros(len(form.row))])
     weight = float(np.diag(start.optimum.hessian).mean())
     levels = np.array([2.0 * form.levels[f] for f in form.factor])
-    return place, np.concatenate([np.full(objective.coefficients, weight / 3.0), levels])
+    return place, np.concatenate([np.full(arrays.X.shape[1], weight / 3.0), levels])
 
 
 def _by_quadrature(arrays: Arrays, start: Regression) -> tuple[QuadratureObjective, Optimum]:
@@ -286,20 +286,18 @@ def _by_quadrature(arrays: Arrays, start: Regression) -> tuple[QuadratureObjecti
     FitError
         If the most are too few.
     """
-    objective = QuadratureObjective(arrays, NODES[0])
-    place, metric = _first(objective, arrays, start)
+    place, metric = _first(arrays, start)
     for nodes in NODES:
         objective = QuadratureObjective(arrays, nodes)
-        optimum = search(objective, place, metric)
+        optimum = best(objective, place, metric, rows=arrays.rows)
         finer = QuadratureObjective(arrays, 2 * nodes + 1)
         deviance = finer.value_and_gradient(optimum.theta)[0]
         if abs(deviance - optimum.deviance) < _SAME:
             return objective, optimum
-        place = optimum.theta
     raise FitError(
         Problem(
             "the random effects are too far apart to be integrated",
-            found=f"an SD of {abs(float(place[-1])):.3g} log odds",
+            found=f"an SD of {abs(float(optimum.theta[-1])):.3g} log odds",
             way_out="Look for levels whose outcomes are all alike, and for columns that nearly "
             "separate the outcomes.",
         )
@@ -339,7 +337,31 @@ def _certificate(state: LogisticState, boundary: tuple[str, ...], df: str) -> Ce
     if state.objective is not None and state.random is not None:
         names += covariance_names(state.objective.template, state.random)
     found = certify(state.optimum, names, boundary=boundary, digits=data_digits(state.design))
+    apart = _separating(state)
+    if found.usable and apart:
+        found = replace(
+            found,
+            status="not_identified",
+            sentence=f"The random effects all but separate the outcomes ({'; '.join(apart)}, log "
+            "odds), so that the likelihood has no maximum to be trusted: simplify the random part.",
+            unidentified=apart,
+        )
     return replace(found, notes=_notes(state, df))
+
+
+def _separating(state: LogisticState) -> tuple[str, ...]:
+    """Random terms whose rows' log odds differ by more than any outcome can tell."""
+    if state.random is None:
+        return ()
+    found = []
+    for term in state.random.terms:
+        sds = np.linalg.norm(state.lam[term.factor][term.columns], axis=1)
+        found += [
+            f"SD of {name} | {term.group} {sd:.3g}"
+            for name, sd in zip(term.names, sds, strict=True)
+            if sd > _SEPARATING
+        ]
+    return tuple(found)
 
 
 def _notes(state: LogisticState, df: str) -> tuple[str, ...]:

@@ -35,25 +35,46 @@ def refuse_separation(outcomes: Outcomes, X: FloatArray, names: Sequence[str], w
         [scaled[outcomes.successes > 0.0], -scaled[outcomes.successes < outcomes.trials]]
     )
     sides = np.unique(signed, axis=0)
-    found = optimize.linprog(
-        -sides.sum(axis=0), A_ub=-sides, b_ub=np.zeros(len(sides)), bounds=(-1.0, 1.0)
-    )
-    if found.x is None or -float(found.fun) <= _APART:
+    found = _widest(sides)
+    complete = found is not None
+    if found is None:
+        found = _farthest(sides)
+    if found is None:
         return
-    weights = np.abs(found.x)
+    weights = np.abs(found)
     involved = [n for n, w in zip(names, weights, strict=True) if w > _INVOLVED * weights.max()]
     columns = [name for name in involved if name != "Intercept"] or involved
-    complete = bool(np.all(sides @ found.x > _APART))
-    apart = int(np.sum(signed @ found.x > _APART))
+    told = int(np.sum(signed @ found > _APART))
     raise FitError(
         Problem(
             f"{', '.join(columns)} {'separate' if len(columns) > 1 else 'separates'} the two "
             "outcomes, so that no largest likelihood exists",
             where=where,
-            found="complete separation: no row is left between them"
+            found="complete separation: every outcome is told with certainty"
             if complete
-            else f"quasi-complete separation: {apart} outcomes are told with certainty",
+            else f"quasi-complete separation: at least {told} of {len(signed)} outcomes are told "
+            "with certainty",
             way_out="Leave the column out, merge the levels in which all outcomes are alike, or "
             "model the rows where they are not.",
         )
     )
+
+
+def _widest(sides: FloatArray) -> FloatArray | None:
+    """The combination (p,) that keeps all rows farthest from its plane; None if none does."""
+    n, p = sides.shape
+    found = optimize.linprog(
+        np.append(np.zeros(p), -1.0),
+        A_ub=np.column_stack([-sides, np.ones(n)]),
+        b_ub=np.zeros(n),
+        bounds=[*[(-1.0, 1.0)] * p, (0.0, 1.0)],
+    )
+    return None if found.x is None or found.x[-1] <= _APART else np.asarray(found.x[:-1])
+
+
+def _farthest(sides: FloatArray) -> FloatArray | None:
+    """The combination (p,) with no row on the wrong side and most distance in all; None if none."""
+    found = optimize.linprog(
+        -sides.sum(axis=0), A_ub=-sides, b_ub=np.zeros(len(sides)), bounds=(-1.0, 1.0)
+    )
+    return None if found.x is None or -float(found.fun) <= _APART else np.asarray(found.x)

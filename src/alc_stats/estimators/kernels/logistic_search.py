@@ -20,6 +20,12 @@ from alc_stats.records import BoolArray, FloatArray
 
 START = 0.6
 """Standard deviation of every standardised random column at the start, log odds."""
+FEW_ROWS = 500
+"""Tables up to this size are searched from several sides: a few in a hundred of some dozens of rows
+with several random terms have two tops."""
+SIDES = (0.15, 2.0)
+_SAME_TOP = 1e-6
+"""Deviances nearer than this are of one top, reached from two sides."""
 _STEP = 1e-4
 """Step of differences: columns are standardised, so parameters are log odds."""
 _PROBE = 1e-3
@@ -50,11 +56,33 @@ class Objective(Protocol):
         ...
 
 
-def search(objective: Objective, start: FloatArray, metric: FloatArray) -> Optimum:
-    """Minimise the deviance from `start` (p + k,); `metric` (p + k,) guesses its curvature.
+def best(objective: Objective, start: FloatArray, metric: FloatArray, *, rows: int) -> Optimum:
+    """The lowest of the searches a table of this size is worth.
 
-    In the answer, `theta` holds the coefficients first.
+    `start` (p + k,) holds coefficients, `metric` (p + k,) guesses the curvature; in the answer,
+    `theta` holds the coefficients first. A lower deviance counts wherever its search ended: where
+    that is no optimum, neither is the top from which it could not be seen.
     """
+    pivots = _diagonal(objective)
+    found = search(objective, np.where(pivots, START, start), metric)
+    if rows > FEW_ROWS:
+        return found
+    still = pivots & (found.theta == 0.0)
+    starts = [np.where(pivots, sd, start) for sd in SIDES]
+    if still.any() and not still[pivots].all():
+        starts.append(np.where(still, START, found.theta))
+    for place in starts:
+        try:
+            other = search(objective, place, metric)
+        except (np.linalg.LinAlgError, ValueError):
+            continue
+        if other.deviance < found.deviance - _SAME_TOP:
+            found = other
+    return found
+
+
+def search(objective: Objective, start: FloatArray, metric: FloatArray) -> Optimum:
+    """Minimise the deviance from one place."""
     place, every = start.copy(), np.ones(len(start), dtype=bool)
     for _ in range(_RESTARTS):
         place = _descend(objective, place, every, metric)
