@@ -7,7 +7,7 @@ from scipy import special, stats
 
 from alc_stats.errors import DeclarationError, FitError
 from alc_stats.estimators import Fit, fit
-from alc_stats.estimators.kernels import logistic_blocks
+from alc_stats.estimators.kernels import logistic_blocks, logistic_quadrature
 from alc_stats.estimators.kernels.logistic_laplace import LaplaceObjective
 from alc_stats.estimators.kernels.logistic_quadrature import QuadratureObjective
 from alc_stats.estimators.logistic import (
@@ -350,3 +350,63 @@ def test_trials_are_rows_written_together() -> None:
     assert a.loglik - constant == pytest.approx(b.loglik, abs=1e-9)
     np.testing.assert_allclose(a.params, b.params, rtol=1e-7)
     np.testing.assert_allclose(a.bse, b.bse, rtol=1e-6)
+
+
+def test_random_effects_that_separate_are_no_result() -> None:
+    """Two dozen rows, a slope for everything: the likelihood rises towards SDs without end."""
+    stream = np.random.default_rng(1)
+    group = np.repeat(np.arange(6), 8)
+    x = stream.standard_normal(48)
+    right = (x * (group % 2 - 0.5) > 0.02).astype(float)
+    data = pd.DataFrame({"right": right, "x": x, "group": group})
+    result = logistic("right ~ x + (1 + x | group)", data)
+    assert not result.certificate.usable
+    assert "estimate" not in result.summary()
+
+
+def test_few_outcomes_a_level_are_noted() -> None:
+    data = people().assign(pair=lambda t: t.groupby("person").cumcount() // 3)
+    data["pair"] = data["person"] + "." + data["pair"].astype(str)
+    notes = logistic("right ~ arm + (1 | person) + (1 | pair)", data).certificate.notes
+    assert any("of 'pair' are few for Laplace's" in note for note in notes)
+
+
+def test_laplace_understates_where_outcomes_are_few() -> None:
+    stream = np.random.default_rng(3)
+    person = np.repeat(np.arange(1500), 2)
+    odds = 0.5 + 1.5 * stream.standard_normal(1500)[person]
+    right = (stream.uniform(size=3000) < special.expit(odds)).astype(float)
+    result = logistic("right ~ 1 + (1 | person)", pd.DataFrame({"right": right, "person": person}))
+    laplace = by_laplace(result)
+    assert abs(result.random[0].sd - 1.5) < 0.25
+    assert laplace.factors[0][0, 0] < 0.85 * result.random[0].sd
+
+
+def test_a_crossed_part_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logistic_blocks, "LARGEST_REMAINDER", 10)
+    with pytest.raises(FitError, match="16 random effects beside"):
+        logistic("right ~ arm + (1 | person) + (1 | task)", people())
+
+
+def test_quadrature_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    formula = "right ~ arm + (1 | person)"
+    whole = logistic(formula, people())
+    monkeypatch.setattr(logistic_quadrature, "_CELLS", 500)
+    pieces = logistic(formula, people())
+    assert pieces.loglik == pytest.approx(whole.loglik, abs=1e-10)
+    np.testing.assert_allclose(pieces.params, whole.params, rtol=1e-9)
+
+
+def test_a_correlation_of_one_is_said() -> None:
+    stream = np.random.default_rng(31)
+    person = np.repeat(np.arange(40), 10)
+    x = stream.standard_normal(400)
+    u = stream.standard_normal(40)[person]
+    right = (stream.uniform(size=400) < special.expit(0.3 + u + 0.5 * u * x)).astype(float)
+    data = pd.DataFrame({"right": right, "x": x, "person": person})
+    result = logistic("right ~ x + (1 + x | person)", data)
+    assert result.certificate.boundary == ("correlation of Intercept, x | person",)
+    correlation = [c.correlation for c in result.random if c.correlation is not None]
+    assert correlation == [pytest.approx(1.0)]
+    assert result.certificate.boundary_pull is not None
+    assert 0.0 < result.certificate.boundary_pull < 1.0

@@ -299,3 +299,48 @@ def test_containment_counts_the_levels() -> None:
     assert risk_difference(crossed, {"arm": ("mandate", "control")}).df == df["arm[T.mandate]"]
     assert crossed.certificate.notes == ()
     assert "16 levels" in logistic(SLOPES).certificate.notes[0]
+
+
+def test_t_tests_of_few_groups_hold_their_level_and_z_tests_do_not() -> None:
+    """Eight groups, no effect of what four of them have."""
+    draws, alpha = 250, 0.05
+    stream = np.random.default_rng(19)
+    group = np.repeat(np.arange(8), 15)
+    rejected = np.zeros(2)
+    for _ in range(draws):
+        odds = 0.3 + stream.standard_normal(8)[group]
+        right = (stream.uniform(size=120) < 1 / (1 + np.exp(-odds))).astype(float)
+        data = pd.DataFrame({"right": right, "arm": group % 2.0, "group": group})
+        result = fit("right ~ arm + (1 | group)", data, family="binomial", df="containment")
+        assert result.certificate.usable
+        t = abs(result.tvalues["arm"])
+        rejected += [2 * stats.norm.sf(t) < alpha, 2 * stats.t.sf(t, 6) < alpha]
+    least, most = stats.binom.ppf([0.0005, 0.9995], draws, alpha)
+    assert rejected[0] > most
+    assert least <= rejected[1] <= most
+
+
+def test_risk_differences_cover_the_truth() -> None:
+    """Crossed persons and tasks; the truth by the even grid."""
+    draws = 80
+    stream = np.random.default_rng(23)
+    person, task = np.repeat(np.arange(40), 20), np.tile(np.arange(20), 40)
+    arm, novelty = person % 2, task % 2
+    fixed = 0.5 + 0.3 * arm - 0.4 * novelty - 0.6 * arm * novelty
+    truth = np.diff(dense_logistic.marginal_probability(np.array([0.1, -0.2]), np.ones(2)))[0]
+    inside = 0
+    for _ in range(draws):
+        odds = fixed + 0.8 * stream.standard_normal(40)[person]
+        odds += 0.6 * stream.standard_normal(20)[task]
+        right = (stream.uniform(size=800) < 1 / (1 + np.exp(-odds))).astype(float)
+        data = pd.DataFrame({"right": right, "arm": arm, "novelty": novelty})
+        result = fit(
+            "right ~ arm*novelty + (1 | person) + (1 | task)",
+            data.assign(person=person, task=task),
+            family="binomial",
+            df="containment",
+        )
+        low, high = risk_difference(result, {"arm": (1, 0)}, at={"novelty": 1}).interval()
+        inside += low <= truth <= high
+    least, most = stats.binom.ppf([0.0005, 0.9995], draws, 0.95)
+    assert least <= inside <= most

@@ -51,6 +51,9 @@ NODES = (25, 51, 101, 201)
 """Nodes a level: the next number where twice as many say something else."""
 _SAME = 1e-6
 """Deviances nearer than this are one."""
+_FEW_TRIALS = 5.0
+"""Outcomes a level below which Laplace's approximation loses digits that matter: with 4 a level it
+finds SDs a twelfth smaller than quadrature does, with 2 a quarter (benchmarks/logistic.py)."""
 _SEPARATING = 20.0
 """SD of a standardised random column, log odds, at which nearly every probability is 0 or 1: in
 tables of some dozens of rows the likelihood then still rises towards SDs without end."""
@@ -365,16 +368,22 @@ def _separating(state: LogisticState) -> tuple[str, ...]:
 
 
 def _notes(state: LogisticState, df: str) -> tuple[str, ...]:
-    """What a reader of z values should know of few levels."""
-    if state.random is None or df != "normal":
+    """What a reader should know of few levels, and of few trials a level."""
+    if state.random is None:
         return ()
     found = []
+    total = float(state.outcomes.trials.sum())
     for group, factor in zip(state.random.groups, state.random.factors, strict=True):
-        if factor.levels < _FEW_LEVELS:
+        if factor.levels < _FEW_LEVELS and df == "normal":
             found.append(
                 f"'{group}' has {factor.levels} levels: z tests of what varies between them "
                 "reject too often. df='containment' counts the levels, compare() with a bootstrap "
                 "draws them."
+            )
+        if state.nodes == 1 and total < _FEW_TRIALS * factor.levels:
+            found.append(
+                f"{total / factor.levels:.1f} outcomes a level of '{group}' are few for Laplace's "
+                "approximation, which then understates its SD."
             )
     return tuple(found)
 

@@ -216,8 +216,8 @@ class Factored:
 
     def _inverted(self) -> tuple[FloatArray, list[FloatArray]]:
         """Inverse of what is left, and loaded @ that, where rows touch both."""
-        eye = np.eye(self.layout.width)
-        inverse = linalg.cho_solve((self.lower, True), eye, check_finite=False)
+        inverse, _ = linalg.lapack.dpotri(self.lower, lower=1)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
         tables = [_table(self.layout, entries) for entries in self.loaded]
         return inverse, [_entries_of_product(table, inverse) for table in tables]
 

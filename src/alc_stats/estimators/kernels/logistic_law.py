@@ -38,7 +38,8 @@ class Outcomes:
 
     def log_density(self, eta: FloatArray) -> FloatArray:
         """Log-likelihood (n,) of every row at log odds `eta` (n,), without the constant."""
-        return np.asarray(self.successes * eta - self.trials * np.logaddexp(0.0, eta))
+        softplus = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0)
+        return np.asarray(self.successes * eta - self.trials * softplus)
 
     def residual(self, eta: FloatArray) -> FloatArray:
         """First derivative (n,): successes less expected ones."""

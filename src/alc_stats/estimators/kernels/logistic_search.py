@@ -21,8 +21,8 @@ from alc_stats.records import BoolArray, FloatArray
 START = 0.6
 """Standard deviation of every standardised random column at the start, log odds."""
 FEW_ROWS = 500
-"""Tables up to this size are searched from several sides: a few in a hundred of some dozens of rows
-with several random terms have two tops."""
+"""With several random columns, tables up to this size are searched from several sides: of those of
+some dozens of rows a few in a hundred have two tops."""
 SIDES = (0.15, 2.0)
 _SAME_TOP = 1e-6
 """Deviances nearer than this are of one top, reached from two sides."""
@@ -65,7 +65,7 @@ def best(objective: Objective, start: FloatArray, metric: FloatArray, *, rows: i
     """
     pivots = _diagonal(objective)
     found = search(objective, np.where(pivots, START, start), metric)
-    if rows > FEW_ROWS:
+    if rows > FEW_ROWS or pivots.sum() == 1:
         return found
     still = pivots & (found.theta == 0.0)
     starts = [np.where(pivots, sd, start) for sd in SIDES]
@@ -159,10 +159,10 @@ def _settle(
 
 
 def _pull(objective: Objective, place: FloatArray, free: BoolArray) -> float:
-    """Least relative derivative of the deviance in variances that are held at zero.
+    """Least derivative of the deviance in variances held at zero, a level of their grouping.
 
     The gradient in a column held at zero is the derivative in the covariance times that column, so
-    that a small column shows the derivative; it is a share of the metric of the free part.
+    that a small column shows the derivative.
     """
     if free.all():
         return float("inf")
@@ -183,8 +183,7 @@ def _pull(objective: Objective, place: FloatArray, free: BoolArray) -> float:
                 entry = np.flatnonzero(own & (form.column == form.column[k]))
                 if entry.size:
                     S[a, b] = S[b, a] = gradient[entry[0]]
-        size = max(float(np.abs(np.diag(S)).max()), 1.0)
-        least = min(least, float(np.linalg.eigvalsh(S)[0]) / size)
+        least = min(least, float(np.linalg.eigvalsh(S)[0]) / form.levels[f])
     return least
 
 
