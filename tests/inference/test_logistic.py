@@ -14,6 +14,7 @@ from alc_stats.estimators import Fit, fit
 from alc_stats.estimators.logistic import LogisticState
 from alc_stats.inference import marginal_probabilities, risk_difference
 from alc_stats.inference.logistic_comparison import draw_outcomes
+from alc_stats.records import dump, load
 from estimators import dense_logistic
 from estimators.witness import answers, table
 from tolerances import (
@@ -151,6 +152,30 @@ def test_predictions_for_anybody_are_marginal(slopes: Fit) -> None:
     odds = slopes.predict(data, of="log_odds", random=False)
     np.testing.assert_allclose(odds, state.design.X[:30] @ state.coefficients, atol=1e-12)
     assert (found["prediction"].between(found["low"], found["high"])).all()
+
+
+def test_a_plain_model_has_intervals_for_everybody() -> None:
+    plain = logistic("right ~ arm")
+    found = plain.predict(table("glmm", "answers.csv").head(3), interval="confidence")
+    share = table("glmm", "answers.csv").groupby("arm")["right"].agg(["mean", "size"])
+    control = share.loc["control"]
+    assert found["prediction"].iloc[0] == pytest.approx(control["mean"])
+    by_hand = np.sqrt(control["mean"] * (1 - control["mean"]) / control["size"])
+    assert found["se"].iloc[0] == pytest.approx(by_hand)
+    with pytest.raises(FitError, match="no random terms"):
+        _ = plain.random_effects
+
+
+def test_what_a_fit_from_disk_still_knows(slopes: Fit) -> None:
+    again = load(dump(slopes), Fit)
+    assert alc.contrast(again, "novelty") == alc.contrast(slopes, "novelty")
+    for ask in (
+        lambda: alc.compare(again, slopes),
+        lambda: risk_difference(again, {"arm": ("mandate", "control")}),
+        again.predict,
+    ):
+        with pytest.raises(FitError, match="does not remember its rows"):
+            ask()
 
 
 def ratio(smaller: str, larger: str) -> float:

@@ -206,7 +206,7 @@ def _unidentified(
             Problem(
                 "the random effects cannot be told from the residual",
                 where=where,
-                found=f"{grouping.levels} levels times {len(names)} columns for {told:g} rows",
+                found=f"{grouping.levels} levels times {len(names)} columns for {told:.0f} rows",
                 way_out="Leave the term or its slopes out; each level needs more rows.",
             )
         ]

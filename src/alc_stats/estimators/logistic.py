@@ -229,9 +229,16 @@ def conditional_log_odds(state: LogisticState) -> tuple[ConditionalModes, ...]:
     """Random effects of every grouping given the data: modes and conditional covariances.
 
     The covariances hold the coefficients and variances at their estimates (lme4's condVar).
+
+    Raises
+    ------
+    FitError
+        Without random terms.
     """
     if state.objective is None or state.random is None:
-        return ()
+        raise FitError(
+            Problem("the model has no random terms", way_out="Add a term such as (1 | person).")
+        )
     mode = state.objective.mode(state.optimum.theta)
     blocks = mode.factored.own_inverse()
     found = []

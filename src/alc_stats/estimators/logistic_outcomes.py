@@ -121,7 +121,8 @@ def refuse_constant(outcomes: Outcomes, random: RandomPart, where: str) -> None:
     for group, factor in zip(random.groups, random.factors, strict=True):
         won = np.bincount(factor.codes, outcomes.successes, factor.levels)
         tried = np.bincount(factor.codes, outcomes.trials, factor.levels)
-        if np.all((won == 0.0) | (won == tried)):
+        has_intercept = bool(np.any((factor.Z[0] == factor.Z).all(axis=0)))
+        if has_intercept and np.all((won == 0.0) | (won == tried)):
             problems.append(
                 Problem(
                     f"within every level of '{group}' all outcomes are alike, so that its variance "

@@ -82,10 +82,9 @@ def predicted(
     variance = np.zeros(len(eta))
     if not random:
         return eta if log_odds else margins(state, rows).values
+    modes = conditional_log_odds(state) if state.random is not None else ()
     loads = _loads(state, rows)
-    for own, z, level, load in zip(
-        conditional_log_odds(state), rows.Z, rows.levels, loads, strict=True
-    ):
+    for own, z, level, load in zip(modes, rows.Z, rows.levels, loads, strict=True):
         seen = level >= 0
         eta[seen] += np.einsum("mq,mq->m", z[seen], own.modes[level[seen]])
         variance[~seen] += _variance([load], len(eta))[~seen]

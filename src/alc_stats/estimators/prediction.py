@@ -73,7 +73,7 @@ def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
     if mels is not None:
         return {mels.data.group: effects_table(mels)}
     logistic = logistic_state(fit)
-    if logistic is not None and logistic.random is not None:
+    if logistic is not None:
         found = conditional_log_odds(logistic)
     else:
         spread = memory_of(fit, spread=True).spread
@@ -163,6 +163,7 @@ def predict(
     require_usable(fit)
     logistic = logistic_state(fit)
     if logistic is not None:
+        random = random and logistic.random is not None
         check_asked(of, random=random, interval=interval, level=level)
         return _of_logistic(
             fit, logistic, new, log_odds=of == "log_odds", random=random, interval=interval,

@@ -11,7 +11,7 @@ from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.logistic_law import Outcomes
 from alc_stats.estimators.logistic import LogisticState, fit_logistic_arrays
-from alc_stats.estimators.logistic_prediction import logistic_state, required_logistic
+from alc_stats.estimators.logistic_prediction import required_logistic
 from alc_stats.inference.comparison import Comparison, Null, ratio_sentence
 from alc_stats.inference.likelihood_ratio import ChiSquare, likelihood_ratio, upper_tail
 from alc_stats.inference.nesting import CovarianceNesting, covariance_nesting
@@ -123,7 +123,7 @@ def draw_outcomes(state: LogisticState, stream: np.random.Generator) -> Outcomes
 
 
 def _refuse_linear(first: Fit, second: Fit) -> None:
-    if logistic_state(first) is None or logistic_state(second) is None:
+    if first.request.family != second.request.family:
         raise FitError(
             Problem(
                 "a logistic model is compared with another one",
