@@ -1,5 +1,9 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+BOOTSTRAP_LIMITS = 0.03
+"""Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of
+their distance from the estimate."""
+
 BRUTE_GRID = 1e-8
 """Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""
 
@@ -10,6 +14,10 @@ truncation 1e-10 times a third derivative of some thousands."""
 CERTIFICATE_SLACK = 1.0
 """Digits a certificate may promise beyond what was reached: it knows sizes, not signs."""
 
+DELTA_GRADIENT = 1e-6
+"""Standard errors from central differences, step 0.00001 standard errors: truncation is 1e-10 of a
+third derivative, which is large where a surface has its stationary point far away."""
+
 DENSE_DEVIANCE = 1e-6
 """-2 log-likelihoods of some hundreds by the whole covariance matrix, and by searches that stop."""
 
@@ -18,6 +26,10 @@ DENSE_ROUNDING = 2e-15
 
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
+
+DRAWN_VARIANCE = 0.03
+"""Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
+times."""
 
 ELEVEN_NODES = 1e-4
 """A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
@@ -59,6 +71,9 @@ INCOMPLETE_ROWS = 1e-3
 JSON_DIGITS = 1e-12
 """R writes 15 significant digits; sums of about a hundred terms lose two or three of them."""
 
+LMER_SANDWICH = 1e-4
+"""Bias-reduced standard errors and degrees of freedom where lmer's search stopped: they move with
+the random part, which a flat optimum leaves to half the digits of its log-likelihood."""
 LAVAAN_STOPS_EARLY = 1e-6
 """Where lavaan's search for a factor's loadings rests: a relative change of the likelihood of 1e-10
 leaves half the digits of the place."""
@@ -81,6 +96,9 @@ META_SEARCH = 1e-8
 """Two searches for a variance that end at relative steps of 1e-12 and 1e-12: estimates that weigh
 by it keep eight digits, and so does a tail probability."""
 
+MGCV_SEARCH = 1e-5
+"""Where mgcv's search for the smoothing stops (its score flat to 1e-7), relative."""
+
 MIXEDLM_ESTIMATES = 2e-5
 """MixedLM stops at a score of 1e-5 standard errors, next to a limit at 1e-3: that leaves 1e-5 of
 variances and standard errors, and less of fixed effects."""
@@ -99,6 +117,9 @@ OTHER_ALGORITHM = 1e-9
 
 OTHER_SEARCH = 2e-6
 """Degrees of freedom and standard errors at the place where lme4 stopped searching, relative."""
+
+PERCENTILES_OR_NORMAL = 0.1
+"""Widths of a percentile and a normal interval of a mean of a hundred skewed products, relative."""
 
 PROFILE_RISE = 1e-6
 """Deviance at a profile limit, measured by a dense twin whose own search ends at 1e-9 or so."""
@@ -149,6 +170,10 @@ SUM_OF_A_GRID = 1e-6
 
 THREE_PRINTED_DIGITS = 5.1e-4
 """The source prints three decimals: half a unit of the last, and rounding of the half."""
+
+TURNED_SEARCH = 1e-9
+"""AICc of some hundreds at the best angle: a search for a minimum leaves half the digits of the
+angle and so nearly all of the residual sum of squares."""
 
 TWELVE_PRINTED_DIGITS = 5e-12
 """The source prints twelve or thirteen significant digits: half a unit of the twelfth."""

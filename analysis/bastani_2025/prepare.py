@@ -37,14 +37,42 @@ PERSON = [
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
-    """Tables `sessions` (one row a student and session) and `outcomes` (two rows)."""
+    """Tables `sessions` (a row a student and session), `outcomes` (two), `problems` (four)."""
     source = read_table(raw["sessions"])
     ledger.start("sessions", len(source))
     kept = ledger.keep(
         "sessions", source, source["Honors"] == 0, why="honours classes, left out by the authors"
     )
     sessions = _sessions(kept.reset_index(drop=True))
-    return {"sessions": sessions, "outcomes": _stacked(sessions, ledger)}
+    return {
+        "sessions": sessions,
+        "outcomes": _stacked(sessions, ledger),
+        "problems": _problems(read_table(raw["problems"]), ledger),
+    }
+
+
+def _problems(source: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """One row a student and exam problem, of what the session-level model could use as well."""
+    ledger.start("problems", len(source))
+    kept = ledger.keep(
+        "problems", source, source["Honors"] == 0, why="honours classes, left out by the authors"
+    )
+    complete = kept["gpa_prev"].notna() & kept["Grader"].notna()
+    kept = ledger.keep("problems", kept, complete, why="no previous grade or no grader")
+    return pd.DataFrame(
+        {
+            "student": kept["Student ID"].astype(str),
+            "class": kept["Class"],
+            "year": kept["Year"].astype(str),
+            "session": kept["Session"].astype(str),
+            "grader": kept["Grader"],
+            "teacher": kept["teacher"],
+            "arm": kept["Treatment arm"].map(ARMS),
+            "gpa_prev": kept["gpa_prev"],
+            "problem": kept["Problem"],
+            "score": kept["Score"],
+        }
+    ).reset_index(drop=True)
 
 
 def _sessions(source: pd.DataFrame) -> pd.DataFrame:

@@ -40,6 +40,7 @@ def _issues(source: pd.DataFrame) -> pd.DataFrame:
             "total_minutes": total,
             "forecast_without_ai_minutes": without,
             "forecast_with_ai_minutes": with_ai,
+            "forecast_applied_minutes": with_ai.where(source["ai_treatment"] == 1, without),
             "log_total": np.log(total),
             "log_forecast": np.log(without),
             "forecast_log_ratio": np.log(with_ai / without),

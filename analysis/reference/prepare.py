@@ -28,11 +28,24 @@ WAVES = {
 }
 """First and last day of the usage that belongs to a wave; programmes start with wave 1."""
 
-CAPABILITY = ["capability_familiar", "capability_near", "capability_far"]
+WEEKS = {
+    week: (
+        FIRST_DAY + timedelta(days=7 * week),
+        FIRST_DAY + timedelta(days=7 * week + 6),
+    )
+    for week in range(4 * DAYS_PER_WAVE // 7)
+}
+"""First and last day of each week of the log."""
+
+NOVELTY = ["familiar", "near", "far"]
+CAPABILITY = [f"capability_{novelty}" for novelty in NOVELTY]
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
-    """Make `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person."""
+    """Make `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person.
+
+    Also `tests`, a row a person, wave and novelty of tasks, and `weeks`, a row a person and week.
+    """
     survey = read_table(raw["survey"])
     ledger.start("survey", len(survey))
     usage = _usage(raw["usage_event"], survey, ledger)
@@ -40,6 +53,8 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
     return {
         "usage": usage,
         "person_wave": person_wave,
+        "tests": _tests(person_wave),
+        "weeks": _weeks(raw["usage_event"], survey),
         "baseline": _baseline(person_wave, ledger),
         "after": _after(person_wave, ledger),
     }
@@ -80,7 +95,6 @@ def _person_wave(survey: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:
     joined = _programmes(joined)
     joined["topology"] = joined.filter(regex=r"^topology_\d$").mean(axis=1)
     joined["topography"] = joined.filter(regex=r"^topography_\d$").mean(axis=1)
-    joined["transfer"] = joined["capability_far"] - joined["capability_familiar"]
     items = joined.columns[joined.columns.str.fullmatch(r"(aware|folk)_\d")]
     return joined[
         [
@@ -92,22 +106,47 @@ def _person_wave(survey: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:
             "access_level",
             "prior_ai",
             "wave",
+            "date",
+            "belief_date",
+            "audit_date",
             "post",
             "mandate_post",
             "training_post",
             *items,
+            "compliance",
             "topology",
             "topography",
             "schema_accuracy",
             "self_estimate",
             *CAPABILITY,
-            "transfer",
             "events",
             "log_tokens",
             "quality",
             "simulated",
         ]
     ]
+
+
+def _tests(person_wave: pd.DataFrame) -> pd.DataFrame:
+    """One row a test: the three of a person and wave, below each other."""
+    keys = ["person_id", "firm_id", "arm", "wave", "post", "simulated"]
+    stacked = [
+        person_wave[keys].assign(novelty=novelty, score=person_wave[f"capability_{novelty}"])
+        for novelty in NOVELTY
+    ]
+    columns = ["person_id", "firm_id", "arm", "wave", "post", "novelty", "score", "simulated"]
+    return pd.concat(stacked, ignore_index=True)[columns]
+
+
+def _weeks(events: Path, survey: pd.DataFrame) -> pd.DataFrame:
+    """Mean quality of a person's week, and schema accuracy as it was before the start."""
+    counted = Ledger()  # weeks cover the days of the waves, so what lies outside is in the ledger
+    usage = person_period_usage(events, period=WEEKS, ledger=counted)
+    first = survey.loc[survey["wave"] == 0, ["person_id", "schema_accuracy", "simulated"]]
+    joined = usage.rename(columns={"period": "week"}).merge(
+        first, on="person_id", validate="many_to_one"
+    )
+    return joined[["person_id", "firm_id", "week", "quality", "schema_accuracy", "simulated"]]
 
 
 def _programmes(table: pd.DataFrame) -> pd.DataFrame:

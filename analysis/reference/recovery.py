@@ -34,9 +34,22 @@ QUOTED = {
     "training_far.value": "capability_far.training",
     "slope_free.value": "quality.slope",
     "slope_mandate.value": "quality.slope_mandate",
+    "H4.triangulation.slope_within_persons_no_mandate.estimate": "quality.slope",
+    "H4.triangulation.slope_within_persons_mandate.estimate": "quality.slope_mandate",
     "H6.estimate": "widening.between_log_sd",
+    "H14.triangulation.path_a.estimate": "folk.mandate",
+    "H14.triangulation.indirect_effect_monte_carlo.estimate": "compliance.indirect",
+    "H9.triangulation.usage_over_control_familiar_tasks.estimate": "capability_familiar.mandate",
+    "H9.triangulation.usage_over_control_near_tasks.estimate": "capability_near.mandate",
+    "H9.triangulation.usage_over_control_far_tasks.estimate": "capability_far.mandate",
+    "H9.triangulation.schema_over_control_familiar_tasks.estimate": "capability_familiar.training",
+    "H9.triangulation.schema_over_control_near_tasks.estimate": "capability_near.training",
+    "H9.triangulation.schema_over_control_far_tasks.estimate": "capability_far.training",
 }
 """Numbers of the study and the parameters they estimate."""
+
+DIFFERENCES = {"H16.estimate": ("self_estimate.mandate", "capability_familiar.mandate")}
+"""Numbers that estimate a difference of two parameters."""
 
 STANDARD_ERRORS = 4
 """A right estimate is further off about once in 16 000 studies."""
@@ -77,7 +90,20 @@ def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
         }
         for number, name in QUOTED.items()
     ]
-    return {"numbers": numbers}
+    return {"numbers": numbers + [_difference(n, parameters) for n in DIFFERENCES]}
+
+
+def _difference(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+    """As if the two estimates were independent: what they share only brings them nearer."""
+    first, second = (parameters[name] for name in DIFFERENCES[number])
+    sd = math.hypot(first["sd"], second["sd"])
+    return {
+        "id": number,
+        "expected": round(first["truth"] - second["truth"], 10),
+        "tolerance": float(f"{STANDARD_ERRORS * sd:.3g}"),
+        "reason": "four standard deviations of two elementary estimates over replications",
+        "source": f"truth.toml, {' minus '.join(DIFFERENCES[number])}; recovery.json",
+    }
 
 
 def main(arguments: list[str]) -> None:

@@ -22,26 +22,38 @@ if TYPE_CHECKING:
     from alc_stats.estimators import fit as fit
     from alc_stats.estimators import fit_panel as fit_panel
     from alc_stats.inference import Criterion as Criterion
+    from alc_stats.inference import benjamini_hochberg as benjamini_hochberg
     from alc_stats.inference import check as check
     from alc_stats.inference import cluster_bootstrap as cluster_bootstrap
     from alc_stats.inference import compare as compare
     from alc_stats.inference import contrast as contrast
     from alc_stats.inference import decide as decide
+    from alc_stats.inference import equivalence_of_means as equivalence_of_means
+    from alc_stats.inference import equivalence_p as equivalence_p
     from alc_stats.inference import holm as holm
     from alc_stats.inference import icc as icc
+    from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
     from alc_stats.inference import marginal_probabilities as marginal_probabilities
+    from alc_stats.inference import non_inferiority_p as non_inferiority_p
+    from alc_stats.inference import non_superiority_p as non_superiority_p
     from alc_stats.inference import null_model as null_model
     from alc_stats.inference import pairwise as pairwise
     from alc_stats.inference import parametric_bootstrap as parametric_bootstrap
     from alc_stats.inference import plausible_values as plausible_values
+    from alc_stats.inference import pool as pool
+    from alc_stats.inference import pooled as pooled
     from alc_stats.inference import profile_interval as profile_interval
     from alc_stats.inference import profile_intervals as profile_intervals
     from alc_stats.inference import r2 as r2
+    from alc_stats.inference import randomisation_test as randomisation_test
+    from alc_stats.inference import replicate_variance as replicate_variance
     from alc_stats.inference import risk_difference as risk_difference
+    from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
+    from alc_stats.inference import small_sample_test as small_sample_test
     from alc_stats.inference import tidy as tidy
     from alc_stats.inference import variance_ratio as variance_ratio
     from alc_stats.inference import weighted_cluster_bootstrap as weighted_cluster_bootstrap
@@ -53,6 +65,17 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import calibration as calibration
+    from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import dose_response as dose_response
+    from alc_stats.models import forecast as forecast
+    from alc_stats.models import gap as gap
+    from alc_stats.models import inversion as inversion
+    from alc_stats.models import mediation as mediation
+    from alc_stats.models import moderation as moderation
+    from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import shift as shift
+    from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
@@ -66,37 +89,60 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "calibration": "models",
     "Measure": "measures",
+    "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
     "compare": "inference",
     "contrast": "inference",
     "decide": "inference",
+    "dose_response": "models",
+    "decoupling": "models",
     "disattenuated": "measures",
+    "equivalence_of_means": "inference",
+    "equivalence_p": "inference",
     "fit": "estimators",
     "fit_panel": "estimators",
+    "forecast": "models",
+    "gap": "models",
     "holm": "inference",
     "icc": "inference",
+    "inversion": "models",
+    "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
     "marginal_probabilities": "inference",
+    "non_inferiority_p": "inference",
+    "non_superiority_p": "inference",
+    "mediation": "models",
+    "moderation": "models",
     "null_model": "inference",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "pool": "inference",
+    "pooled": "inference",
     "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
+    "randomisation_test": "inference",
     "read_study": "study",
     "reliability": "measures",
     "risk_difference": "inference",
+    "replicate_variance": "inference",
+    "romano_wolf": "inference",
+    "response_surface": "models",
     "run_study": "study",
     "score": "measures",
     "sd_ratio": "inference",
+    "shift": "models",
     "small_sample_choice": "inference",
+    "small_sample_test": "inference",
     "summary": "report.finding_summary",
     "tidy": "inference",
+    "transfer": "models",
     "variance_ratio": "inference",
     "weighted_cluster_bootstrap": "inference",
     "widening": "models",
@@ -112,36 +158,59 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "benjamini_hochberg",
+    "calibration",
     "check",
     "cluster_bootstrap",
     "compare",
     "contrast",
     "decide",
+    "decoupling",
     "disattenuated",
+    "dose_response",
+    "equivalence_of_means",
+    "equivalence_p",
     "fit",
     "fit_panel",
+    "forecast",
+    "gap",
     "holm",
     "icc",
+    "inversion",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "marginal_probabilities",
+    "mediation",
+    "moderation",
+    "non_inferiority_p",
+    "non_superiority_p",
     "null_model",
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",
     "plot",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
     "read_study",
     "reliability",
+    "replicate_variance",
+    "response_surface",
     "risk_difference",
+    "romano_wolf",
     "run_study",
     "score",
     "sd_ratio",
+    "shift",
     "small_sample_choice",
+    "small_sample_test",
     "summary",
     "tidy",
+    "transfer",
     "variance_ratio",
     "weighted_cluster_bootstrap",
     "widening",

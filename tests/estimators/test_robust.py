@@ -13,7 +13,7 @@ from alc_stats.estimators import Fit, fit, robust
 from alc_stats.estimators.fit import Request
 from alc_stats.estimators.formula import parse
 from alc_stats.estimators.kernels.cluster_robust import Sandwich, Working, sums
-from alc_stats.estimators.lmm_robust import _working, fit_lmm_clustered
+from alc_stats.estimators.lmm_robust import fit_lmm_clustered, working
 from alc_stats.estimators.memory import mixed_state
 from alc_stats.estimators.robust import Clusters, sandwich
 from estimators.witness import answers, real_data, table
@@ -113,9 +113,11 @@ def dense_covariance(model: Working) -> np.ndarray:
 
 
 def by_working_covariance(model: Working, kind: str) -> Sandwich:
-    number = int(model.clusters.max()) + 1
-    labels = tuple(str(g) for g in range(number))
-    return sandwich(model, kind, Clusters("firm", model.clusters, labels), "")
+    return sandwich(model, kind, firms_at(model.clusters), "")
+
+
+def firms_at(level: np.ndarray) -> Clusters:
+    return Clusters("firm", level, tuple(str(g) for g in range(int(level.max()) + 1)))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -133,7 +135,7 @@ def test_every_kind_is_its_slow_twin(
     fitted = fit(formula, firms)
     level = pd.factorize(firms.dropna()["firm"])[0].astype(np.int64)
     weights = np.linspace(0.2, 3.0, len(level)) if weighted else None
-    model = _working(mixed_state(fitted), fitted.memory.design, level, weights)
+    model = working(mixed_state(fitted), fitted.memory.design, firms_at(level), weights, "here")
     found = by_working_covariance(model, kind)
     covariance, df = slow(model, kind, dense_covariance(model))
     np.testing.assert_allclose(found.covariance, covariance, rtol=OTHER_ALGORITHM, atol=1e-14)
@@ -145,7 +147,7 @@ def test_cr2_is_unbiased_where_the_model_is_right(firms: pd.DataFrame) -> None:
     # E of the sandwich under V: sum of F'(V - X M X')F over the clusters, which must be M^-1
     fitted = fit("y ~ mandate*week + x + (1 + week | person)", firms)
     level = pd.factorize(firms.dropna()["firm"])[0].astype(np.int64)
-    model = _working(mixed_state(fitted), fitted.memory.design, level, None)
+    model = working(mixed_state(fitted), fitted.memory.design, firms_at(level), None, "here")
     found = by_working_covariance(model, "CR2")
     shares = found.share.swapaxes(1, 2) @ found.bread @ found.share
     expected = (found.spread - shares).sum(axis=0)
@@ -425,7 +427,7 @@ def test_a_single_cluster_is_refused(firms: pd.DataFrame) -> None:
 def test_batches_and_one_factorisation_agree(firms: pd.DataFrame) -> None:
     fitted = fit("y ~ week + x + (1 + week | person) + (1 | firm)", firms)
     level = pd.factorize(firms.dropna()["firm"])[0].astype(np.int64)
-    model = _working(mixed_state(fitted), fitted.memory.design, level, None)
+    model = working(mixed_state(fitted), fitted.memory.design, firms_at(level), None, "here")
     V = dense_covariance(model)
     expected = [
         model.X[r].T @ np.linalg.inv(V[np.ix_(r, r)]) @ model.X[r]

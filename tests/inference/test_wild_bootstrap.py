@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from alc_stats.errors import DeclarationError, FitError, FormulaError
-from alc_stats.estimators import Fit, fit
+from alc_stats.estimators import Fit, fit, fit_panel
 from alc_stats.estimators.kernels.wild_cluster import WEBB
 from alc_stats.inference import wild_cluster_bootstrap
 from estimators.witness import table
@@ -94,6 +94,43 @@ def test_weights_multiply_rows_by_their_roots(firms: pd.DataFrame) -> None:
     assert found.statistic == pytest.approx(weighted.tvalues["x"], rel=OTHER_ALGORITHM)
 
 
+def test_a_mixed_model_is_least_squares_of_whitened_rows(firms: pd.DataFrame) -> None:
+    mixed = fit("y ~ mandate*week + x + (1 | person)", firms, covariance="CR2", cluster="firm")
+    found = wild_cluster_bootstrap(mixed, "x", weights="rademacher", seed=1)
+    person = pd.factorize(firms["person"])[0]
+    between, within = (part.sd**2 for part in mixed.random)
+    V = between * (person[:, None] == person) + within * np.eye(len(firms))
+    root = np.linalg.inv(np.linalg.cholesky(V))
+    X, y = columns_of(firms), firms["y"].to_numpy()
+    # whitening mixes rows of a person only, so the clusters stay
+    cluster = pd.factorize(firms["firm"], sort=True)[0]
+    X, y = root @ X, root @ y
+    others = np.delete(X, 3, axis=1)
+    restricted = others @ np.linalg.lstsq(others, y, rcond=None)[0]
+    t = abs(ratio(y, X, cluster, 3, 0.0))
+    again = [restricted + (y - restricted) * np.array(v)[cluster] for v in SIGNS]
+    extreme = [abs(ratio(one, X, cluster, 3, 0.0)) >= t * (1.0 - 1e-9) for one in again]
+    assert found.p == np.mean(extreme)
+    assert found.value == pytest.approx(mixed.params["x"], rel=OTHER_ALGORITHM)
+
+
+def test_a_contrast_is_the_coefficient_of_a_column_turned(result: Fit, firms: pd.DataFrame) -> None:
+    # b_x + b_week = 0.2: the coefficient of x, with week replaced by week - x
+    turned = fit(
+        "y ~ mandate + x + turned + mandate:week",
+        firms.assign(turned=firms["week"] - firms["x"], week=firms["week"]),
+        covariance="CR2", cluster="firm",
+    )  # fmt: skip
+    one = wild_cluster_bootstrap(result, "x + week = 0.2", weights="rademacher", seed=1)
+    plain = wild_cluster_bootstrap(turned, "x = 0.2", weights="rademacher", seed=1)
+    assert (one.value, one.low, one.high) == pytest.approx(
+        (plain.value, plain.low, plain.high), rel=OTHER_ALGORITHM
+    )
+    assert one.p == plain.p
+    unshifted = wild_cluster_bootstrap(result, "x + week", weights="rademacher", seed=1)
+    assert one.low == pytest.approx(unshifted.low - 0.2, rel=OTHER_ALGORITHM)
+
+
 def test_drawn_webb_weights_are_the_slow_loop(result: Fit, firms: pd.DataFrame) -> None:
     found = wild_cluster_bootstrap(result, "x", n=99, seed=5)
     assert (found.draws, found.enumerated, found.weights) == (99, False, "webb")
@@ -149,9 +186,9 @@ def test_a_seed_decides_and_chunks_do_not(result: Fit, monkeypatch: pytest.Monke
     once = wild_cluster_bootstrap(result, "x", n=199, seed=7)
     assert wild_cluster_bootstrap(result, "x", n=199, seed=7) == once
     assert wild_cluster_bootstrap(result, "x", n=199, seed=8).p != once.p
-    from alc_stats.inference import wild_bootstrap
+    from alc_stats.inference import multipliers
 
-    monkeypatch.setattr(wild_bootstrap, "_CHUNK_ENTRIES", 8 * 10)
+    monkeypatch.setattr(multipliers, "_CHUNK_ENTRIES", 8 * 10)
     assert wild_cluster_bootstrap(result, "x", n=199, seed=7).p == once.p
 
 
@@ -183,9 +220,12 @@ def test_arguments_that_make_no_sense(result: Fit, arguments: dict, sentence: st
 
 
 def test_what_cannot_be_bootstrapped_says_why(result: Fit, firms: pd.DataFrame) -> None:
-    mixed = fit("y ~ x + (1 | firm)", firms)
-    with pytest.raises(FitError, match="the wild cluster bootstrap is for least squares"):
-        wild_cluster_bootstrap(mixed, "x", seed=1)
+    panel = fit_panel("y ~ x", firms, entity="person", time="week")
+    with pytest.raises(FitError, match="needs the rows, which a panel regression does not keep"):
+        wild_cluster_bootstrap(panel, "x", seed=1)
+    crossed = fit("y ~ x + (1 | week)", firms)
+    with pytest.raises(FitError, match="the fit did not read the column 'firm'"):
+        wild_cluster_bootstrap(crossed, "x", cluster="firm", seed=1)
     with pytest.raises(FormulaError, match="no coefficient 'xx'"):
         wild_cluster_bootstrap(result, "xx", seed=1)
     with pytest.raises(FitError, match="the fit did not read the column 'person'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from alc_stats import schemas
 from alc_stats.errors import OutputError
 from alc_stats.simulate import reference, write_tables
 from alc_stats.simulate.population import populate, scores
+from alc_stats.simulate.recovery import _chain
 from alc_stats.simulate.streams import stream
 from alc_stats.simulate.survey import right, survey
 from simulate.studies import SEED, STUDIES, tables_of, truth_of
@@ -128,7 +130,7 @@ def test_there_are_as_many_events_as_a_log_of_this_size_has() -> None:
 @pytest.mark.parametrize("study", STUDIES)
 def test_little_lies_at_the_bounds(study: str) -> None:
     tables = tables_of(study)
-    scored = tables["survey"].filter(like="capability_")
+    scored = tables["survey"].filter(regex="^(capability_|compliance)")
     assert ((scored <= 0) | (scored >= 100)).mean().max() < 0.005
     quality = tables["usage_event"]["quality"]
     assert ((quality <= 0) | (quality >= 100)).mean() < 0.005
@@ -161,3 +163,22 @@ def test_person_effects_correlate_as_the_abilities_say() -> None:
     expected = law.ability**2 * law.person_sd**2 / (law.person_sd**2 + law.within_sd**2)
     error = (1 - expected**2) / np.sqrt(len(firm) - 30)
     assert abs(np.corrcoef(*within)[0, 1] - expected) < MONTE_CARLO_SIGMAS * error
+
+
+def test_the_truth_against_a_chain_is_possible() -> None:
+    truth = truth_of("reference")
+    law = dataclasses.replace(truth.compliance, folk=0.0, capability=0.0)
+    free = dataclasses.replace(truth, compliance=law)
+    table = survey(free, populate(truth.design, seed=SEED), seed=SEED)
+    found = _chain(table)
+    sds = {"compliance.folk": 0.267, "compliance.capability": 0.0133}  # recovery.json
+    assert all(abs(found[name]) < MONTE_CARLO_SIGMAS * sd for name, sd in sds.items())
+
+
+def test_a_chain_leaves_every_other_column_as_it_was() -> None:
+    truth = truth_of("reference")
+    law = dataclasses.replace(truth.compliance, folk=0.0, capability=0.0)
+    free = dataclasses.replace(truth, compliance=law)
+    table = survey(free, populate(truth.design, seed=SEED), seed=SEED)
+    ours = tables_of("reference")["survey"].drop(columns=["compliance", "simulated"])
+    pd.testing.assert_frame_equal(table.drop(columns="compliance"), ours)

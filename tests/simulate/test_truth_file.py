@@ -146,3 +146,11 @@ def test_broken_toml_is_named(tmp_path: Path) -> None:
     path.write_text("[design\n", encoding="utf-8")
     (problem,) = problems(path)
     assert problem.startswith(f"{path}: is not valid TOML. Found: ")
+
+
+def test_a_cause_cannot_move_more_than_there_is(tmp_path: Path) -> None:
+    path = changed(tmp_path, ("capability = { value = -0.50,", "capability = { value = -0.80,"))
+    first, second = problems(path)
+    assert "compliance moves capability by more than capability varies" in first
+    assert "Found: 3.84" in first
+    assert "Found: 0.6" in second

@@ -8,6 +8,7 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FormulaError, Problem, did_you_mean
 from alc_stats.estimators.design import check_weights
+from alc_stats.estimators.difference_scores import refuse_differences
 from alc_stats.estimators.error_laws import Association, Bounds, Family
 from alc_stats.estimators.fit import Fit, Request
 from alc_stats.estimators.formula import Formula, parse
@@ -56,6 +57,7 @@ def fit(
     family: Family = "gaussian",
     bounds: Bounds | None = None,
     association: Association = "linear",
+    allow_difference_score: bool = False,
 ) -> Fit:
     """Fit a linear, a logistic, a mixed or a location-scale model.
 
@@ -127,6 +129,9 @@ def fit(
         How the scale effect goes with the location effect theta (of unit variance): linearly, or
         with the square of theta as well (`statistics["log_sd_quadratic"]`, half of MIXREGLS'
         coefficient; the constant of the log SD is then that of theta = 0).
+    allow_difference_score : bool
+        Whether the formula may take one column from another, as in I(self - actual); it is refused
+        otherwise, with the reason, and what rests on it says so (`Fit.notes`).
 
     Returns
     -------
@@ -151,6 +156,7 @@ def fit(
     {'Intercept': 0.714, 'x': 1.314}
     """
     parsed = parse(formula)
+    refuse_differences(parsed, allowed=allow_difference_score)
     if family == "binomial":
         refuse_arguments(method=method, covariance=covariance, cluster=cluster, df=df,
                          engine=engine, scale=scale, between=between, order=order, bounds=bounds,
@@ -164,6 +170,8 @@ def fit(
         return fit_logistic(parsed, data, request=request, trials=weights)
     if (scale, between, family, bounds, association) != (None, None, "gaussian", None, "linear"):
         parts = Spreads.read(scale, between, family=family, bounds=bounds, association=association)
+        for part in (parts.scale, *([parts.between] if parts.between else [])):
+            refuse_differences(part, allowed=allow_difference_score)
         parts.check(method=method, covariance=covariance, cluster=cluster, df=df, engine=engine,
                     weights=weights, order=order)  # fmt: skip
         request = Request(
@@ -204,6 +212,7 @@ def fit_panel(
     time_effects: bool = True,
     cluster: str | None = None,
     df: Literal["clusters - 1", "normal"] | None = None,
+    allow_difference_score: bool = False,
 ) -> Fit:
     """Fit a panel regression with entity (and time) fixed effects by linearmodels PanelOLS.
 
@@ -221,6 +230,8 @@ def fit_panel(
         Column the errors are clustered by; the entity by default.
     df : {"clusters - 1", "normal"}, optional
         Reference of the t values; "clusters - 1" by default.
+    allow_difference_score : bool
+        As in `fit`.
 
     Returns
     -------
@@ -244,6 +255,7 @@ def fit_panel(
     {'ai': 1.45}
     """
     parsed = parse(formula)
+    refuse_differences(parsed, allowed=allow_difference_score)
     if parsed.random:
         raise FormulaError(
             Problem(

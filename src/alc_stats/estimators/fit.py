@@ -176,6 +176,16 @@ class Fit:
             p_two_sided(self.estimates, self.bse.to_numpy(), self.df), list(self.labels), name="p"
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to print beside the numbers: warnings, and the stamp of difference scores."""
+        from alc_stats.estimators.difference_scores import stamps
+        from alc_stats.estimators.formula import parse, parse_part
+
+        spreads = {"scale": self.request.scale, "between": self.request.between}
+        parts = [parse_part(text, name) for name, text in spreads.items() if text]
+        return (*self.certificate.notes, *stamps(parse(self.request.formula), *parts))
+
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Central intervals, columns `low` and `high`."""
         limits = t_interval(self.estimates, self.bse.to_numpy(), self.df, level)

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alc_stats.errors import FormulaError, Problem
+from alc_stats.estimators.difference_scores import OBJECTION, WAY_OUT, differences, takes
 
 TRANSFORMS = ("log", "exp", "sqrt", "center", "scale")
 ALLOWED = (
@@ -97,6 +98,8 @@ class Formula:
         `a/b` is already written out as `a` and `a:b`.
     names : tuple of str
         The columns the formula needs, in order of appearance.
+    differences : tuple of str
+        Arithmetic in it that takes one column from another.
     """
 
     text: str
@@ -104,6 +107,7 @@ class Formula:
     fixed: str
     random: tuple[RandomTerm, ...]
     names: tuple[str, ...]
+    differences: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=256)
@@ -123,10 +127,11 @@ def parse(text: str) -> Formula:
     tokens = _tokens(text)
     left, right = _sides(text, tokens)
     fixed, groups = _split_random(text, right)
-    problems = _check(text, left, _Outcome) + _check(text, fixed, _Terms)
+    pieces: list[str] = []
+    problems = _check(text, left, _Outcome, pieces) + _check(text, fixed, _Terms, pieces)
     random: list[RandomTerm] = []
     for group in groups:
-        random += _random_terms(text, group, problems)
+        random += _random_terms(text, group, problems, pieces)
     names = tuple(dict.fromkeys(_columns(tokens)))
     problems += [
         Problem(
@@ -140,7 +145,7 @@ def parse(text: str) -> Formula:
     ]
     if problems:
         raise FormulaError(*problems)
-    return Formula(text, _written(left), _written(fixed), tuple(random), names)
+    return Formula(text, _written(left), _written(fixed), tuple(random), names, tuple(pieces))
 
 
 def parse_part(text: str, argument: str) -> Formula:
@@ -256,9 +261,11 @@ def _bar(tokens: list[_Token]) -> int | None:
     return None
 
 
-def _random_terms(text: str, bracket: _Bracket, problems: list[Problem]) -> list[RandomTerm]:
+def _random_terms(
+    text: str, bracket: _Bracket, problems: list[Problem], pieces: list[str]
+) -> list[RandomTerm]:
     columns, bar, grouping = bracket
-    problems += _check(text, columns, _Terms)
+    problems += _check(text, columns, _Terms, pieces)
     names, marks = grouping[::2], grouping[1::2]
     readable = len(names) == len(marks) + 1 and all(n.kind == "name" for n in names)
     if not readable or any(m.text not in (":", "/") for m in marks):
@@ -306,8 +313,10 @@ def _error(text: str, what: str, *, found: str = "") -> FormulaError:
     return FormulaError(_problem(text, what, found=found))
 
 
-def _check(text: str, tokens: list[_Token], grammar: type[_Grammar]) -> list[Problem]:
-    """Every piece of `tokens` that `grammar` does not allow."""
+def _check(
+    text: str, tokens: list[_Token], grammar: type[_Grammar], pieces: list[str]
+) -> list[Problem]:
+    """Every piece of `tokens` that `grammar` does not allow; difference scores go to `pieces`."""
     quoted: dict[str, str] = {}
     source = _as_python(tokens, quoted)
     try:
@@ -316,6 +325,7 @@ def _check(text: str, tokens: list[_Token], grammar: type[_Grammar]) -> list[Pro
         return [_problem(text, f"cannot read '{_written(tokens)}'")]
     checker = grammar(quoted)
     checker.term(tree)
+    pieces += [checker.written(node) for node in differences(tree, quoted)]
     return [_problem(text, what) for what in checker.found]
 
 
@@ -344,11 +354,15 @@ class _Grammar(ABC):
         """Take one term of the tree, or refuse it."""
 
     def refuse(self, node: ast.AST, why: str = "is not allowed in a formula") -> None:
-        piece = ast.unparse(node).replace(" @ ", ":")
-        piece = re.sub(r"column\d+_", lambda found: self.quoted[found[0]], piece)
+        piece = self.written(node)
         if "|" in piece:
             why += "; put random terms in brackets, as in (1 | g), joined by '+'"
         self.found.append(f"'{piece}' {why}")
+
+    def written(self, node: ast.AST) -> str:
+        """A piece of the tree as it stands in the formula."""
+        piece = ast.unparse(node).replace(" @ ", ":")
+        return re.sub(r"column\d+_", lambda found: self.quoted[found[0]], piece)
 
     def arithmetic(self, node: ast.expr) -> None:
         match node:
@@ -376,6 +390,8 @@ class _Outcome(_Grammar):
                 pass
             case ast.Call(ast.Name(function), [argument], []) if function in (*TRANSFORMS, "I"):
                 self.arithmetic(argument)
+            case _ if takes(node, self.quoted):
+                self.refuse(node, f"{OBJECTION}. {WAY_OUT} Then write I(...) around it")
             case _:
                 self.refuse(node, "is not one outcome; write a column, log(y) or I(...)")
 

@@ -101,24 +101,30 @@ def clustered(
     FitError
         For clusters that cut through levels of a grouping, or where `sandwich` refuses.
     """
-    _require_whole_levels(state, clusters, where)
-    robust = sandwich(_working(state, design, clusters.level, weights), kind, clusters, where)
+    robust = sandwich(working(state, design, clusters, weights, where), kind, clusters, where)
     back = state.scales.fixed.basis.back
     covariance = robust.covariance * factor_of(kind, clusters.number)
     adjusted = Adjusted(state.scales.covariance(covariance), robust_df(robust, back, df))
     return adjusted, Directions(robust, back)
 
 
-def _working(
-    state: LmmState, design: Design, level: IntArray, weights: FloatArray | None
+def working(
+    state: LmmState, design: Design, clusters: Clusters, weights: FloatArray | None, where: str
 ) -> Working:
-    """The regression on the standardised scales, where units and origins cannot cost digits."""
+    """The regression on the standardised scales, where units and origins cannot cost digits.
+
+    Raises
+    ------
+    FitError
+        For clusters that cut through levels of a grouping.
+    """
+    _require_whole_levels(state, clusters, where)
     fixed = state.scales.fixed
     rows = np.empty((len(fixed.start) + 1, len(design.y)))
     fixed.rows(design.y, design.X, out=rows)
     X = np.ascontiguousarray(rows[:-1].T)
     effect, load = _loadings(state)
-    return Working(X, rows[-1] - X @ state.solution.beta, level, effect, load, weights)
+    return Working(X, rows[-1] - X @ state.solution.beta, clusters.level, effect, load, weights)
 
 
 def _loadings(state: LmmState) -> tuple[IntArray, FloatArray]:

@@ -111,9 +111,7 @@ def _count_lines(fit: Fit) -> list[str]:
 
 
 def _note_lines(fit: Fit) -> list[str]:
-    return (
-        ["", *(f"note: {note}" for note in fit.certificate.notes)] if fit.certificate.notes else []
-    )
+    return ["", *(f"note: {note}" for note in fit.notes)] if fit.notes else []
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -32,7 +32,9 @@ from alc_stats.inference.equivalence import (
     non_superiority_p,
 )
 from alc_stats.inference.explained import R2, Part, r2
+from alc_stats.inference.fieller import RatioInterval, fieller
 from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
+from alc_stats.inference.johnson_neyman import JohnsonNeyman, Region, johnson_neyman
 from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
 from alc_stats.inference.marginal_probabilities import (
@@ -43,14 +45,19 @@ from alc_stats.inference.marginal_probabilities import (
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
+from alc_stats.inference.pooled_fits import PooledFits, pooled
+from alc_stats.inference.pooling import Pooled, pool, replicate_variance
 from alc_stats.inference.profile import (
     ProfileInterval,
     parameters_of,
     profile_interval,
     profile_intervals,
 )
+from alc_stats.inference.randomisation import Randomisation, randomisation_test
 from alc_stats.inference.ratios import sd_ratio, variance_ratio
 from alc_stats.inference.resamples import Resamples
+from alc_stats.inference.romano_wolf import StepDown, romano_wolf
+from alc_stats.inference.small_sample_test import SmallSampleTest, small_sample_test
 from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_choice
 from alc_stats.inference.tidy import tidy
 from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_bootstrap
@@ -67,17 +74,25 @@ __all__ = [
     "EqualSpread",
     "Icc",
     "IccLevel",
+    "JohnsonNeyman",
     "JointTest",
     "MarginalMeans",
     "MarginalProbabilities",
     "MeansEquivalence",
     "ModelCheck",
     "Part",
+    "Pooled",
+    "PooledFits",
     "ProfileInterval",
+    "Randomisation",
+    "RatioInterval",
+    "Region",
     "Resamples",
     "Rule",
     "Simulator",
     "SmallSampleChoice",
+    "SmallSampleTest",
+    "StepDown",
     "Verdict",
     "WildBootstrap",
     "benjamini_hochberg",
@@ -91,8 +106,10 @@ __all__ = [
     "decide",
     "equivalence_of_means",
     "equivalence_p",
+    "fieller",
     "holm",
     "icc",
+    "johnson_neyman",
     "joint",
     "marginal_means",
     "marginal_probabilities",
@@ -105,14 +122,20 @@ __all__ = [
     "parameters_of",
     "parametric_bootstrap",
     "plausible_values",
+    "pool",
+    "pooled",
     "profile_interval",
     "profile_intervals",
     "r2",
+    "randomisation_test",
+    "replicate_variance",
     "risk_difference",
+    "romano_wolf",
     "scaled_residuals",
     "sd_ratio",
     "simulator",
     "small_sample_choice",
+    "small_sample_test",
     "tidy",
     "variance_ratio",
     "weighted_cluster_bootstrap",

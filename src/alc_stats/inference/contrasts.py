@@ -32,17 +32,19 @@ class JointTest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """A linear function of the coefficients: weights (k,) and a constant."""
 
     weights: FloatArray
     constant: float
 
-    def plus(self, other: _Line, sign: float) -> _Line:
-        return _Line(self.weights + sign * other.weights, self.constant + sign * other.constant)
+    def plus(self, other: Line, sign: float) -> Line:
+        """The sum with `sign` times another."""
+        return Line(self.weights + sign * other.weights, self.constant + sign * other.constant)
 
-    def times(self, factor: float) -> _Line:
-        return _Line(self.weights * factor, self.constant * factor)
+    def times(self, factor: float) -> Line:
+        """A multiple."""
+        return Line(self.weights * factor, self.constant * factor)
 
 
 def contrast(fit: Fit, expression: str) -> Estimate:
@@ -82,11 +84,7 @@ def contrast(fit: Fit, expression: str) -> Estimate:
     3.5
     """
     require_usable(fit)
-    line = _read(expression, fit)
-    if not line.weights.any():
-        raise FormulaError(
-            Problem("no coefficient is left in the contrast", where=f"'{expression}'")
-        )
+    line = read_contrast(expression, fit)
     combined = combine(fit, line.weights[None])
     return Estimate(
         name=expression,
@@ -121,7 +119,7 @@ def joint(fit: Fit, terms: Sequence[str]) -> JointTest:
     (15.5, 2, 3.0)
     """
     require_usable(fit)
-    lines = [_read(term, fit) for term in terms]
+    lines = [read_contrast(term, fit) for term in terms]
     L = np.array([line.weights for line in lines])
     value = L @ fit.estimates + np.array([line.constant for line in lines])
     covariance = L @ fit.vcov @ L.T
@@ -151,14 +149,25 @@ def _unit(fit: Fit, weights: FloatArray) -> str:
     return "" if "mean" in involved else "log SD"
 
 
-def _read(expression: str, fit: Fit) -> _Line:
-    """The expression as weights on the fit's coefficients."""
+def read_contrast(expression: str, fit: Fit) -> Line:
+    """The expression as weights on the fit's coefficients.
+
+    Raises
+    ------
+    FormulaError
+        For unknown names, an expression that is not linear, or one without a coefficient.
+    """
     position = {label: i for i, label in enumerate(fit.labels)}
     sides = _substituted(expression, position).split("=")
     if len(sides) > 2:
         raise _error(expression, "a contrast has at most one '='")
     lines = [_side(expression, side, len(fit.names)) for side in sides]
-    return lines[0] if len(lines) == 1 else lines[0].plus(lines[1], -1.0)
+    line = lines[0] if len(lines) == 1 else lines[0].plus(lines[1], -1.0)
+    if not line.weights.any():
+        raise FormulaError(
+            Problem("no coefficient is left in the contrast", where=f"'{expression}'")
+        )
+    return line
 
 
 def _substituted(expression: str, position: Mapping[str, int]) -> str:
@@ -214,7 +223,7 @@ def _error(expression: str, what: str) -> FormulaError:
     )
 
 
-def _side(expression: str, side: str, size: int) -> _Line:
+def _side(expression: str, side: str, size: int) -> Line:
     try:
         tree = ast.parse(side.strip(), mode="eval").body
     except (SyntaxError, RecursionError, MemoryError):
@@ -222,12 +231,12 @@ def _side(expression: str, side: str, size: int) -> _Line:
     return _linear(expression, tree, size)
 
 
-def _linear(expression: str, node: ast.expr, size: int) -> _Line:
+def _linear(expression: str, node: ast.expr, size: int) -> Line:
     match node:
         case ast.Name(name):
-            return _Line(np.eye(size)[int(name[1:])], 0.0)
+            return Line(np.eye(size)[int(name[1:])], 0.0)
         case ast.Constant(int() | float() as value):
-            return _Line(np.zeros(size), float(value))
+            return Line(np.zeros(size), float(value))
         case ast.UnaryOp(ast.USub(), inner):
             return _linear(expression, inner, size).times(-1.0)
         case ast.UnaryOp(ast.UAdd(), inner):
@@ -239,7 +248,7 @@ def _linear(expression: str, node: ast.expr, size: int) -> _Line:
             raise _error(expression, "the contrast cannot be read")
 
 
-def _combined(expression: str, left: _Line, right: _Line, operator: ast.operator) -> _Line:
+def _combined(expression: str, left: Line, right: Line, operator: ast.operator) -> Line:
     if isinstance(operator, ast.Add | ast.Sub):
         return left.plus(right, 1.0 if isinstance(operator, ast.Add) else -1.0)
     if isinstance(operator, ast.Mult) and not left.weights.any():

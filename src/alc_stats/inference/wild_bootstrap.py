@@ -1,39 +1,30 @@
-"""Wild cluster bootstrap of one coefficient of a linear model, the null imposed."""
+"""Wild cluster bootstrap of one contrast of a linear or mixed model, the null imposed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from alc_stats.errors import DeclarationError, FitError, FormulaError, Problem, did_you_mean
-from alc_stats.estimators.design import Design
-from alc_stats.estimators.fit import Fit, require_usable
-from alc_stats.estimators.kernels.rank import orthonormal
+from alc_stats.errors import DeclarationError, Problem
+from alc_stats.estimators.fit import Fit
 from alc_stats.estimators.kernels.wild_cluster import (
-    RADEMACHER,
-    WEBB,
     ClusterSums,
     Draws,
-    cluster_sums,
     drawn,
-    every,
     extreme_share,
     joined,
 )
-from alc_stats.estimators.memory import Memory, memory_of, prior_weights
-from alc_stats.estimators.robust import Clusters, cluster_columns, clusters_of
-from alc_stats.records import FloatArray
+from alc_stats.estimators.memory import memory_of
+from alc_stats.inference.cluster_scores import contrast_sums
+from alc_stats.inference.multipliers import (
+    Multipliers,
+    Weights,
+    multiplier_problems,
+    multipliers,
+)
 
-Weights = Literal["auto", "rademacher", "webb"]
-FEW_CLUSTERS = 12
-"""Up to here Rademacher weights give too few different draws (Webb 2014; MacKinnon, Webb 2017)."""
-ENUMERATED = 4096
-"""Up to so many different draws all of them are taken."""
-_POINTS = {"rademacher": RADEMACHER, "webb": WEBB}
-_CHUNK_ENTRIES = 2_000_000
 _FARTHEST = 1e4
 """Distance, in standard errors, at which a limit not found is infinite."""
 _GRID = 240
@@ -92,7 +83,7 @@ def wild_cluster_bootstrap(
     seed: int,
     level: float = 0.95,
 ) -> WildBootstrap:
-    """Wild cluster restricted bootstrap of one coefficient's t (Cameron, Gelbach and Miller 2008).
+    """Wild cluster restricted bootstrap of one contrast's t (Cameron, Gelbach and Miller 2008).
 
     The residuals of the model without the effect are multiplied by one random sign (or one of
     Webb's six numbers) a cluster, and the p value is the share of t ratios at least as large as
@@ -101,15 +92,18 @@ def wild_cluster_bootstrap(
     larger ones over n.) The interval holds the values around the estimate whose own test does not
     reject.
 
+    Of a mixed model the rows are first made independent by its working covariance, which stays at
+    its estimate; clusters lie at a grouping of the model or above it.
+
     With few treated clusters the test rejects far too seldom (MacKinnon and Webb 2017): see
     `small_sample_choice`.
 
     Parameters
     ----------
     fit : Fit
-        Least squares, weighted or not, fitted in this session.
+        Least squares, weighted or not, or a mixed model, fitted in this session.
     term : str
-        A coefficient's name.
+        A coefficient's name, or any contrast as `contrast` reads it.
     cluster : str, optional
         Column of the clusters, which the fit must have read; the fit's own by default.
     n : int
@@ -125,10 +119,10 @@ def wild_cluster_bootstrap(
     DeclarationError
         For a number of draws, weights or a level that make no sense, or no cluster.
     FormulaError
-        For an unknown coefficient.
+        For an expression that is no contrast of this fit.
     FitError
-        For a mixed model, an unusable fit, a fit without memory, a cluster column it did not
-        read, or a single cluster.
+        For an unusable fit, a fit without memory, a cluster column it did not read, a single
+        cluster, or clusters that cut through levels of a random effect.
 
     Examples
     --------
@@ -142,19 +136,15 @@ def wild_cluster_bootstrap(
     (32, True, 0.0625)
     """
     _check(n, weights, level)
-    memory = _linear_memory(fit)
-    where = _position(fit, term)
-    clusters = _clusters(fit, memory, cluster)
-    own = _sums(memory.design, prior_weights(fit), clusters, where)
-    kind = _kind(weights, clusters.number)
-    complete = len(_POINTS[kind]) ** clusters.number <= max(ENUMERATED, n)
-    draws = _draws(own, kind, n, seed, complete=complete)
+    own, clusters = contrast_sums(fit, term, cluster, "wild_cluster_bootstrap")
+    plan = multipliers(weights, clusters.number, n=n, seed=seed)
+    draws = _draws(own, plan)
 
     def p_of(delta: float) -> float:
-        return extreme_share(own, draws, delta, complete=complete)
+        return extreme_share(own, draws, delta, complete=plan.complete)
 
     below, above = _reach(own, p_of, 1.0 - level, 1.0), _reach(own, p_of, 1.0 - level, -1.0)
-    rows, k = memory.design.X.shape
+    rows, k = memory_of(fit).design.X.shape
     G = clusters.number
     corrected = own.se * np.sqrt(G / (G - 1.0) * (rows - 1.0) / (rows - k))
     return WildBootstrap(
@@ -167,29 +157,16 @@ def wild_cluster_bootstrap(
         level=level,
         disjoint=below.resumed or above.resumed,
         clusters=G,
-        weights=kind,
+        weights=plan.kind,
         draws=len(draws.n0),
-        enumerated=complete,
+        enumerated=plan.complete,
         seed=seed,
     )
 
 
 def _check(n: int, weights: str, level: float) -> None:
     where = "wild_cluster_bootstrap({}=...)"
-    problems = []
-    if n < 1:
-        problems.append(
-            Problem("the bootstrap needs at least one draw", where=where.format("n"), found=str(n))
-        )
-    if weights not in ("auto", *_POINTS):
-        problems.append(
-            Problem(
-                f"unknown weights '{weights}'",
-                where=where.format("weights"),
-                allowed="auto, rademacher, webb",
-                way_out=did_you_mean(weights, ("auto", *_POINTS)),
-            )
-        )
+    problems = multiplier_problems(n, weights, where)
     if not 0.0 < level < 1.0:
         problems.append(
             Problem(
@@ -202,108 +179,9 @@ def _check(n: int, weights: str, level: float) -> None:
         raise DeclarationError(*problems)
 
 
-def _linear_memory(fit: Fit) -> Memory:
-    require_usable(fit)
-    if fit.request.family == "binomial":
-        raise FitError(
-            Problem(
-                "the wild cluster bootstrap is for least squares, and this fit is logistic",
-                where=f"fit of '{fit.request.formula}'",
-                way_out="Use compare(..., bootstrap=...) with the model without the term.",
-            )
-        )
-    if fit.request.method != "least squares" or fit.request.engine == "linearmodels":
-        raise FitError(
-            Problem(
-                "the wild cluster bootstrap is for least squares",
-                where=f"fit of '{fit.request.formula}' by {fit.request.engine}",
-                way_out="For a mixed model use covariance='CR2', or parametric_bootstrap.",
-            )
-        )
-    return memory_of(fit)
-
-
-def _position(fit: Fit, term: str) -> int:
-    if term not in fit.names:
-        raise FormulaError(
-            Problem(
-                f"the fit has no coefficient '{term}'",
-                where="wild_cluster_bootstrap(term=...)",
-                way_out=did_you_mean(term, fit.names),
-            )
-        )
-    return fit.names.index(term)
-
-
-def _clusters(fit: Fit, memory: Memory, cluster: str | None) -> Clusters:
-    name = cluster or fit.request.cluster
-    if not name:
-        raise DeclarationError(
-            Problem(
-                "no cluster is named",
-                where="wild_cluster_bootstrap(cluster=...)",
-                way_out="Name the column of the clusters here, or in fit(..., cluster=...).",
-            )
-        )
-    columns = cluster_columns(name, memory.table.frame)
-    unread = [column for column in columns if column not in memory.table.frame.columns]
-    if unread:
-        raise FitError(
-            Problem(
-                f"the fit did not read the column '{unread[0]}'",
-                where=f"fit of '{fit.request.formula}'",
-                way_out=f"Fit with covariance='CR2', cluster='{name}'.",
-            )
-        )
-    return clusters_of(memory.table, name, columns, f"fit of '{fit.request.formula}'")
-
-
-def _sums(
-    design: Design, weights: FloatArray | None, clusters: Clusters, place: int
-) -> ClusterSums:
-    """Of the rows times the roots of their weights, which turns their least squares into ours."""
-    from scipy import linalg
-
-    root = np.ones(len(design.y)) if weights is None else np.sqrt(weights)
-    y = root * design.y
-    Q, R = orthonormal(root[:, None] * design.X)
-    root_n = np.sqrt(len(Q))
-    Q, R = Q / root_n, R * root_n
-    pick = linalg.solve_triangular(R, np.eye(len(R)))[place]
-    on_basis = Q.T @ y
-    residuals = y - Q @ on_basis
-    return cluster_sums(Q, residuals, clusters.level, pick=pick, estimate=float(pick @ on_basis))
-
-
-def _kind(weights: str, clusters: int) -> str:
-    if weights != "auto":
-        return weights
-    return "webb" if clusters <= FEW_CLUSTERS else "rademacher"
-
-
-def _draws(own: ClusterSums, kind: str, n: int, seed: int, *, complete: bool) -> Draws:
-    """All draws, or n of them, a chunk at a time."""
-    from tqdm import tqdm
-
-    points, G = _POINTS[kind], len(own.score)
-    chunk = max(1, _CHUNK_ENTRIES // G)
-    total = len(points) ** G if complete else n
-    source = every(points, G, chunk) if complete else _random(points, G, n, chunk, seed)
-    parts = []
-    bar = tqdm(total=total, desc="wild bootstrap", leave=False, disable=None, delay=1.0)
-    with bar:
-        for v in source:
-            parts.append(drawn(own, v))
-            bar.update(len(v))
-    return joined(parts)
-
-
-def _random(
-    points: FloatArray, clusters: int, n: int, chunk: int, seed: int
-) -> Iterator[FloatArray]:
-    rng = np.random.default_rng(seed)
-    for first in range(0, n, chunk):
-        yield points[rng.integers(len(points), size=(min(chunk, n - first), clusters))]
+def _draws(own: ClusterSums, plan: Multipliers) -> Draws:
+    """All draws of one contrast, a chunk at a time."""
+    return joined([drawn(own, v) for v in plan.chunks()])
 
 
 @dataclass(frozen=True, slots=True)

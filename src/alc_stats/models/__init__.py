@@ -5,7 +5,38 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, guarded
+from alc_stats.models.calibration import calibration
+from alc_stats.models.decoupling import decoupling
+from alc_stats.models.dose_response import dose_response
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
+from alc_stats.models.forecast import forecast
+from alc_stats.models.gap import gap
+from alc_stats.models.inversion import inversion
+from alc_stats.models.mediation import mediation
+from alc_stats.models.moderation import moderation
+from alc_stats.models.response_surface import response_surface
+from alc_stats.models.shift import shift
+from alc_stats.models.transfer import transfer
 from alc_stats.models.widening import widening
 
-__all__ = ["Claim", "Evidence", "Finding", "decided", "find", "guarded", "widening"]
+__all__ = [
+    "Claim",
+    "Evidence",
+    "Finding",
+    "calibration",
+    "decided",
+    "decoupling",
+    "dose_response",
+    "find",
+    "find_jointly",
+    "forecast",
+    "gap",
+    "guarded",
+    "inversion",
+    "mediation",
+    "moderation",
+    "response_surface",
+    "shift",
+    "transfer",
+    "widening",
+]

@@ -230,5 +230,5 @@ def _certificates(result: StudyResult) -> tuple[str, ...]:
         elif id_ in result.failures:
             notes.append(f"{label}: {result.failures[id_]}")
         if fit is not None and fit.certificate.usable:
-            notes.extend(f"{label}: {note}" for note in fit.certificate.notes)
+            notes.extend(f"{label}: {note}" for note in fit.notes)
     return tuple(notes)

@@ -95,25 +95,45 @@ def _people(
     )
 
 
-def scores(outcome: Outcome, population: Population, rng: np.random.Generator) -> FloatArray:
-    """Error-free values (P, W) of an outcome, in its own unit, under the law of `Outcome`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Deviations:
+    """What firms (F,), their changes (F,), persons (P,) and occasions (P, W) add to an outcome."""
+
+    firm: FloatArray
+    change: FloatArray
+    person: FloatArray
+    residual: FloatArray
+
+
+def deviations(outcome: Outcome, population: Population, rng: np.random.Generator) -> Deviations:
+    """Draw the deviations of an outcome, in its own unit, as they are without a mandate."""
     firms, (persons, waves) = population.arms.size, (population.firm.size, population.profile.size)
-    mandated = population.mandated
-    effect = np.array([0.0, outcome.mandate, outcome.training])[population.arms]
     firm = outcome.firm_sd * rng.standard_normal(firms)
     change = outcome.firm_change_sd * rng.standard_normal(firms)
     own = np.sqrt(1.0 - outcome.ability**2) * rng.standard_normal(persons)
     person = outcome.person_sd * (outcome.ability * population.ability + own)
     residual = outcome.within_sd * rng.standard_normal((persons, waves))
+    return Deviations(firm, change, np.asarray(person), residual)
+
+
+def scores(outcome: Outcome, population: Population, rng: np.random.Generator) -> FloatArray:
+    """Error-free values (P, W) of an outcome, in its own unit, under the law of `Outcome`."""
+    return composed(outcome, population, deviations(outcome, population, rng))
+
+
+def composed(outcome: Outcome, population: Population, d: Deviations) -> FloatArray:
+    """Level, drift, effects and deviations of an outcome, added up; (P, W)."""
+    mandated = population.mandated
+    effect = np.array([0.0, outcome.mandate, outcome.training])[population.arms]
     of_firm = (
         np.multiply.outer(effect, population.profile)
-        + firm[:, None]
-        + np.multiply.outer(change, population.post)
+        + d.firm[:, None]
+        + np.multiply.outer(d.change, population.post)
     )
     return np.asarray(
         outcome.mean
-        + outcome.drift * np.arange(waves)
+        + outcome.drift * np.arange(population.profile.size)
         + of_firm[population.firm]
-        + np.exp(outcome.between_log_sd_ratio * mandated) * person[:, None]
-        + np.exp(outcome.within_log_sd_ratio * mandated) * residual
+        + np.exp(outcome.between_log_sd_ratio * mandated) * d.person[:, None]
+        + np.exp(outcome.within_log_sd_ratio * mandated) * d.residual
     )

@@ -51,6 +51,13 @@ def implied(truth: Truth) -> Mapping[str, float]:
         values |= _implied(name, construct, error=error) | {f"{name}.alpha": construct.alpha}
     for name in SCORES:
         values |= _implied(name, getattr(truth, name), error=0.0)
+    values |= _implied("compliance", _of_compliance(truth), error=0.0)
+    chain = truth.folk.mandate * truth.compliance.folk * truth.compliance.capability
+    values |= {
+        "compliance.folk": truth.compliance.folk,
+        "compliance.capability": truth.compliance.capability,
+        "compliance.indirect": chain,
+    }
     values |= _implied("log_tokens", truth.log_tokens, error=0.0, cell=truth.usage.access / 2.0)
     usage, quality = truth.usage, truth.quality
     return values | {
@@ -90,6 +97,23 @@ def _implied(name: str, law: Outcome, *, error: float, cell: float = 0.0) -> dic
     }
 
 
+def _of_compliance(truth: Truth) -> Outcome:
+    """The law of compliance with what professed belief adds to it at every level."""
+    own, belief, d = truth.compliance, truth.folk, truth.compliance.folk
+    error = belief.item_error_variance / len(belief.loadings)
+    shared = 2.0 * d * own.person_sd * belief.person_sd * own.ability * belief.ability
+    return Outcome(
+        mean=own.mean,
+        drift=own.drift + d * belief.drift,
+        mandate=own.mandate + d * belief.mandate,
+        training=own.training + d * belief.training,
+        person_sd=math.sqrt(own.person_sd**2 + (d * belief.person_sd) ** 2 + shared),
+        firm_sd=math.hypot(own.firm_sd, d * belief.firm_sd),
+        firm_change_sd=math.hypot(own.firm_change_sd, d * belief.firm_change_sd),
+        within_sd=math.sqrt(own.within_sd**2 + d**2 * (belief.within_sd**2 + error)),
+    )
+
+
 def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, float]:
     """Estimate what `implied` names from the tables of one simulated study.
 
@@ -101,8 +125,9 @@ def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, 
         items = survey.filter(regex=rf"^{prefix}_\d$")
         values |= _components(name, panel(survey.assign(y=items.mean(axis=1)), "y"))
         values |= {f"{name}.alpha": cronbach_alpha(items[survey["wave"] == 0].to_numpy())}
-    for name in SCORES:
+    for name in (*SCORES, "compliance"):
         values |= _components(name, panel(survey, name))
+    values |= _chain(survey)
     weeks = person_weeks(events, survey, truth.design)
     return (
         values
@@ -229,6 +254,36 @@ def person_weeks(events: pd.DataFrame, survey: pd.DataFrame, design: Design) -> 
     weeks["log_tokens"] = np.log(weeks["tokens"])
     people = survey.drop_duplicates("person_id")[["person_id", "firm_id", "arm", "access_level"]]
     return weeks.merge(people, on="person_id", validate="many_to_one")
+
+
+def _chain(survey: pd.DataFrame) -> dict[str, float]:
+    """Slopes of changes from one answered wave to the next, within firms."""
+    rows = survey.sort_values(["person_id", "wave"]).reset_index(drop=True)
+    rows["belief"] = rows.filter(regex=r"^folk_\d$").mean(axis=1)
+    columns = ["belief", "compliance", "capability_familiar"]
+    change = rows.groupby("person_id")[columns].diff().dropna()
+    keys = [rows.loc[change.index, k] for k in ("firm_id", "wave")]
+    belief, compliance, capability = (change - change.groupby(keys).transform("mean")).to_numpy().T
+    both = np.column_stack([belief, compliance])
+    return {
+        "compliance.folk": float(belief @ compliance / (belief @ belief)),
+        "compliance.capability": float(np.linalg.lstsq(both, capability, rcond=None)[0][1]),
+        "compliance.indirect": _product_of_paths(rows, columns),
+    }
+
+
+def _product_of_paths(rows: pd.DataFrame, columns: list[str]) -> float:
+    """Mandate to belief to compliance to capability, over changes of mandated and control firms."""
+    panels = [panel(rows, c) for c in columns]
+    means = [firm_means(p)[0] for p in panels]
+    arms = panels[0].arms
+    two = arms != TRAINING
+    x = [np.ones(two.sum()), (arms[two] == MANDATE).astype(float)]
+    product = 1.0
+    for change in ((m[:, 1:].mean(axis=1) - m[:, 0])[two] for m in means):
+        product *= float(np.linalg.lstsq(np.column_stack(x), change, rcond=None)[0][-1])
+        x.append(change)
+    return product
 
 
 def _wave_tokens(weeks: pd.DataFrame, survey: pd.DataFrame) -> Panel:

@@ -6,21 +6,34 @@ import numpy as np
 import pandas as pd
 
 from alc_stats.records import BoolArray, FloatArray
-from alc_stats.simulate.population import IntArray, Population, scores
+from alc_stats.simulate.population import (
+    Deviations,
+    IntArray,
+    Population,
+    composed,
+    deviations,
+    scores,
+)
 from alc_stats.simulate.streams import stream
-from alc_stats.simulate.truth import Construct, Design, Knowledge, Outcome, Truth
+from alc_stats.simulate.truth import Compliance, Construct, Design, Knowledge, Outcome, Truth
 
 LOWEST, HIGHEST = 1, 7
 """Ends of the answer scale."""
+BELIEF_BEFORE, AUDIT_BEFORE = 9, 2
+"""Days before the test on which folk theory items were answered and the audited work ended."""
 
 
 def survey(truth: Truth, population: Population, *, seed: int) -> pd.DataFrame:
     """One row a person and wave that answered, in order of person and wave."""
     persons, waves = population.firm.size, population.profile.size
+    dates, items = _dates(truth.design, persons, seed), _items(truth, population, seed)
     columns = {
         "wave": np.tile(np.arange(waves), persons),
-        "date": _dates(truth.design, persons, seed),
-        **_items(truth, population, seed),
+        "date": dates,
+        "belief_date": dates - pd.Timedelta(days=BELIEF_BEFORE),
+        "audit_date": dates - pd.Timedelta(days=AUDIT_BEFORE),
+        **items,
+        "compliance": _compliance(truth, population, items, seed),
         **_tests(truth, population, seed),
     }
     people = population.people.loc[np.repeat(np.arange(persons), waves)].reset_index(drop=True)
@@ -73,6 +86,42 @@ def _tests(truth: Truth, population: Population, seed: int) -> dict[str, FloatAr
         score = scores(outcome, population, stream(seed, f"survey.{name}"))
         columns[name] = np.asarray(np.clip(score, 0.0, highest).round(digits).ravel(), dtype=float)
     return columns
+
+
+def _compliance(
+    truth: Truth, population: Population, items: dict[str, IntArray], seed: int
+) -> FloatArray:
+    """Points on 0-100, rounded to a tenth: moved by belief as professed, and moving capability."""
+    law = truth.compliance
+    answers = [v for name, v in items.items() if name.startswith("folk_")]
+    professed = np.mean(answers, axis=0).reshape(population.firm.size, -1)
+    own = deviations(law, population, stream(seed, "survey.compliance"))
+    rng = stream(seed, "survey.capability_familiar")
+    tied = _tied(law, own, truth.capability_familiar,
+                 deviations(truth.capability_familiar, population, rng))  # fmt: skip
+    score = composed(law, population, tied) + law.folk * (professed - truth.folk.mean)
+    return np.asarray(np.clip(score, 0.0, 100.0).round(1).ravel(), dtype=float)
+
+
+def _tied(law: Compliance, own: Deviations, after: Outcome, later: Deviations) -> Deviations:
+    """Deviations drawn given those of what they bring about.
+
+    For standard deviations s and s' and a coefficient b the correlation is r = b s / s': given
+    its consequence y, a cause is r (s / s') y plus a rest of variance (1 - r^2) s^2.
+    """
+
+    def given(cause: FloatArray, sd: float, effect: FloatArray, effect_sd: float) -> FloatArray:
+        if sd == 0.0 or law.capability == 0.0:
+            return cause
+        r = law.capability * sd / effect_sd
+        return np.asarray(r * sd / effect_sd * effect + np.sqrt(1.0 - r * r) * cause)
+
+    return Deviations(
+        own.firm,
+        given(own.change, law.firm_change_sd, later.change, after.firm_change_sd),
+        own.person,
+        given(own.residual, law.within_sd, later.residual, after.within_sd),
+    )
 
 
 def _dates(design: Design, persons: int, seed: int) -> pd.DatetimeIndex:

@@ -137,6 +137,37 @@ class Knowledge(Outcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compliance(Outcome):
+    """Procedural compliance: moved by belief as professed, and moving capability.
+
+    Its own law is that of `Outcome`, to which `folk * (professed - mean belief)` is added, where
+    professed belief is the mean of the folk theory items. `mandate` and `training` are therefore
+    effects that do not pass through the belief.
+
+    ::
+
+        capability = ... + capability * (compliance - folk * professed)
+
+    for the deviations of firms' changes and of occasions; the effects of `capability_familiar` are
+    total effects, with what passes through compliance in them. Capability goes with belief only
+    through this difference: belief itself helps as much as the compliance that it breeds harms,
+    so that it predicts capability only once compliance is held. Compliance is drawn given
+    capability, which has the same joint law and leaves capability as it is without a chain.
+
+    Attributes
+    ----------
+    folk : float
+        Points of compliance per point of professed belief.
+    capability : float
+        Points of capability on familiar tasks per point of compliance. Times `within_sd` (and
+        `firm_change_sd`) it cannot exceed that of capability, of which it is a part.
+    """
+
+    folk: float = 0.0
+    capability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """How a person's tokens of a wave become events.
 
@@ -215,6 +246,7 @@ class Truth:
     topology: Knowledge
     topography: Knowledge
     folk: Construct
+    compliance: Compliance
     schema_accuracy: Outcome
     self_estimate: Outcome
     capability_familiar: Outcome

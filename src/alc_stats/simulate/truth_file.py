@@ -51,7 +51,7 @@ def read_truth(path: Path) -> Truth:
     from cattrs.errors import BaseValidationError
 
     declared = _parsed(path)
-    checks = (_unknown, _impossible, _unnamed)
+    checks = (_unknown, _impossible, _overdrawn, _unnamed)
     problems = [problem for check in checks for problem in check(declared, path)]
     try:
         truth = _converter().structure(declared, Truth)
@@ -225,6 +225,25 @@ def _impossible(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 def _bad_profile(profile: list[float]) -> bool:
     return len(profile) < 2 or profile[0] != 0 or sum(profile[1:]) <= 0
+
+
+def _overdrawn(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """A cause whose part in the deviations of its consequence is more than the whole."""
+
+    def number(group: str, name: str) -> float:
+        leaf = declared.get(group, {}).get(name, {})
+        return next(iter(_numbers_in(leaf)), 0.0) if isinstance(leaf, Mapping) else 0.0
+
+    for name in ("within_sd", "firm_change_sd"):
+        part = abs(number("compliance", "capability")) * number("compliance", name)
+        whole = number("capability_familiar", name)
+        if part > whole:
+            yield Problem(
+                "compliance moves capability by more than capability varies",
+                where=f"{path.name}, compliance.capability times compliance.{name}",
+                found=f"{part:g}",
+                allowed=f"capability_familiar.{name}, {whole:g}, or less",
+            )
 
 
 def _unnamed(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from alc_stats import schemas
 from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
-from alc_stats.estimators.formula import variables
+from alc_stats.estimators.difference_scores import refuse_differences
+from alc_stats.estimators.formula import parse, variables
 from alc_stats.estimators.logistic_outcomes import refuse_arguments
 from alc_stats.estimators.spreads import Spreads
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
@@ -158,6 +159,7 @@ def _model(study: Study, columns: Columns, model: ModelDeclared) -> Iterator[Pro
     needed: list[str] = []
     try:
         needed += variables(model.formula)
+        refuse_differences(parse(model.formula), allowed=model.allow_difference_score)
         needed += _spread_variables(model)
     except AlcError as error:
         yield from (replace(p, where=place) for p in error.problems)

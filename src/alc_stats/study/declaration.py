@@ -14,7 +14,18 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.calibration_data import CalibrationQuestion
+from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.dose_data import DoseQuestion
+from alc_stats.models.forecast_data import ForecastQuestion
+from alc_stats.models.gap_data import GapQuestion
+from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mediation_data import MediationQuestion
+from alc_stats.models.moderation_data import ModerationQuestion
+from alc_stats.models.shift_data import ShiftQuestion
 from alc_stats.models.spread_data import Columns
+from alc_stats.models.surface_data import SurfaceQuestion
+from alc_stats.models.transfer_data import TransferQuestion
 from alc_stats.study.result import ExhibitKind
 
 
@@ -105,6 +116,7 @@ class ModelDeclared:
     between: str = ""
     family: Family = "gaussian"
     bounds: tuple[float, float] | None = None
+    allow_difference_score: bool = False
 
     @property
     def location_scale(self) -> bool:
@@ -143,6 +155,17 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    response_surface: SurfaceQuestion | None = None
+    dose_response: DoseQuestion | None = None
+    inversion: InversionQuestion | None = None
+    mediation: MediationQuestion | None = None
+    calibration: CalibrationQuestion | None = None
+    forecast: ForecastQuestion | None = None
+    decoupling: DecouplingQuestion | None = None
+    gap: GapQuestion | None = None
+    moderation: ModerationQuestion | None = None
+    shift: ShiftQuestion | None = None
+    transfer: TransferQuestion | None = None
     widening: Columns | None = None
     all_of: tuple[str, ...] = ()
     direction: Direction = "greater"

@@ -52,6 +52,7 @@ def fit_model(model: ModelDeclared, table: pd.DataFrame) -> Fit:
             time=model.time,
             cluster=model.cluster or None,
             df="normal" if model.df == "normal" else None,
+            allow_difference_score=model.allow_difference_score,
         )
     return fit(
         model.formula,
@@ -64,6 +65,7 @@ def fit_model(model: ModelDeclared, table: pd.DataFrame) -> Fit:
         df=model.df or None,
         family=model.family,
         bounds=model.bounds,
+        allow_difference_score=model.allow_difference_score,
     )
 
 

@@ -13,7 +13,18 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.calibration import judge as judge_calibration
+from alc_stats.models.decoupling import judge as judge_decoupling
+from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
+from alc_stats.models.forecast import judge as judge_forecast
+from alc_stats.models.gap import judge as judge_gap
+from alc_stats.models.inversion import judge as judge_inversion
+from alc_stats.models.mediation import judge as judge_mediation
+from alc_stats.models.moderation import judge as judge_moderation
+from alc_stats.models.response_surface import judge as judge_response_surface
+from alc_stats.models.shift import judge as judge_shift
+from alc_stats.models.transfer import judge as judge_transfer
 from alc_stats.models.widening import EQUIVALENCE_BAND
 from alc_stats.models.widening import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
@@ -31,6 +42,17 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "response_surface": judge_response_surface,
+    "dose_response": judge_dose_response,
+    "inversion": judge_inversion,
+    "mediation": judge_mediation,
+    "calibration": judge_calibration,
+    "forecast": judge_forecast,
+    "decoupling": judge_decoupling,
+    "gap": judge_gap,
+    "moderation": judge_moderation,
+    "shift": judge_shift,
+    "transfer": judge_transfer,
     "widening": judge_widening,
 }
 """By the key that a hypothesis declares its question under."""

@@ -1,0 +1,100 @@
+"""What there is to see of transfer: gains by novelty, and the means behind them."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
+from alc_stats.models.transfer_evidence import Answer
+
+_NAMES = {"control": "control", "usage": "use by volume", "schema": "schema training"}
+
+
+def pictures(answer: Answer) -> tuple[Picture, ...]:
+    """Gains of the arms by novelty; mean scores by novelty and time."""
+    return (_gains(answer), *_means(answer))
+
+
+def _gains(answer: Answer) -> Picture:
+    levels = answer.rows.levels
+    marks = []
+    for shift, arm in zip((-0.06, 0.06), answer.rows.others, strict=False):
+        estimates = [answer.model.gain(f"{arm}_{level}", name="") for level in levels]
+        limits = [e.interval() for e in estimates]
+        marks.append(
+            Mark(
+                kind="interval", label=_NAMES[arm],
+                x=tuple(i + shift for i in range(len(levels))),
+                y=tuple(e.value for e in estimates),
+                low=tuple(low for low, _ in limits), high=tuple(high for _, high in limits),
+            )
+        )  # fmt: skip
+    marks.append(Mark(kind="across", label="no gain", y=(0.0,)))
+    marks.append(Mark(kind="across", label="smallest gain of interest", y=(answer.smallest,)))
+    reference = _NAMES[answer.rows.reference]
+    return Picture(
+        id="gains",
+        title="Gains by how new the tasks are",
+        caption=f"Gain over {reference} with 95 % intervals, persons and tasks as samples "
+        f"({_size(answer)}). The upper dashed line is the smallest gain of interest.",
+        alt="Intervals of gains for each arm, from familiar to far tasks, with lines at no gain "
+        "and at the smallest gain of interest.",
+        x="Novelty of the tasks",
+        y=f"Gain over {reference} (units of the score)",
+        panels=(Panel(marks=tuple(marks)),),
+        x_names=tuple((float(i), level) for i, level in enumerate(levels)),
+    )
+
+
+def _means(answer: Answer) -> tuple[Picture, ...]:
+    rows = answer.rows.rows
+    times = [0.0, 1.0] if answer.rows.did else [1.0]
+    panels = []
+    for time in times:
+        here = rows.loc[rows["post"] == time]
+        marks = [m for arm in (answer.rows.reference, *answer.rows.others)
+                 if (m := _mean_mark(answer, here, arm)) is not None]  # fmt: skip
+        title = ("before" if time == 0.0 else "after") if answer.rows.did else ""
+        panels.append(Panel(marks=tuple(marks), title=title))
+    if not any(p.marks for p in panels):
+        return ()
+    return (
+        Picture(
+            id="means",
+            title="Mean scores by how new the tasks are",
+            caption="Means of persons' mean scores with 95 % intervals over what was assigned "
+            f"({_size(answer)}).",
+            alt="Mean scores of each arm from familiar to far tasks.",
+            x="Novelty of the tasks",
+            y="Mean score",
+            panels=tuple(panels),
+            x_names=tuple((float(i), level) for i, level in enumerate(answer.rows.levels)),
+        ),
+    )
+
+
+def _mean_mark(answer: Answer, here: pd.DataFrame, arm: str) -> Mark | None:
+    points = []
+    for i, level in enumerate(answer.rows.levels):
+        cell = here.loc[(here["arm"] == arm) & (here["level"] == level)]
+        if cell["person"].nunique() < FEWEST_PEOPLE:
+            continue
+        units = cell.groupby("unit")["score"].mean()
+        half = 1.96 * units.std() / math.sqrt(len(units)) if len(units) > 1 else math.nan
+        points.append((float(i), float(units.mean()), half))
+    if not points:
+        return None
+    x, y, half = zip(*points, strict=True)
+    return Mark(
+        kind="interval", label=_NAMES[arm], x=x, y=y,
+        low=tuple(a - b for a, b in zip(y, half, strict=True)),
+        high=tuple(a + b for a, b in zip(y, half, strict=True)),
+    )  # fmt: skip
+
+
+def _size(answer: Answer) -> str:
+    persons = answer.rows.rows["person"].nunique()
+    tasks = sum(answer.rows.tasks(level) for level in answer.rows.levels)
+    return f"{persons} persons" + (f", {tasks} tasks" if tasks else "")
