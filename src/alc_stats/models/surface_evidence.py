@@ -126,7 +126,7 @@ def _kept(parts: Sequence[Part], corrected: FloatArray) -> bool:
 
 
 def _same_slope(part: Part, corrected: FloatArray) -> bool:
-    """Whether a slope stays on its side of zero, or too small to matter, which error can make it."""
+    """Whether a slope stays on its side of zero, or as small as error alone can make it."""
     alpha, smallest = part.criterion.alpha, part.criterion.smallest_effect
     side = _side_of(part)
     if part.estimate is not None and decide(part.estimate, part.criterion).verdict == "equivalent":
