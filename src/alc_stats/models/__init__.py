@@ -5,11 +5,11 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
-from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.calibration import calibration
 from alc_stats.models.decoupling import decoupling
 from alc_stats.models.distinct import NamedScale, distinct
 from alc_stats.models.dose_response import dose_response
+from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.forecast import forecast
 from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
