@@ -65,8 +65,10 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
     from alc_stats.models import gap as gap
@@ -91,6 +93,7 @@ _ROOM = {
     "Fit": "estimators",
     "calibration": "models",
     "Measure": "measures",
+    "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
@@ -100,6 +103,7 @@ _ROOM = {
     "dose_response": "models",
     "decoupling": "models",
     "disattenuated": "measures",
+    "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
@@ -121,9 +125,9 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "pool": "inference",
     "pooled": "inference",
-    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -158,6 +162,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "NamedScale",
     "benjamini_hochberg",
     "calibration",
     "check",
@@ -167,6 +172,7 @@ __all__ = [
     "decide",
     "decoupling",
     "disattenuated",
+    "distinct",
     "dose_response",
     "equivalence_of_means",
     "equivalence_p",

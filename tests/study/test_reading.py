@@ -142,6 +142,11 @@ MISTAKES |= {
         f'{_MIXED}family = "binomial"\nmethod = "REML"',
         "a logistic model takes no method 'REML'",
     ),
+    "difference score": (
+        _MODEL,
+        'formula = "I(score - age) ~ treated"\n',
+        "'score - age' is a difference score",
+    ),
     "law of errors": (_MODEL, f'{_MIXED}family = "tobit"', "found 'tobit'. Allowed: \"gaussian\""),
 }
 
@@ -192,3 +197,8 @@ def test_a_mirror_states_only_its_difference(small: Path) -> None:
     assert study.models == base.models
     assert study.beside("prepare.py") is not None
     assert dataclasses.replace(study, study=base.study, folders=base.folders) == base
+
+
+def test_a_difference_score_that_is_allowed_is_read(small: Path) -> None:
+    edit(small, _MODEL, 'formula = "I(score - age) ~ treated"\nallow_difference_score = true\n')
+    assert read_study(small).models[0].allow_difference_score

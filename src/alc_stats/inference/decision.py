@@ -159,10 +159,12 @@ def own_p(estimate: Estimate, criterion: Criterion) -> float:
 
 
 def conjoin(decisions: Sequence[Decision]) -> Decision:
-    """The intersection-union verdict: supported only if every part is.
+    """The intersection-union verdict: supported only if every part is; of one part, its own.
 
-    Contradicted if any part is; else not tested if any part is not tested; otherwise
-    inconclusive. No part needs a multiplicity correction for this (Berger 1982).
+    Contradicted if any part is; else equivalent if any part is, since an effect that is shown to be
+    too small to matter takes the whole with it; else not tested if any part is not tested;
+    otherwise inconclusive. Support needs no multiplicity correction (Berger 1982); that the whole
+    does not hold is said when one part shows it, at the level of that part.
 
     Raises
     ------
@@ -172,10 +174,13 @@ def conjoin(decisions: Sequence[Decision]) -> Decision:
     verdicts = [decision.verdict for decision in decisions]
     if not verdicts:
         raise DeclarationError(Problem("a conjunction needs at least one decision"))
+    if len(verdicts) == 1:
+        return Decision(verdicts[0], "conjunction", decisions[0].reason)
     numbers = {
         "total": Number(len(verdicts), "count"),
         "supported": Number(verdicts.count("supported"), "count"),
         "contradicted": Number(verdicts.count("contradicted"), "count"),
+        "negligible": Number(verdicts.count("equivalent"), "count"),
         "untested": Number(verdicts.count("not tested"), "count"),
     }
     verdict, template = _conjunction(verdicts)
@@ -284,6 +289,11 @@ def _conjunction(verdicts: Sequence[Verdict]) -> tuple[Verdict, str]:
         return (
             "contradicted",
             "{contradicted} of {total} parts contradicted: the whole cannot hold.",
+        )
+    if "equivalent" in verdicts:
+        return (
+            "equivalent",
+            "{negligible} of {total} parts shown too small to matter: the whole does not hold.",
         )
     if "not tested" in verdicts:
         return "not tested", "{untested} of {total} parts could not be tested."
