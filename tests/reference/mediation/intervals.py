@@ -57,7 +57,7 @@ def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float,
                      *((boot.low, boot.high) if boot.value is not None else (np.nan, np.nan)),
                      *((naive.low, naive.high) if naive else (np.nan, np.nan))])  # fmt: skip
     value, low, high, b_low, b_high, n_low, n_high = np.array(rows, dtype=float).T
-    made = {
+    return {
         "replications": n,
         "truth": truth,
         "mean": float(value.mean()),
@@ -66,7 +66,6 @@ def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float,
         "conflated_covers": float(((n_low <= truth) & (truth <= n_high)).mean()),
         "found": float(((low > 0) | (high < 0)).mean()),
     }
-    return made
 
 
 def main() -> None:
