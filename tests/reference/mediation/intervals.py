@@ -63,9 +63,10 @@ def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float,
         "mean": float(value.mean()),
         "monte_carlo_covers": float(((low <= truth) & (truth <= high)).mean()),
         "bootstrap_covers": float(((b_low <= truth) & (truth <= b_high)).mean()),
-        "conflated_covers": float(((n_low <= truth) & (truth <= n_high)).mean()),
         "found": float(((low > 0) | (high < 0)).mean()),
-    }
+    } | ({} if np.isnan(n_low).all() else {
+        "conflated_covers": float(((n_low <= truth) & (truth <= n_high)).mean())
+    })  # fmt: skip
 
 
 def main() -> None:
