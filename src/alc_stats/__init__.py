@@ -63,8 +63,10 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
     from alc_stats.models import gap as gap
@@ -89,6 +91,7 @@ _ROOM = {
     "Fit": "estimators",
     "calibration": "models",
     "Measure": "measures",
+    "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
@@ -98,6 +101,7 @@ _ROOM = {
     "dose_response": "models",
     "decoupling": "models",
     "disattenuated": "measures",
+    "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
@@ -118,9 +122,9 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "pool": "inference",
     "pooled": "inference",
-    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
@@ -154,6 +158,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "NamedScale",
     "benjamini_hochberg",
     "calibration",
     "check",
@@ -163,6 +168,7 @@ __all__ = [
     "decide",
     "decoupling",
     "disattenuated",
+    "distinct",
     "dose_response",
     "equivalence_of_means",
     "equivalence_p",

@@ -159,7 +159,7 @@ def own_p(estimate: Estimate, criterion: Criterion) -> float:
 
 
 def conjoin(decisions: Sequence[Decision]) -> Decision:
-    """The intersection-union verdict: supported only if every part is.
+    """The intersection-union verdict: supported only if every part is; of one part, its own.
 
     Contradicted if any part is; else equivalent if any part is, since an effect that is shown to be
     too small to matter takes the whole with it; else not tested if any part is not tested;
@@ -174,6 +174,8 @@ def conjoin(decisions: Sequence[Decision]) -> Decision:
     verdicts = [decision.verdict for decision in decisions]
     if not verdicts:
         raise DeclarationError(Problem("a conjunction needs at least one decision"))
+    if len(verdicts) == 1:
+        return Decision(verdicts[0], "conjunction", decisions[0].reason)
     numbers = {
         "total": Number(len(verdicts), "count"),
         "supported": Number(verdicts.count("supported"), "count"),

@@ -15,9 +15,11 @@ import pandas as pd
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
+from alc_stats.models.transfer_answer import Answer
 from alc_stats.models.transfer_data import TransferData, TransferQuestion, transfer_data
-from alc_stats.models.transfer_evidence import Answer, all_evidence
+from alc_stats.models.transfer_evidence import all_evidence
 from alc_stats.models.transfer_lines import lines
+from alc_stats.models.transfer_logistic import logistic_model
 from alc_stats.models.transfer_models import crossed_model, tasks_fixed, untreated_sd
 from alc_stats.models.transfer_pictures import pictures
 from alc_stats.records import Number, Phrase
@@ -179,7 +181,8 @@ def judge(
                       Phrase(str(error).replace("{", "(").replace("}", ")")))  # fmt: skip
         return find_jointly(claim, [failed])
     smallest = smallest_gain(rows)
-    answer = Answer(rows, model, tasks_fixed(rows), smallest, criterion.alpha, seed)
+    logistic = logistic_model(rows, model) if rows.right_wrong else None
+    answer = Answer(rows, model, tasks_fixed(rows), logistic, smallest, criterion.alpha, seed)
     parts = _parts(answer, criterion)
     evidence = all_evidence(answer)
     return find_jointly(
@@ -204,12 +207,22 @@ def _parts(answer: Answer, criterion: Criterion) -> list[Part]:
     delta, found = answer.smallest, []
     if answer.rows.question.asks == "transfer" and answer.has("usage", "control"):
         rule = _rule("non_superiority", delta, criterion)
-        found.append(Part("Usage arm, far tasks: no gain over control", answer.far("usage"), rule))
+        found.append(
+            Part(
+                "Usage arm, far tasks: no gain over control",
+                answer.over("far", "usage", "control"),
+                rule,
+            )
+        )
     if answer.has("schema"):
         other = "usage" if answer.has("usage") else "control"
         rule = _rule("superiority", delta, criterion)
         found.append(
-            Part(f"Schema arm, far tasks: gain over {_OF[other]}", answer.over("far", other), rule)
+            Part(
+                f"Schema arm, far tasks: gain over {_OF[other]}",
+                answer.over("far", "schema", other),
+                rule,
+            )
         )
         found += _beyond(answer, other, criterion)
     return found
@@ -228,7 +241,7 @@ def _beyond(answer: Answer, other: str, criterion: Criterion) -> list[Part]:
         return [Part(said, answer.far_less_familiar("schema", other), rule)]
     rule = _rule("non_inferiority", FAMILIAR_SHARE * answer.smallest, criterion)
     said = f"Schema arm, familiar tasks: no loss to {_OF[other]}"
-    return [Part(said, answer.over("familiar", other), rule)]
+    return [Part(said, answer.over("familiar", "schema", other), rule)]
 
 
 def _observed(answer: Answer) -> Phrase:

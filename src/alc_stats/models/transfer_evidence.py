@@ -2,172 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
-from alc_stats.errors import AlcError
-from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.small_samples import FEW_TREATED
-from alc_stats.inference.unit_contrast import (
-    Permutation,
-    UnitSums,
-    permutation_test,
-    unit_contrast,
-)
 from alc_stats.models.finding import Evidence, joined
-from alc_stats.models.transfer_data import TransferData
-from alc_stats.models.transfer_models import (
-    CrossedModel,
-    fixed_part,
-    free_units,
-    model_rows,
-    with_terms,
-)
+from alc_stats.models.transfer_answer import Answer, farther
+from alc_stats.models.transfer_models import gain_of
 from alc_stats.records import Number, Phrase
 
 FEWEST_TASKS = 5
 """A level of novelty; with fewer, the tasks are these tasks, not a sample of such tasks."""
 SHARE_AT_BOUND = 0.15
 """Of persons: from here on a floor or ceiling can hide a gain (Terwee et al. 2007)."""
-PERMUTATIONS = 1999
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """Everything that is measured once for a verdict on transfer.
-
-    Attributes
-    ----------
-    rows : TransferData
-    model : CrossedModel
-        Persons and tasks crossed; the verdict rests on it.
-    fixed : CrossedModel or str
-        Tasks held, clustered by what was assigned; why not, where it cannot be fitted.
-    smallest : float
-        Gain, in units of the score.
-    alpha : float
-    seed : int
-    """
-
-    rows: TransferData
-    model: CrossedModel
-    fixed: CrossedModel | str
-    smallest: float
-    alpha: float
-    seed: int
-
-    def has(self, *arms: str) -> bool:
-        """Whether these arms are there."""
-        return all(arm in (self.rows.reference, *self.rows.others) for arm in arms)
-
-    def expression(self, level: str, arm: str, other: str) -> str:
-        """The gain of an arm over another at a level, as a contrast."""
-        less = "" if other == self.rows.reference else f" - {other}_{level}"
-        return f"{arm}_{level}{less}"
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """The contrast on far tasks that other methods are asked for: level, arm, other arm."""
-        arm = "schema" if self.has("schema") else "usage"
-        others = [a for a in ("usage", "control") if self.has(a) and a != arm]
-        return "far", arm, others[0]
-
-    def far(self, arm: str) -> Estimate:
-        """Gain over the reference on far tasks."""
-        return self.model.gain(f"{arm}_far", name=f"gain of the {arm} arm on far tasks")
-
-    def over(self, level: str, other: str) -> Estimate:
-        """Gain of the schema arm over another at a level."""
-        of = self.expression(level, "schema", other)
-        return self.model.gain(of, name=f"gain of the schema arm over {other} on {level} tasks")
-
-    def far_less_familiar(self, arm: str, other: str) -> Estimate:
-        """Gain on far tasks less gain on familiar ones."""
-        far, near = (self.expression(level, arm, other) for level in ("far", "familiar"))
-        return self.model.gain(f"{far} - ({near})", name=f"{arm} over {other}, far less familiar")
-
-    @functools.cached_property
-    def untreated_means(self) -> dict[str, float]:
-        """Mean untreated score at each level."""
-        free = self.rows.rows.loc[self.rows.untreated]
-        return {level: float(free.loc[free["level"] == level, "score"].mean())
-                for level in self.rows.levels}  # fmt: skip
-
-    def log_odds(self, level: str, arm: str, other: str) -> float:
-        """The gain as a difference in log odds of the mean share of the scale; nan at its ends."""
-        bounds = self.rows.bounds
-        if bounds is None:
-            return math.nan
-        base = self.untreated_means[level]
-        parts = [base + self._gain(a, level) for a in (arm, other)]
-        high, low = ((p - bounds[0]) / (bounds[1] - bounds[0]) for p in parts)
-        if not (0.0 < low < 1.0 and 0.0 < high < 1.0):
-            return math.nan
-        return math.log(high / (1.0 - high)) - math.log(low / (1.0 - low))
-
-    def _gain(self, arm: str, level: str) -> float:
-        if arm == self.rows.reference:
-            return 0.0
-        return float(self.model.fit.params[f"{arm}_{level}"])
-
-    @functools.cached_property
-    def by_units(self) -> tuple[Estimate, Permutation] | None:
-        """The key contrast with what was assigned as the unit, and its permutation.
-
-        None with covariates: they would have to be estimated anew for every exchange.
-        """
-        if self.rows.covariates:
-            return None
-        level, arm, other = self.key
-        sums = unit_sums(self.rows, level, (arm, other))
-        generator = np.random.default_rng(self.seed)
-        return (
-            unit_contrast(sums, name=f"{arm} over {other}, {level} tasks", unit=""),
-            permutation_test(sums, generator=generator, draws=PERMUTATIONS),
-        )
-
-    @functools.cached_property
-    def equal_difficulty(self) -> Estimate | str | None:
-        """Far less familiar between equally hard tasks; None without tasks to tell."""
-        several = all(self.rows.tasks(level) > 1 for level in self.rows.levels)
-        if "familiar" not in self.rows.levels or not several:
-            return None
-        _, arm, other = self.key
-        far, near = (self.expression(level, arm, other) for level in ("far", "familiar"))
-        return at_equal_difficulty(self.rows, f"{far} - ({near})", self.model.groupings)
-
-
-def unit_sums(data: TransferData, level: str, arms: tuple[str, str]) -> UnitSums:
-    """What each unit's scores at a level add up to, less all that least squares lays elsewhere.
-
-    Elsewhere are means of tasks and occasions and, with a time before, where the arms started.
-    """
-    rows = model_rows(data)
-    rows = rows.loc[rows["level"] == level]
-    beyond = [a for a in (arms[0], data.reference, *data.others) if a != arms[1]]
-    apart = [rows["arm"].eq(a).to_numpy(float) for a in dict.fromkeys(beyond)]
-    on = [a * rows["post"].to_numpy(float) for a in apart]
-    held = [*on, *(apart if data.did else [])]
-    y, *X = (c - pd.Series(c, rows.index).groupby(rows["seat"]).transform("mean").to_numpy()
-             for c in (rows["score"].to_numpy(float), *held))  # fmt: skip
-    b = np.linalg.lstsq(np.column_stack(X), y, rcond=None)[0]
-    y = y - np.column_stack(X) @ b + b[0] * on[0]
-    pair = rows["arm"].isin(arms).to_numpy()
-    rows, y = rows.loc[pair], y[pair]
-    channels = [1.0, 0.0] if data.did else [1.0]
-    unit, names = pd.factorize(rows["unit"])
-    inside = [(rows["post"] == c).to_numpy(float) for c in channels]
-    numerators = np.column_stack([np.bincount(unit, y * i, len(names)) for i in inside])
-    counts = np.column_stack([np.bincount(unit, i, len(names)) for i in inside])
-    treated = rows.groupby(unit)["arm"].first().eq(arms[0]).to_numpy()
-    return UnitSums(numerators, counts, np.array([1.0, -1.0][: len(channels)]), treated, log=False)
 
 
 def all_evidence(answer: Answer) -> tuple[Evidence, ...]:
@@ -215,7 +63,8 @@ def scale(answer: Answer) -> Evidence:
         return Evidence("scale", "not tested", _NO_BOUNDS)
     _, arm, other = answer.key
     raw = answer.far_less_familiar(arm, other)
-    odds = answer.log_odds("far", arm, other) - answer.log_odds("familiar", arm, other)
+    found = answer.log_odds(farther(arm, other))
+    odds = found.value if isinstance(found, Estimate) else found
     numbers = {"on_scores": Number(raw.value), "on_log_odds": Number(odds, unit="log odds")}
     low, high = raw.interval(1.0 - answer.alpha)
     if not (low > 0.0 or high < 0.0):
@@ -256,57 +105,6 @@ _AT_EQUAL = (
     "equally hard"
 )
 _ONLY_HARD = ": far tasks may only be hard ones"
-_NO_OVERLAP = (
-    "Every far task is harder (or easier) for untreated persons than every familiar one: novelty "
-    "cannot be told from difficulty."
-)
-
-
-def at_equal_difficulty(data: TransferData, contrast: str, kept: Sequence[str]) -> Estimate | str:
-    """Far less familiar with gains let depend on how hard a task is to untreated persons.
-
-    Difficulty is measured on the other half of the persons than the one a row belongs to: a task
-    that is hard by chance for those who are compared would look as if it gained by chance.
-    """
-    norm = cross_norms(data)
-    easy, hard = (norm[(data.rows["level"] == level).to_numpy()] for level in ("familiar", "far"))
-    apart = easy.min() > hard.max() or hard.min() > easy.max()
-    if apart or not norm.notna().all():
-        return _NO_OVERLAP
-    try:
-        model = _with_norm(data, norm - norm.mean(), kept)
-        return model.gain(contrast, name="far less familiar, equally hard")
-    except AlcError as error:
-        return str(error).replace("{", "(").replace("}", ")")
-
-
-def _with_norm(data: TransferData, norm: pd.Series, kept: Sequence[str]) -> CrossedModel:
-    """The crossed model with the task's norm, and every arm's gain depending on it."""
-    rows = model_rows(data).assign(norm=norm)
-    gains = []
-    for arm in data.others:
-        here = (rows["arm"] == arm).astype(float)
-        rows[f"norm_{arm}"] = here * rows["post"] * rows["norm"]
-        gains += [f"norm_{arm}"]
-        if data.did:
-            rows[f"start_norm_{arm}"] = here * rows["norm"]
-            gains += [f"start_norm_{arm}"]
-    fixed = f"score ~ {fixed_part(data)} + norm + {' + '.join(gains)}"
-    found = fit(with_terms(fixed, kept), rows)
-    return CrossedModel(found, tuple(kept), most=free_units(data))
-
-
-def cross_norms(data: TransferData) -> pd.Series:
-    """Mean untreated score of a row's task, among the half of the persons the row is not in."""
-    rows = data.rows
-    half = pd.Series(pd.factorize(rows["person"])[0] % 2, rows.index)
-    norms = pd.Series(np.nan, rows.index)
-    for side in (0, 1):
-        free = rows.loc[data.untreated & (half != side).to_numpy()]
-        norms[half == side] = rows.loc[half == side, "task"].map(
-            free.groupby("task")["score"].mean()
-        )
-    return norms
 
 
 def sampled_tasks(answer: Answer) -> Evidence:
@@ -370,7 +168,7 @@ def few_units(answer: Answer) -> Evidence:
                   numbers)  # fmt: skip
     if fewest > FEW_TREATED:
         return Evidence("few clusters", "clear", said)
-    own = answer.model.gain(answer.expression(level, arm, other), name="")
+    own = answer.over(level, arm, other)
     rule = Criterion("superiority", answer.smallest, alpha=answer.alpha)
     verdict = decide(own, rule).verdict
     agrees = alone is not None and decide(alone, rule).verdict == verdict
@@ -389,7 +187,7 @@ def _by_design(answer: Answer) -> tuple[Estimate | None, dict[str, Number]]:
         }
     if isinstance(answer.fixed, str):
         return None, {}
-    robust = answer.fixed.gain(answer.expression(*answer.key), name="")
+    robust = answer.fixed.gain(gain_of(*answer.key))
     return robust, {"robust_gain": Number(robust.value)}
 
 

@@ -7,12 +7,14 @@ import math
 from alc_stats.errors import AlcError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.finding import Line
-from alc_stats.models.transfer_evidence import Answer
-from alc_stats.models.transfer_models import without_tasks
+from alc_stats.models.transfer_answer import Answer, farther
+from alc_stats.models.transfer_logistic import LogisticModel
+from alc_stats.models.transfer_models import Gain, gain_of, without_tasks
 from alc_stats.records import Number, Phrase
 
 LOG_ODDS = "log odds"
 SCORE = "score"
+MIXED = "t, Satterthwaite"
 
 
 def lines(answer: Answer) -> tuple[Line, ...]:
@@ -23,6 +25,10 @@ def lines(answer: Answer) -> tuple[Line, ...]:
         *_log_odds(answer),
         *_other_methods(answer),
     )
+
+
+def _reference(answer: Answer) -> str:
+    return "t, logistic, averaged" if isinstance(answer.logistic, LogisticModel) else MIXED
 
 
 def _line(
@@ -47,9 +53,9 @@ def _gains(answer: Answer) -> list[Line]:
     found = []
     for arm, other in _pairs(answer):
         for level in answer.rows.levels:
-            e = answer.model.gain(answer.expression(level, arm, other), name="")
+            e = answer.over(level, arm, other)
             method = f"{arm.capitalize()} over {other}, {level} tasks"
-            found.append(_line(method, "a gain at one distance only", e, "t, Satterthwaite"))
+            found.append(_line(method, "a gain at one distance only", e, _reference(answer)))
     return found
 
 
@@ -61,28 +67,34 @@ def _differences(answer: Answer) -> list[Line]:
             f"{arm.capitalize()} over {other}, far less familiar",
             "a gain on every kind of task",
             answer.far_less_familiar(arm, other),
-            "t, Satterthwaite",
+            _reference(answer),
         )
         for arm, other in _pairs(answer)
     ]
 
 
 def _log_odds(answer: Answer) -> list[Line]:
-    """The same gains as differences in log odds of the mean share of the scale."""
+    """The same gains in log odds."""
     if answer.rows.bounds is None:
         return []
     found = []
     for arm, other in _pairs(answer):
-        at = {level: answer.log_odds(level, arm, other) for level in answer.rows.levels}
-        if "familiar" in at:
-            at["far less familiar"] = at["far"] - at["familiar"]
-        for level, value in at.items():
-            tail = level if " " in level else f"{level} tasks"
+        at = {f"{k} tasks": gain_of(k, arm, other) for k in answer.rows.levels}
+        if "familiar" in answer.rows.levels:
+            at["far less familiar"] = farther(arm, other)
+        for tail, of in at.items():
             method = f"{arm.capitalize()} over {other}, {tail}, log odds"
-            if math.isfinite(value):
-                found.append(Line(method, "a floor or ceiling of the scale", _OF_MEANS,
-                                  value, reference="sign only", unit=LOG_ODDS))  # fmt: skip
+            found += _in_log_odds(method, answer.log_odds(of))
     return found
+
+
+def _in_log_odds(method: str, e: Estimate | float) -> list[Line]:
+    guards = "a floor or ceiling of the scale"
+    if isinstance(e, Estimate):
+        return [_line(method, guards, e, "t, logistic mixed model")]
+    if not math.isfinite(e):
+        return []
+    return [Line(method, guards, _OF_MEANS, e, reference="sign only", unit=LOG_ODDS)]
 
 
 _OF_MEANS = Phrase("Of mean scores, as shares of the scale; the starting point is the untreated.")
@@ -90,7 +102,7 @@ _OF_MEANS = Phrase("Of mean scores, as shares of the scale; the starting point i
 
 def _other_methods(answer: Answer) -> list[Line]:
     level, arm, other = answer.key
-    of = answer.expression(level, arm, other)
+    of = gain_of(level, arm, other)
     name = f"{arm.capitalize()} over {other}, {level} tasks"
     found = [
         _units(answer, name),
@@ -100,7 +112,7 @@ def _other_methods(answer: Answer) -> list[Line]:
     equal = answer.equal_difficulty
     if isinstance(equal, Estimate):
         method = f"{arm.capitalize()} over {other}, far less familiar, equally hard tasks"
-        found.append(_line(method, "far tasks that are only hard", equal, "t, Satterthwaite"))
+        found.append(_line(method, "far tasks that are only hard", equal, MIXED))
     return found
 
 
@@ -118,22 +130,22 @@ _NOT_EXCHANGED = Phrase("Not with covariates, which whole units that are exchang
 _EXCHANGED = Phrase("Scores less the means of their tasks; whole units exchanged between arms.")
 
 
-def _held(answer: Answer, name: str, of: str) -> Line:
+def _held(answer: Answer, name: str, of: Gain) -> Line:
     method, guards = f"{name}, means of tasks held", "a wrong random part"
     if isinstance(answer.fixed, str):
         return Line(method, guards, Phrase(answer.fixed.replace("{", "(").replace("}", ")")))
-    return _line(method, guards, answer.fixed.gain(of, name=""), "t, CR2 Satterthwaite")
+    return _line(method, guards, answer.fixed.gain(of), "t, CR2 Satterthwaite")
 
 
-def _naive(answer: Answer, name: str, of: str) -> list[Line]:
+def _naive(answer: Answer, name: str, of: Gain) -> list[Line]:
     """The contrast as it looks when tasks are taken as fixed (Clark 1973)."""
     if not any("task" in g.split(":") for g in answer.model.groupings):
         return []
     try:
-        naive = without_tasks(answer.rows, answer.model).gain(of, name="")
+        naive = without_tasks(answer.rows, answer.model).gain(of)
     except AlcError:
         return []
-    own = answer.model.gain(of, name="")
+    own = answer.model.gain(of)
     said = Phrase("Not for a verdict: its standard error is {se_share} of the one with tasks as a "
                   "sample.", {"se_share": Number(naive.se / own.se, "share")})  # fmt: skip
     method = f"{name}, tasks not sampled (naive)"

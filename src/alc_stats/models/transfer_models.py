@@ -9,7 +9,7 @@ task by arm is the by-task slope of the arm, in a form that does not depend on h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,20 @@ _GROUPINGS = (
 acquaintance with a task) has none: left in the residual it makes contrasts less sure, not more."""
 
 
+Gain = Mapping[tuple[str, str], float]
+"""Weights of the cells of arm and level."""
+
+
+def gain_of(level: str, arm: str, other: str) -> Gain:
+    """The gain of an arm over another at a level."""
+    return {(arm, level): 1.0, (other, level): -1.0}
+
+
+def less(gain: Gain, other: Gain) -> Gain:
+    """A gain less another."""
+    return {cell: gain.get(cell, 0.0) - other.get(cell, 0.0) for cell in {**gain, **other}}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossedModel:
     """A fit and the groupings it has.
@@ -54,10 +68,12 @@ class CrossedModel:
     dropped: tuple[str, ...] = ()
     most: float = math.inf
 
-    def gain(self, expression: str, *, name: str, unit: str = "") -> Estimate:
-        """A contrast of gains such as "schema_far - usage_far"."""
-        e = contrast(self.fit, expression)
-        return Estimate(name, e.value, e.se, min(e.df, self.most), unit)
+    def gain(self, of: Gain, *, name: str = "") -> Estimate:
+        """A gain, or a combination of gains; that of the reference arm is zero."""
+        known = {f"{arm}_{level}": weight for (arm, level), weight in of.items()}
+        terms = [f"{weight} * {name}" for name, weight in known.items() if name in self.fit.names]
+        e = contrast(self.fit, " + ".join(terms))
+        return Estimate(name, e.value, e.se, min(e.df, self.most))
 
 
 def gain_columns(data: TransferData) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
-from alc_stats.models.transfer_evidence import Answer
+from alc_stats.models.transfer_answer import Answer
 
 _NAMES = {"control": "control", "usage": "use by volume", "schema": "schema training"}
 
@@ -21,7 +21,7 @@ def _gains(answer: Answer) -> Picture:
     levels = answer.rows.levels
     marks = []
     for shift, arm in zip((-0.06, 0.06), answer.rows.others, strict=False):
-        estimates = [answer.model.gain(f"{arm}_{level}", name="") for level in levels]
+        estimates = [answer.over(level, arm, answer.rows.reference) for level in levels]
         limits = [e.interval() for e in estimates]
         marks.append(
             Mark(

@@ -16,6 +16,7 @@ from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.gap_data import GapQuestion
@@ -154,6 +155,7 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    distinct: DistinctQuestion | None = None
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
