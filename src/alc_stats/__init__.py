@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import marginal_probabilities as marginal_probabilities
     from alc_stats.inference import non_inferiority_p as non_inferiority_p
     from alc_stats.inference import non_superiority_p as non_superiority_p
     from alc_stats.inference import null_model as null_model
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import r2 as r2
     from alc_stats.inference import randomisation_test as randomisation_test
     from alc_stats.inference import replicate_variance as replicate_variance
+    from alc_stats.inference import risk_difference as risk_difference
     from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
@@ -114,6 +116,7 @@ _ROOM = {
     "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "marginal_probabilities": "inference",
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
     "mediation": "models",
@@ -131,6 +134,7 @@ _ROOM = {
     "randomisation_test": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "risk_difference": "inference",
     "replicate_variance": "inference",
     "romano_wolf": "inference",
     "response_surface": "models",
@@ -182,6 +186,7 @@ __all__ = [
     "johnson_neyman",
     "joint",
     "marginal_means",
+    "marginal_probabilities",
     "mediation",
     "moderation",
     "non_inferiority_p",
@@ -201,6 +206,7 @@ __all__ = [
     "reliability",
     "replicate_variance",
     "response_surface",
+    "risk_difference",
     "romano_wolf",
     "run_study",
     "score",

@@ -363,6 +363,15 @@ def test_without_error_the_correction_does_nothing() -> None:
     )
 
 
+def test_error_alone_can_make_a_slope_too_small_to_matter() -> None:
+    data = people(33, n=3000, a=-0.13, c=0.6, r=0.0)
+    data["aware"] += 20 * np.random.default_rng(533).normal(size=3000)
+    assert judged(data).decision.verdict == "equivalent"
+    told = judged(data, reliability=(0.2, 1.0))
+    assert evidence(told, "unreliability").outcome == "threat"
+    assert told.decision.verdict == "inconclusive"
+
+
 def test_reliability_of_a_product_is_the_product() -> None:
     finding = judged(people(3, gap2=-0.05), claim_form="congruence", reliability=(0.8, 0.6))
     found = evidence(finding, "unreliability")

@@ -116,7 +116,9 @@ def test_training_without_a_loss_on_familiar_tasks_is_a_corrective() -> None:
                   asks="corrective", smallest=4.0)  # fmt: skip
     assert found.decision.verdict == "supported"
     loses = {("train", "far"): 6.0, ("train", "familiar"): -6.0}
-    lost = asked(crossed(2, gains=loses, firms=60, tasks=5, firm_sd=0.5), asks="corrective", smallest=4.0)
+    lost = asked(
+        crossed(2, gains=loses, firms=60, tasks=5, firm_sd=0.5), asks="corrective", smallest=4.0
+    )
     assert lost.decision.verdict == "contradicted"
 
 

@@ -137,6 +137,16 @@ MISTAKES |= {
         'formula = "I(score - age) ~ treated"\n',
         "'score - age' is a difference score",
     ),
+    "spread of a yes or no": (
+        _MODEL,
+        f'{_MIXED}family = "binomial"\nscale = "~ treated"',
+        "the variance of a yes or no follows from its probability",
+    ),
+    "restricted likelihood of a yes or no": (
+        _MODEL,
+        f'{_MIXED}family = "binomial"\nmethod = "REML"',
+        "a logistic model takes no method 'REML'",
+    ),
     "law of errors": (_MODEL, f'{_MIXED}family = "tobit"', "found 'tobit'. Allowed: \"gaussian\""),
 }
 

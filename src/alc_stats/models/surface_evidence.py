@@ -121,12 +121,18 @@ def _corrected_slopes(data: SurfaceData, draws: SurfaceDraws) -> FloatArray | No
 
 
 def _kept(parts: Sequence[Part], corrected: FloatArray) -> bool:
-    """Whether every slope that excludes zero excludes it on the same side when corrected."""
-    sides = [
-        (_side_of(part), _side(*percentile(column, 1.0 - part.criterion.alpha)))
-        for part, column in zip(parts, corrected.T, strict=False)
-    ]
-    return all(corrected_side == own for own, corrected_side in sides if own)
+    """Whether every slope says the same when corrected."""
+    return all(_same_slope(*pair) for pair in zip(parts, corrected.T, strict=False))
+
+
+def _same_slope(part: Part, corrected: FloatArray) -> bool:
+    """Whether a slope stays on its side of zero, or as small as error alone can make it."""
+    alpha, smallest = part.criterion.alpha, part.criterion.smallest_effect
+    side = _side_of(part)
+    if part.estimate is not None and decide(part.estimate, part.criterion).verdict == "equivalent":
+        low, high = percentile(corrected, 1.0 - 2.0 * alpha)
+        return -smallest < low and high < smallest
+    return not side or _side(*percentile(corrected, 1.0 - alpha)) == side
 
 
 def _side_of(part: Part) -> int:
@@ -147,8 +153,8 @@ _PRODUCTS = (
     "Reliabilities of the terms, as products of the predictors': awareness squared "
     "{of_squared_awareness}, product {of_product}, capability squared {of_squared_capability}."
 )
-_KEPT = Phrase("Slopes corrected for measurement error lie on the same side of zero.")
-_LOST = Phrase("Corrected for measurement error, a slope no longer lies on its side of zero.")
+_KEPT = Phrase("Slopes corrected for measurement error say the same.")
+_LOST = Phrase("Corrected for measurement error, a slope does not say the same.")
 
 
 def curvature(found: Surfaces, parts: Sequence[Part]) -> Evidence:

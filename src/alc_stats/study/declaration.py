@@ -94,8 +94,9 @@ class ModelDeclared:
     """One model; its keys are arguments of `alc_stats.fit`, where empty ones take the default.
 
     With `entity` and `time` it is a panel estimator, with bars in the formula a mixed model, with
-    `scale`, `between` or a `family` of errors other than the normal a location-scale model. An
-    infinite end of `bounds` is a side without a bound.
+    `scale`, `between` or a `family` of errors other than the normal a location-scale model, with
+    family = "binomial" a logistic model of an outcome 0 or 1. An infinite end of `bounds` is a side
+    without a bound.
     """
 
     id: str
