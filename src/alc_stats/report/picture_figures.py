@@ -199,6 +199,6 @@ def _legend(figure: Figure, picture: Picture, styles: Mapping[str, int]) -> None
         look = _marker(style) if pointed else {"color": _colour(style)}
         lined = kind & {"line", "outline"} or not pointed
         handles.append(Line2D([], [], ls=_pattern(style) if lined else "", label=words, **look))
-    dashed = {"color": MUTED, "lw": 0.9, "ls": (0, (4, 2.5))}
+    dashed: dict[str, Any] = {"color": MUTED, "lw": 0.9, "ls": (0, (4, 2.5))}
     handles += [Line2D([], [], label=canvas.words(r), **dashed) for r in references]
     canvas.legend(figure, handles)
