@@ -25,7 +25,7 @@ from alc_stats.models.transfer_models import (
     CrossedModel,
     Gain,
     fixed_part,
-    free_units,
+    free_of_design,
     gain_of,
     less,
     model_rows,
@@ -202,7 +202,7 @@ def _with_norm(data: TransferData, norm: pd.Series, kept: Sequence[str]) -> Cros
             gains += [f"start_norm_{arm}"]
     fixed = f"score ~ {fixed_part(data)} + norm + {' + '.join(gains)}"
     found = fit(with_terms(fixed, kept), rows)
-    return CrossedModel(found, tuple(kept), most=free_units(data))
+    return CrossedModel(found, tuple(kept), most=free_of_design(data))
 
 
 def cross_norms(data: TransferData) -> pd.Series:
