@@ -52,6 +52,19 @@ optimum the likelihood is flat, so its last digit fixes only half the digits of 
 FOUR_PRINTED_DIGITS = 5.1e-5
 """The source prints four decimals: half a unit of the last, and rounding of the half."""
 
+GLMER_HESSIAN = 1e-4
+"""glmer differences its Hessian from deviances that are good to 1e-7; standard errors, relative."""
+
+GLMER_LOGLIK = 1e-6
+"""glmer's modes are good to some 1e-4, which leaves up to 4e-7 of its log-likelihoods of 500."""
+
+GLMER_STOPS_EARLY = 1e-5
+"""Coefficients, SDs and correlations, log odds, where glmer's search by values stopped."""
+
+GLM_LAST_STEP = 1e-6
+"""R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
+step before."""
+
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
 
@@ -71,6 +84,10 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+LOGIT_LAST_STEP = 1e-6
+"""statsmodels' Logit stops at a Newton step of 1e-8: standard errors are those of a step before,
+relative."""
 
 LOG_VARIANCE_TWIN = 2e-6
 """scipy's search by values and a Hessian by differences of step 0.001: six digits of both."""
@@ -112,6 +129,9 @@ PUBLISHED_OBJECTIVE = 2e-9
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
+
+QUADRATURE = 1e-9
+"""Twice a log-likelihood of some hundreds by 25 adaptive nodes a herd and by QUADPACK's 1e-12."""
 
 SAME_BY_RELATION = 1e-5
 """Two writings of one model, fifty rows: variances near zero are roots of rounding, 1e-8 of

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import johnson_neyman as johnson_neyman
     from alc_stats.inference import joint as joint
     from alc_stats.inference import marginal_means as marginal_means
+    from alc_stats.inference import marginal_probabilities as marginal_probabilities
     from alc_stats.inference import non_inferiority_p as non_inferiority_p
     from alc_stats.inference import non_superiority_p as non_superiority_p
     from alc_stats.inference import null_model as null_model
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import r2 as r2
     from alc_stats.inference import randomisation_test as randomisation_test
     from alc_stats.inference import replicate_variance as replicate_variance
+    from alc_stats.inference import risk_difference as risk_difference
     from alc_stats.inference import romano_wolf as romano_wolf
     from alc_stats.inference import sd_ratio as sd_ratio
     from alc_stats.inference import small_sample_choice as small_sample_choice
@@ -63,8 +65,10 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
+    from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
     from alc_stats.models import gap as gap
@@ -89,6 +93,7 @@ _ROOM = {
     "Fit": "estimators",
     "calibration": "models",
     "Measure": "measures",
+    "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
     "cluster_bootstrap": "inference",
@@ -98,6 +103,7 @@ _ROOM = {
     "dose_response": "models",
     "decoupling": "models",
     "disattenuated": "measures",
+    "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
     "fit": "estimators",
@@ -110,6 +116,7 @@ _ROOM = {
     "johnson_neyman": "inference",
     "joint": "inference",
     "marginal_means": "inference",
+    "marginal_probabilities": "inference",
     "non_inferiority_p": "inference",
     "non_superiority_p": "inference",
     "mediation": "models",
@@ -118,15 +125,16 @@ _ROOM = {
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
+    "plot": "report.finding_plot",
     "pool": "inference",
     "pooled": "inference",
-    "plot": "report.finding_plot",
     "profile_interval": "inference",
     "profile_intervals": "inference",
     "r2": "inference",
     "randomisation_test": "inference",
     "read_study": "study",
     "reliability": "measures",
+    "risk_difference": "inference",
     "replicate_variance": "inference",
     "romano_wolf": "inference",
     "response_surface": "models",
@@ -154,6 +162,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "NamedScale",
     "benjamini_hochberg",
     "calibration",
     "check",
@@ -163,6 +172,7 @@ __all__ = [
     "decide",
     "decoupling",
     "disattenuated",
+    "distinct",
     "dose_response",
     "equivalence_of_means",
     "equivalence_p",
@@ -176,6 +186,7 @@ __all__ = [
     "johnson_neyman",
     "joint",
     "marginal_means",
+    "marginal_probabilities",
     "mediation",
     "moderation",
     "non_inferiority_p",
@@ -195,6 +206,7 @@ __all__ = [
     "reliability",
     "replicate_variance",
     "response_surface",
+    "risk_difference",
     "romano_wolf",
     "run_study",
     "score",

@@ -60,6 +60,10 @@ class AlcError(Exception):
         )
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[AlcError], tuple[Problem, ...]]:
+        """Sent to another process with its problems, not with their text alone."""
+        return type(self), self.problems
+
 
 class DeclarationError(AlcError):
     """A declaration (study.toml, schema, argument) is wrong. No data have been read."""

@@ -12,6 +12,7 @@ from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import non_superiority_p
+from alc_stats.inference.johnson_neyman import JohnsonNeyman
 from alc_stats.models import Finding, inversion
 from alc_stats.models.inversion_data import InversionQuestion, inversion_data
 from alc_stats.models.inversion_lines import rivals
@@ -99,12 +100,13 @@ def test_a_lower_slope_alone_is_attenuation_and_contradicts() -> None:
 
 def test_the_same_slope_under_both_is_contradicted_and_none_at_all_is_not_supported() -> None:
     assert inversion(work(3, slopes=(2, 2)), **COLUMNS).decision.verdict == "contradicted"
-    assert inversion(work(4, slopes=(0, 0)), **COLUMNS).decision.verdict == "inconclusive"
+    nothing = inversion(work(4, slopes=(0, 0)), **COLUMNS)
+    assert nothing.decision.verdict == "equivalent"  # no slope there is to break
 
 
 def test_strict_asks_for_a_negative_slope() -> None:
     flat, falling = work(5), work(5, slopes=(2.0, -1.5))
-    assert inversion(flat, **COLUMNS, strict=True).decision.verdict == "inconclusive"
+    assert inversion(flat, **COLUMNS, strict=True).decision.verdict == "equivalent"
     assert inversion(falling, **COLUMNS, strict=True).decision.verdict == "supported"
 
 
@@ -265,6 +267,10 @@ def test_all_mistakes_of_a_call_are_named_at_once() -> None:
             lambda d: d.assign(tokens=100.0 + d["person"]), {},
             "usage does not vary within persons without a mandate",
         ),
+        (
+            lambda d: d.assign(time=np.arange(len(d))), {},
+            "nearly every row is an occasion of its own",
+        ),
     ],
 )  # fmt: skip
 def test_what_the_data_cannot_answer_is_not_tested_and_says_why(
@@ -294,3 +300,31 @@ def test_centring_and_slopes_are_those_of_lme4() -> None:
         assert e is not None
         ours, expected = [e.value, e.se, e.df], [theirs[k][i] for k in ("value", "se", "df")]
         np.testing.assert_allclose(ours, expected, rtol=LME4_STOPS_EARLY)
+
+
+def test_where_along_the_quota_the_slope_ends() -> None:
+    """The slope is 2 - quota: zero at 2."""
+    data = work(14, slopes=(2.0, 2.0), firms=36, persons=14)
+    quota = data["mandate"] * (0.5 + 3.5 * (data["firm"] % 18) / 17.0)
+    usage = np.log(data["tokens"])
+    own = usage - usage.groupby([data["person"], data["mandate"]]).transform("mean")
+    data = data.assign(quota=quota, quality=data["quality"] - quota * own)
+    asked = InversionQuestion(**COLUMNS, intensity="quota")
+    region = within_between_model(inversion_data(data, asked), 0.95).region
+    assert isinstance(region, JohnsonNeyman)
+    above, below = region.regions
+    assert above.above
+    assert not below.above
+    assert 1.0 < above.high < 2.0 < below.low < 3.0
+
+
+def test_without_firms_persons_are_the_clusters() -> None:
+    columns = {k: v for k, v in COLUMNS.items() if k != "firm"}
+    data = work(15)
+    found = inversion(data, **columns)
+    assert found.decision.verdict == "supported"
+    assert lines(found)["Between persons, mandate"] is not None
+    # of one person a firm, means of persons and of firms are the same
+    alone = data[data["person"] % 10 == 0]
+    apart = inversion(alone, **COLUMNS).triangulation[:2]
+    assert all(line.value is not None for line in apart)

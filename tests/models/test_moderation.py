@@ -52,7 +52,9 @@ def people(
     varied = (slope_sd * rng.normal(size=firms))[table["firm"]] * table["shape"]
     effect = 0.3 + shape * table["shape"] + ways * table["ways"] + ability * table["ability"]
     level = 0.3 * table["ability"] + (0.2 * rng.normal(size=firms))[table["firm"]]
-    table["score"] = (mean + 10.0 * (level + on * effect + varied + rng.normal(size=n))).clip(0, 100)
+    table["score"] = (mean + 10.0 * (level + on * effect + varied + rng.normal(size=n))).clip(
+        0, 100
+    )
     return table
 
 

@@ -23,6 +23,7 @@ from alc_stats.models.surface_family import family
 from alc_stats.models.surface_models import (
     axis_angle,
     condition,
+    deciding,
     first_axis,
     least_squares,
     second_axis,
@@ -111,7 +112,7 @@ def test_a_main_effect_of_capability_is_no_gap_effect() -> None:
     data = people(2, c=0.5, n=1500)
     assert difference_score_t(data) < -5.0  # what a difference score would have "shown"
     finding = judged(data)
-    assert finding.decision.verdict == "inconclusive"
+    assert finding.decision.verdict == "equivalent"
     assert [x.note.template.split(":")[0] for x in finding.triangulation if x.primary] == [
         "equivalent",
         "supported",
@@ -171,7 +172,7 @@ def test_a_ridge_turned_away_is_no_congruence() -> None:
 
 def test_a_larger_smallest_slope_needs_larger_slopes() -> None:
     data = people(1, a=-0.3, c=0.4)
-    assert judged(data, smallest_slope=0.9).decision.verdict == "inconclusive"
+    assert judged(data, smallest_slope=0.9).decision.verdict == "equivalent"
 
 
 def test_alpha_is_the_criterions() -> None:
@@ -192,7 +193,7 @@ def test_differences_between_firms_make_no_effect_within_them() -> None:
     pooled = judged(data)
     assert pooled.decision.verdict == "supported"  # what firms' levels alone make of all rows
     assert evidence(pooled, "differences between firms").outcome == "not tested"
-    assert judged(data, firm="firm").decision.verdict == "inconclusive"
+    assert judged(data, firm="firm").decision.verdict == "equivalent"
     assert judged(firms(2, within=-0.4, between=0.8), firm="firm").decision.verdict == "supported"
 
 
@@ -225,7 +226,7 @@ def test_what_all_columns_do_over_time_makes_no_slope() -> None:
     data = pd.concat([first.assign(wave=0), second.assign(wave=1)], ignore_index=True)
     assert judged(data, firm="firm").decision.verdict == "supported"
     held = judged(data, firm="firm", wave="wave")
-    assert held.decision.verdict == "inconclusive"
+    assert held.decision.verdict == "equivalent"
     assert "same wave" in evidence(held, "differences between firms").finding.template
     persons = data.assign(who=np.tile(range(450), 2))
     assert judged(persons, firm="firm", wave="wave", person="who").p is not None
@@ -266,7 +267,8 @@ def test_whole_firms_pass_for_an_effect_within_them_no_more_often_than_the_level
 
 def verdict_of_parts(data: pd.DataFrame, **how: Any) -> str:
     """What the parts say together, without evidence, which could only take support away."""
-    parts = parts_of(surfaces(prepared(data, **how)), 0.05)
+    rows = prepared(data, **how)
+    parts = parts_of(rows, deciding(rows), 0.05)
     return conjoin([decide(p.estimate, p.criterion) for p in parts if p.estimate]).verdict
 
 
@@ -331,6 +333,43 @@ def test_measurement_error_can_reverse_a_slope() -> None:
     assert corrected.low is not None
     assert corrected.high is not None
     assert corrected.low < 0.0 < corrected.high
+
+
+def test_a_surface_without_measurement_error() -> None:
+    """Error flattens the curvature along the gap to half; the correction gives the truth back."""
+    data, rng = people(31, n=4000, gap2=-0.05, c=0.2), np.random.default_rng(531)
+    data["aware"] += 4 * rng.normal(size=4000)
+    data["able"] += 3 * rng.normal(size=4000)
+    reliable = (100 / 116, 100 / 109)
+    finding = judged(data, claim_form="congruence", reliability=reliable, draws=999)
+    seen, freed = line(finding, "Least squares a4"), line(finding, "a4, errors in variables")
+    assert seen.low is not None
+    assert freed.low is not None
+    assert freed.high is not None
+    assert seen.low > 0.8 * -0.2
+    assert freed.low < -0.2 < freed.high
+    assert freed.high < -0.15
+    assert evidence(finding, "unreliability").outcome == "clear"
+
+
+def test_without_error_the_correction_does_nothing() -> None:
+    data = prepared(people(32, gap2=-0.02), reliability=(1.0, 1.0))
+    draws = surface_draws(data, draws=9, seed=1)
+    assert draws.corrected_surface is not None
+    own = least_squares(data).coefficients()
+    np.testing.assert_allclose(draws.corrected_surface[0], own, rtol=1e3 * OTHER_ALGORITHM)
+    np.testing.assert_allclose(
+        draws.corrected_surface[1:], draws.surface, rtol=1e3 * OTHER_ALGORITHM
+    )
+
+
+def test_error_alone_can_make_a_slope_too_small_to_matter() -> None:
+    data = people(33, n=3000, a=-0.13, c=0.6, r=0.0)
+    data["aware"] += 20 * np.random.default_rng(533).normal(size=3000)
+    assert judged(data).decision.verdict == "equivalent"
+    told = judged(data, reliability=(0.2, 1.0))
+    assert evidence(told, "unreliability").outcome == "threat"
+    assert told.decision.verdict == "inconclusive"
 
 
 def test_reliability_of_a_product_is_the_product() -> None:

@@ -15,10 +15,11 @@ from alc_stats.models.surface_data import SurfaceData, SurfaceQuestion, surface_
 from alc_stats.models.surface_draws import surface_draws
 from alc_stats.models.surface_evidence import influential
 from alc_stats.models.surface_family import family
-from alc_stats.models.surface_lines import AXES, SUMS
+from alc_stats.models.surface_lines import AXES
 from alc_stats.models.surface_models import (
     LINEAR,
     OF_SURFACE,
+    SUMS,
     TERMS,
     Surface,
     condition,

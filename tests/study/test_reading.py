@@ -132,6 +132,21 @@ MISTAKES |= {
         f'{_MIXED}family = "censored"\nbounds = [100, 0]',
         "the bounds are not in order",
     ),
+    "difference score": (
+        _MODEL,
+        'formula = "I(score - age) ~ treated"\n',
+        "'score - age' is a difference score",
+    ),
+    "spread of a yes or no": (
+        _MODEL,
+        f'{_MIXED}family = "binomial"\nscale = "~ treated"',
+        "the variance of a yes or no follows from its probability",
+    ),
+    "restricted likelihood of a yes or no": (
+        _MODEL,
+        f'{_MIXED}family = "binomial"\nmethod = "REML"',
+        "a logistic model takes no method 'REML'",
+    ),
     "law of errors": (_MODEL, f'{_MIXED}family = "tobit"', "found 'tobit'. Allowed: \"gaussian\""),
 }
 
@@ -182,3 +197,8 @@ def test_a_mirror_states_only_its_difference(small: Path) -> None:
     assert study.models == base.models
     assert study.beside("prepare.py") is not None
     assert dataclasses.replace(study, study=base.study, folders=base.folders) == base
+
+
+def test_a_difference_score_that_is_allowed_is_read(small: Path) -> None:
+    edit(small, _MODEL, 'formula = "I(score - age) ~ treated"\nallow_difference_score = true\n')
+    assert read_study(small).models[0].allow_difference_score

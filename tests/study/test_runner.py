@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from alc_stats.errors import ChangedSourceError, DeclarationError, OutputError, TableError
 from alc_stats.estimators import fit
@@ -14,7 +15,7 @@ from alc_stats.records import dump, load
 from alc_stats.study import Study, StudyResult, read_study, run_study, write_result
 from alc_stats.study.gathering import Simulated
 from study.conftest import edit, people
-from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM
+from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM, LOGIT_LAST_STEP
 
 
 def no_simulation(_: Study, __: Path) -> Simulated:
@@ -40,6 +41,47 @@ def test_the_whole_line(small: Path) -> None:
     assert [e.id for e in result.exhibits] == ["effect"]
     assert result.ledger[0].read == len(data)
     assert result.sources[0].file == "small/people.csv"
+
+
+_EFFECT = 'formula = "score ~ treated + age"\ncovariance = "cluster"\ncluster = "team"'
+
+
+def test_a_logistic_model_is_declared_and_quoted(small: Path) -> None:
+    edit(small, _EFFECT, 'formula = "treated ~ age"\nfamily = "binomial"')
+    edit(small, 'model = "effect"\nof = "treated"\n', 'model = "effect"\nof = "age"\n')
+    edit(small, 'of = "age"\nrule', 'of = "age"\nunit = "log odds"\nrule')
+    result = run(small)
+    data = people()
+    by_statsmodels = sm.Logit(data["treated"], sm.add_constant(data["age"])).fit(disp=False)
+    estimate = result.findings[0].estimate
+    assert estimate is not None
+    assert estimate.value == pytest.approx(by_statsmodels.params["age"], rel=LOGIT_LAST_STEP)
+    assert estimate.se == pytest.approx(by_statsmodels.bse["age"], rel=LOGIT_LAST_STEP)
+    assert (estimate.unit, result.findings[0].decision.verdict) == ("log odds", "equivalent")
+    again = load(dump(result), StudyResult)
+    assert again.fits["effect"].request.family == "binomial"
+
+
+def test_a_logistic_mixed_model_is_declared(small: Path) -> None:
+    answers = 'frame["treated"] = (frame["person"] * 7 % 5 > 1).astype(int)'
+    edit(small, "    ledger.start", f"    {answers}\n    ledger.start", "prepare.py")
+    edit(small, _EFFECT, 'formula = "treated ~ age + (1 | team)"\nfamily = "binomial"')
+    edit(small, 'model = "effect"\nof = "treated"\n', 'model = "effect"\nof = "age"\n')
+    ours = run(small).fits["effect"]
+    data = people().assign(treated=lambda t: (t["person"] * 7 % 5 > 1).astype(int))
+    same = fit("treated ~ age + (1 | team)", data, family="binomial")
+    np.testing.assert_array_equal(ours.estimates, same.estimates)
+    assert ours.random == same.random
+    assert ours.counts.groups == {"team": 12}
+
+
+def test_a_separated_outcome_is_a_failure_in_words(small: Path) -> None:
+    edit(small, _EFFECT, 'formula = "treated ~ team"\nfamily = "binomial"')
+    edit(small, 'model = "effect"\nof = "treated"\n', 'model = "effect"\nof = "team[T.t1]"\n')
+    result = run(small)
+    assert "separate the two outcomes" in result.failures["effect"]
+    assert "complete separation" in result.failures["effect"]
+    assert result.findings[0].decision.verdict == "not tested"
 
 
 def test_a_spread_is_declared_and_quoted(small: Path) -> None:

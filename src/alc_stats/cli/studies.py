@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alc_stats.cli.running import Outcome, progress, run_all
 from alc_stats.cli.verbs import DONE, WRONG, Verbs, add_verb
-from alc_stats.errors import AlcError, DeclarationError, OutputError, Problem
+from alc_stats.errors import DeclarationError, Problem
 
 if TYPE_CHECKING:
     from alc_stats.study import Study, StudyResult
-    from alc_stats.study.gathering import Simulated
-    from alc_stats.study.runner import Announce
 
 RESULTS = "*/result*.json"
 
@@ -85,13 +83,14 @@ def _run(chosen: argparse.Namespace) -> int:
     _check_places(chosen.out, chosen.paper)
     print(transcript.header_line(_project(chosen.paper)), flush=True)
     results, broken = [], 0
-    for study in studies:
+    for study, outcome in zip(studies, run_all(studies, chosen.out), strict=True):
         print(flush=True)
-        result = _run_one(study, chosen.out)
-        broken += result is None
-        if result is not None:
-            print("\n".join(transcript.study_lines(result)), flush=True)
-            results.append(result)
+        if outcome.result is None:
+            broken += 1
+            _told(study, outcome)
+        else:
+            print("\n".join(transcript.study_lines(outcome.result)), flush=True)
+            results.append(outcome.result)
     return _write(results, chosen, start=start, broken=broken)
 
 
@@ -103,7 +102,7 @@ def _write(
     from alc_stats.report.write import write_reports
 
     if results:
-        with _progress("writing tables, figures, page and paper", total=1) as announce:
+        with progress("writing tables, figures, page and paper", total=1) as announce:
             announce("report")
             paths = write_reports(results, out=chosen.out, paper=chosen.paper)
         print(f"\nWROTE  {chosen.out}/ ({len(paths)} files), {chosen.out}/index.html", flush=True)
@@ -134,38 +133,11 @@ def _read_all(folders: Sequence[Path]) -> list[Study]:
     return studies
 
 
-def _run_one(study: Study, out: Path) -> StudyResult | None:
-    """One study run and its result written; None, with every problem told, where it stopped."""
-    from alc_stats.study import run_study, write_result
-
-    try:
-        with _progress(study.study.id, total=8) as announce:
-            result = run_study(
-                study, simulate=_simulate, derived=out / "derived", announce=announce
-            )
-        write_result(result, out)
-    except OutputError:
-        raise
-    except AlcError as error:
-        print(f"STUDY  {study.study.id}: STOPPED", flush=True)
-        for problem in error.problems:
-            print(f"alc-stats: {problem}", file=sys.stderr)
-        return None
-    return result
-
-
-def _simulate(study: Study, derived: Path) -> Simulated:
-    """Draw a simulated study's tables from its truth and write them, marked, under `derived`."""
-    from alc_stats.simulate import parameters, read_truth, reference, write_tables
-    from alc_stats.study.gathering import Simulated
-
-    simulation = study.simulation
-    truth = study.beside(simulation.truth) if simulation is not None else None
-    if simulation is None or truth is None:
-        raise DeclarationError(Problem("the study declares no simulation", where=study.study.id))
-    tables = reference(read_truth(truth), seed=simulation.seed)
-    values = {name: p.value for name, p in parameters(truth).items() if isinstance(p.value, float)}
-    return Simulated(write_tables(tables, derived / f"{study.study.id}_SIMULATED"), values)
+def _told(study: Study, outcome: Outcome) -> None:
+    """What stopped a study."""
+    print(f"STUDY  {study.study.id}: STOPPED", flush=True)
+    for problem in outcome.problems:
+        print(f"alc-stats: {problem}", file=sys.stderr)
 
 
 def _report(chosen: argparse.Namespace) -> int:
@@ -230,20 +202,3 @@ def _check_places(out: Path, paper: Path | None) -> None:
 
 def _project(paper: Path | None) -> Path | None:
     return paper.resolve().parent if paper is not None else None
-
-
-@contextmanager
-def _progress(what: str, *, total: int) -> Iterator[Announce]:
-    """A bar on stderr that names the step at work; silent where nobody watches."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=what, leave=False, disable=None, bar_format=_BAR) as bar:
-
-        def announce(step: str) -> None:
-            bar.set_postfix_str(step)
-            bar.update()
-
-        yield announce
-
-
-_BAR = "{desc} {bar:24} {postfix} [{elapsed}]"

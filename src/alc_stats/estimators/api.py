@@ -15,6 +15,8 @@ from alc_stats.estimators.formula import Formula, parse
 from alc_stats.estimators.linear import CLUSTERED, Covariance, fit_linear
 from alc_stats.estimators.lmm import fit_lmm
 from alc_stats.estimators.lmm_robust import fit_lmm_clustered
+from alc_stats.estimators.logistic import fit_logistic
+from alc_stats.estimators.logistic_outcomes import refuse_arguments
 from alc_stats.estimators.mixed import fit_mixed
 from alc_stats.estimators.panel import Panel, fit_panel_ols
 from alc_stats.estimators.robust import ROBUST
@@ -57,10 +59,10 @@ def fit(
     association: Association = "linear",
     allow_difference_score: bool = False,
 ) -> Fit:
-    """Fit a linear model, a mixed model, or a location-scale model.
+    """Fit a linear, a logistic, a mixed or a location-scale model.
 
     Random terms in the formula make it a mixed model, `scale` or `between` a location-scale model,
-    as does a law of the errors other than the normal.
+    as does a law of the errors other than the normal; family="binomial" makes it logistic.
 
     Parameters
     ----------
@@ -105,16 +107,22 @@ def fit(
         Column of positive prior weights w: Var(e) = sigma^2 / w, as for means of w equal rows
         (lm's and lmer's `weights`). They say how precise a row is, not how often it occurs: the
         residual degrees of freedom count rows. Not for "CR2", nor for statsmodels' mixed models.
+        Of "binomial": trials a row.
     order : str, optional
         Column of times, with a random scale effect only: errors are then a first-order
         autoregression within persons, since serial dependence leaks into the spread.
-    family : {"gaussian", "censored", "t"}
-        Law of the errors. "censored": of an outcome on a bounded scale only that it lies at or
-        beyond a bound is seen there (tobit); coefficients and log SDs are those of the latent
-        outcome, so that a ceiling alone narrows no spread. "t": Student's t scaled to unit
-        variance, with the degrees of freedom estimated (`statistics["nu"]`, above 2), to see
-        whether heavy tails pass for differences in spread. Both by maximum likelihood, with at
-        most one location effect a person, with or without a random scale effect.
+    family : {"gaussian", "censored", "t", "binomial"}
+        Law of the errors, or "binomial" for a yes or no. "censored": of an outcome on a bounded
+        scale only that it lies at or beyond a bound is seen there (tobit); coefficients and log SDs
+        are those of the latent outcome, so that a ceiling alone narrows no spread. "t": Student's t
+        scaled to unit variance, with the degrees of freedom estimated (`statistics["nu"]`, above
+        2), to see whether heavy tails pass for differences in spread. Both by maximum likelihood,
+        with at most one location effect a person, with or without a random scale effect.
+        "binomial": logistic regression or a logistic mixed model of an outcome 0 or 1 (False or
+        True), or of the share of successes with `weights` the column of trials; coefficients are
+        log odds. By maximum likelihood: exact without random terms; adaptive Gauss-Hermite
+        quadrature with one random effect a level of one grouping; else Laplace's approximation.
+        z tests, or with df="containment" t with what the levels of a column's grouping leave.
     bounds : (low, high), optional
         Of a censored outcome; None for a side without a bound.
     association : {"linear", "quadratic"}
@@ -149,6 +157,17 @@ def fit(
     """
     parsed = parse(formula)
     refuse_differences(parsed, allowed=allow_difference_score)
+    if family == "binomial":
+        refuse_arguments(method=method, covariance=covariance, cluster=cluster, df=df,
+                         engine=engine, scale=scale, between=between, order=order, bounds=bounds,
+                         association=association)  # fmt: skip
+        if weights is not None:
+            check_weights(parsed, data, weights)
+        request = Request(
+            formula=formula, engine="alc_stats", method="ML", df=df or "normal",
+            weights=weights or "", family=family,
+        )  # fmt: skip
+        return fit_logistic(parsed, data, request=request, trials=weights)
     if (scale, between, family, bounds, association) != (None, None, "gaussian", None, "linear"):
         parts = Spreads.read(scale, between, family=family, bounds=bounds, association=association)
         for part in (parts.scale, *([parts.between] if parts.between else [])):

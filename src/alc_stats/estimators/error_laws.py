@@ -20,11 +20,13 @@ from alc_stats.estimators.mels_levels import Levels
 from alc_stats.estimators.mels_rows import RowLaw
 from alc_stats.records import BoolArray, FloatArray, IntArray
 
-Family = Literal["gaussian", "censored", "t"]
+Family = Literal["gaussian", "censored", "t", "binomial"]
+"""Laws of a normal-like outcome's errors; "binomial" is that of a yes or no, for which
+`estimators.logistic` has the model."""
 Association = Literal["linear", "quadratic"]
 Bounds = tuple[float | None, float | None]
 
-FAMILIES = ("gaussian", "censored", "t")
+FAMILIES = ("gaussian", "censored", "t", "binomial")
 ASSOCIATIONS = ("linear", "quadratic")
 _NORMAL, _AT_LOWER, _AT_UPPER, _HEAVY = 0, 1, -1, 2
 """Kinds of rows, as `kernels.mels_grid` knows them."""

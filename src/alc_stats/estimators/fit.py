@@ -16,7 +16,7 @@ from alc_stats.records import SESSION_ONLY, FloatArray
 
 Component = Literal["mean", "log_sd", "between_log_sd"]
 Interval = Literal["confidence", "prediction"]
-Predicted = Literal["mean", "sd"]
+Predicted = Literal["mean", "sd", "log_odds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Request:
     df : {"residual", "clusters - 1", "satterthwaite", "kenward-roger", "containment", "normal"}
         Where the degrees of freedom come from. "kenward-roger" is about the covariance as well.
     weights : str
-        Column of prior weights, Var(e) = sigma^2 / w; empty without.
+        Column of prior weights, Var(e) = sigma^2 / w, of "binomial" of trials; empty without.
     scale, between : str
         One-sided formulas of the log SD of rows and of the random intercept; empty without.
     order : str
         Column of times of autoregressive errors; empty without.
-    family : {"gaussian", "censored", "t"}
-        Law of the errors.
+    family : {"gaussian", "censored", "t", "binomial"}
+        Law of the errors, or of a yes or no.
     bounds : pair of float or None
         Of a censored outcome; None for a side without.
     association : {"linear", "quadratic"}
@@ -110,7 +110,7 @@ class Fit:
     components : tuple of str, length k
         "mean", "log_sd" or "between_log_sd".
     random : tuple of VarianceComponent
-        The random part, residual last (group "Residual").
+        The random part, residual last (group "Residual"); a logistic model has no residual.
     loglik : float or None
         Log-likelihood, or restricted log-likelihood under REML.
     counts : Counts

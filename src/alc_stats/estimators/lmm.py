@@ -27,8 +27,9 @@ from alc_stats.estimators.kernels.lmm_optimum import optimise
 from alc_stats.estimators.kernels.lmm_problem import Scales, prepare
 from alc_stats.estimators.kernels.lmm_search import Optimum, reached
 from alc_stats.estimators.lmm_certificate import certify
-from alc_stats.estimators.lmm_terms import RandomPart, Term, random_part
+from alc_stats.estimators.lmm_terms import RandomPart, random_part
 from alc_stats.estimators.memory import Memory
+from alc_stats.estimators.random_components import covariance_names, random_components
 from alc_stats.records import FloatArray
 
 _NO_RESIDUAL = 1e-12
@@ -39,8 +40,6 @@ four, and a top between them may be one of rounding."""
 _VANISHING = 1e-6
 """Residual variance, relative to least squares, at which a search without end was on its way to
 none."""
-_ZERO_SD = 1e-9
-"""A random SD below this share of the residual SD is the rounding of an exact zero."""
 _REPRODUCED = 1e-13
 """Residual variance, relative to least squares, at which random effects reproduce the outcome."""
 
@@ -357,51 +356,10 @@ def _weights(table: Table, name: str | None) -> FloatArray | None:
 
 def variance_components(state: LmmState) -> tuple[tuple[VarianceComponent, ...], tuple[str, ...]]:
     """SDs and correlations in the units of the columns, residual last; what is at a boundary."""
-    found: list[VarianceComponent] = []
-    boundary: list[str] = []
-    factors = [state.sigma * state.relative_factor(f) for f in range(len(state.random.factors))]
-    for term in state.random.terms:
-        own = factors[term.factor][term.columns, term.columns]
-        sds = np.linalg.norm(own, axis=1)
-        found += [
-            VarianceComponent(term.group, name, float(sd))
-            for name, sd in zip(term.names, sds, strict=True)
-        ]
-        if term.correlated:
-            found += _correlations(term.group, term.names, own, sds)
-        boundary += _at_boundary(state, term, sds)
-    found.append(VarianceComponent("Residual", "", state.sigma))
-    return tuple(found), tuple(boundary)
-
-
-def _correlations(
-    group: str, names: tuple[str, ...], factor: FloatArray, sds: FloatArray
-) -> list[VarianceComponent]:
-    directions = np.divide(factor, sds[:, None], out=np.zeros_like(factor), where=sds[:, None] > 0)
-    products = np.clip(directions @ directions.T, -1.0, 1.0)
-    return [
-        VarianceComponent(
-            group,
-            names[j],
-            float(sds[j]),
-            names[i],
-            float(products[i, j]) if sds[i] > 0 and sds[j] > 0 else float("nan"),
-        )
-        for i in range(len(sds))
-        for j in range(i)
-    ]
-
-
-def _at_boundary(state: LmmState, term: Term, sds: FloatArray) -> list[str]:
-    """SDs of a term that are zero; if none is but a combination is, its correlation."""
-    lam = state.objective.template.unpack(state.optimum.theta)[term.factor]
-    if np.all(np.diag(lam)[term.columns] > 0.0):
-        return []
-    Z = state.random.factors[term.factor].Z[:, term.columns]
-    zero = sds * np.sqrt(np.mean(Z**2, axis=0)) < _ZERO_SD * state.sigma
-    if zero.any():
-        return [f"SD of {n} | {term.group}" for n, z in zip(term.names, zero, strict=True) if z]
-    return [f"correlation of {', '.join(term.names)} | {term.group}"]
+    raw = tuple(state.sigma * state.relative_factor(f) for f in range(len(state.random.factors)))
+    lam = state.objective.template.unpack(state.optimum.theta)
+    found, boundary = random_components(state.random, lam, raw, unit=state.sigma)
+    return (*found, VarianceComponent("Residual", "", state.sigma)), boundary
 
 
 @functools.cache
@@ -411,16 +369,4 @@ def _software() -> str:
 
 def parameter_names(state: LmmState) -> tuple[str, ...]:
     """A name for every parameter of the search."""
-    form = state.objective.template
-    columns = {
-        (term.factor, term.first + k): (term.group, name)
-        for term in state.random.terms
-        for k, name in enumerate(term.names)
-    }
-    found = []
-    for f, a, b in zip(form.factor, form.row, form.column, strict=True):
-        group, row = columns[int(f), int(a)]
-        column = columns[int(f), int(b)][1]
-        kind = f"SD of {row}" if a == b else f"covariance of {column}, {row}"
-        found.append(f"{kind} | {group}")
-    return tuple(found)
+    return covariance_names(state.objective.template, state.random)

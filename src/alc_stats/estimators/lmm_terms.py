@@ -83,8 +83,10 @@ class _Grouping:
     terms: list[tuple[tuple[str, ...], FloatArray, bool]]
 
 
-def random_part(formula: Formula, table: Table) -> RandomPart:
+def random_part(formula: Formula, table: Table, *, observations: float | None = None) -> RandomPart:
     """Evaluate the random terms of a formula.
+
+    `observations` are what tells the random effects apart: the rows by default.
 
     Raises
     ------
@@ -107,7 +109,8 @@ def random_part(formula: Formula, table: Table) -> RandomPart:
         grouping = groupings[key]
         first = sum(len(own) for own, _, _ in grouping.terms)
         correlated = random.correlated and len(names) > 1
-        problems += _unidentified(names, Z, grouping, formula, correlated=correlated)
+        told = len(Z) if observations is None else observations
+        problems += _unidentified(names, Z, grouping, formula, told, correlated=correlated)
         terms.append(Term(grouping.name, names, correlated, places[key], first))
         grouping.terms.append((names, Z, correlated))
     if problems:
@@ -186,24 +189,24 @@ def _unidentified(
     Z: FloatArray,
     grouping: _Grouping,
     formula: Formula,
+    told: float,
     *,
     correlated: bool,
 ) -> list[Problem]:
     """What these rows cannot tell about one term."""
     where = _where(formula, grouping.name)
-    rows = len(grouping.level)
     if grouping.levels < 2:
         return [
             Problem(
                 "the grouping has a single level", where=where, way_out="Leave the random term out."
             )
         ]
-    if grouping.levels * len(names) >= rows:
+    if grouping.levels * len(names) >= told:
         return [
             Problem(
                 "the random effects cannot be told from the residual",
                 where=where,
-                found=f"{grouping.levels} levels times {len(names)} columns for {rows} rows",
+                found=f"{grouping.levels} levels times {len(names)} columns for {told:.0f} rows",
                 way_out="Leave the term or its slopes out; each level needs more rows.",
             )
         ]

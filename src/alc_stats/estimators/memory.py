@@ -21,7 +21,9 @@ from alc_stats.records import FloatArray
 if TYPE_CHECKING:
     from alc_stats.estimators.fixed_scale_state import FixedScaleState
     from alc_stats.estimators.lmm import LmmState
+    from alc_stats.estimators.lmm_terms import RandomPart
     from alc_stats.estimators.location_scale import MelsState
+    from alc_stats.estimators.logistic import LogisticState
     from alc_stats.estimators.robust import Directions
 
 
@@ -44,6 +46,8 @@ class Memory:
         Of a location-scale model with a random scale effect.
     spread : FixedScaleState or None
         Of a model whose log SDs follow columns.
+    logistic : LogisticState or None
+        Of a logistic model.
     """
 
     formula: Formula
@@ -53,9 +57,17 @@ class Memory:
     robust: Directions | None = None
     mels: MelsState | None = None
     spread: FixedScaleState | None = None
+    logistic: LogisticState | None = None
+
+    @property
+    def random(self) -> RandomPart | None:
+        """The random part of a linear or logistic mixed model."""
+        if self.logistic is not None:
+            return self.logistic.random
+        return None if self.state is None else self.state.random
 
 
-def memory_of(fit: Fit, *, spread: bool = False) -> Memory:
+def memory_of(fit: Fit, *, spread: bool = False, logistic: bool = False) -> Memory:
     """The fit's memory.
 
     Parameters
@@ -63,12 +75,15 @@ def memory_of(fit: Fit, *, spread: bool = False) -> Memory:
     fit : Fit
     spread : bool
         Whether the caller knows what to do with a fit that models a spread.
+    logistic : bool
+        Whether the caller knows what to do with a logistic model.
 
     Raises
     ------
     FitError
-        If the fit was read from disk or made by an engine that keeps none, or if it models a
-        spread and the caller takes every row's spread for the same.
+        If the fit was read from disk or made by an engine that keeps none, if it models a
+        spread and the caller takes every row's spread for the same, or if it is logistic and the
+        caller takes the outcome for a linear one.
     """
     if not isinstance(fit.memory, Memory):
         raise FitError(
@@ -84,6 +99,15 @@ def memory_of(fit: Fit, *, spread: bool = False) -> Memory:
                 "this takes every row's spread for the same, and the fit says it is not",
                 where=f"fit of '{fit.request.formula}' with {_spreads(fit)}",
                 way_out="Ask for coefficients, contrasts, predictions of the mean or compare().",
+            )
+        )
+    if fit.memory.logistic is not None and not logistic:
+        raise FitError(
+            Problem(
+                "this is about a linear outcome with residuals, and the fit is logistic",
+                where=f"fit of '{fit.request.formula}'",
+                way_out="Ask for coefficients, contrasts, joint(), compare(), icc(), "
+                "marginal_means() of log odds, marginal_probabilities() or risk_difference().",
             )
         )
     return fit.memory

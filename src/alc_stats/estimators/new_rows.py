@@ -47,7 +47,7 @@ class Rows:
 
 def fitted_rows(memory: Memory) -> Rows:
     """The rows the model was fitted on."""
-    factors = () if memory.state is None else memory.state.random.factors
+    factors = () if memory.random is None else memory.random.factors
     return Rows(
         memory.design.X,
         tuple(factor.Z for factor in factors),
@@ -76,7 +76,7 @@ def new_rows(memory: Memory, data: pd.DataFrame, *, needs: Needs) -> Rows:
         For values that are infinite or become so.
     """
     formula = memory.formula
-    random = formula.random if memory.state is not None and needs != "fixed" else ()
+    random = formula.random if memory.random is not None and needs != "fixed" else ()
     own = effect_columns(memory) if random else []
     groupings = _groupings(random) if needs == "groups" else []
     cells = new_cells(
@@ -159,9 +159,9 @@ def _columns(spec: Any, rows: pd.DataFrame, text: str) -> FloatArray:
 
 def _by_grouping(memory: Memory, Z: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
     """Columns of all terms of a grouping side by side."""
-    if memory.state is None or not Z:
+    random = memory.random
+    if random is None or not Z:
         return ()
-    random = memory.state.random
     return tuple(
         np.hstack([z for z, term in zip(Z, random.terms, strict=True) if term.factor == f])
         for f in range(len(random.factors))
@@ -171,11 +171,11 @@ def _by_grouping(memory: Memory, Z: Sequence[FloatArray]) -> tuple[FloatArray, .
 def _levels(
     memory: Memory, rows: pd.DataFrame, groupings: Sequence[tuple[str, ...]]
 ) -> tuple[IntArray, ...]:
-    if memory.state is None or not groupings:
+    if memory.random is None or not groupings:
         return ()
     return tuple(
         places_of(labels, rows[list(grouping)])
-        for labels, grouping in zip(memory.state.random.labels, groupings, strict=True)
+        for labels, grouping in zip(memory.random.labels, groupings, strict=True)
     )
 
 

@@ -27,6 +27,13 @@ from alc_stats.estimators.kernels.prediction_error import (
 )
 from alc_stats.estimators.lmm import LmmState, conditional_modes
 from alc_stats.estimators.location_scale import MelsState
+from alc_stats.estimators.logistic import LogisticState, conditional_log_odds
+from alc_stats.estimators.logistic_prediction import (
+    check_asked,
+    logistic_state,
+    predicted,
+    with_limits,
+)
 from alc_stats.estimators.mels_effects import effects_table, mels_state
 from alc_stats.estimators.mels_prediction import fitted_spread_rows, mean_or_sd, new_spread_rows
 from alc_stats.estimators.memory import Memory, memory_of, mixed_state
@@ -65,12 +72,17 @@ def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
     mels = mels_state(fit)
     if mels is not None:
         return {mels.data.group: effects_table(mels)}
-    spread = memory_of(fit, spread=True).spread
-    if spread is not None:
-        _refuse_scaled(fit, "its random effects differ from row to row")
+    logistic = logistic_state(fit)
+    if logistic is not None:
+        found = conditional_log_odds(logistic)
+    else:
+        spread = memory_of(fit, spread=True).spread
+        if spread is not None:
+            _refuse_scaled(fit, "its random effects differ from row to row")
+        found = conditional_modes(spread.mixed if spread else mixed_state(fit))
     return {
         modes.group: pd.DataFrame(modes.modes, index=modes.labels, columns=list(modes.names))
-        for modes in conditional_modes(spread.mixed if spread else mixed_state(fit))
+        for modes in found
     }
 
 
@@ -92,8 +104,9 @@ def predict(
     new : DataFrame, optional
         Rows to predict, with every column the prediction needs (not the outcome); the rows used
         in the fit by default.
-    of : {"mean", "sd"}
-        With a random scale effect: the expected outcome, or the SD of a row's error about it.
+    of : {"mean", "sd", "log_odds"}
+        With a random scale effect: the expected outcome, or the SD of a row's error about it. Of a
+        logistic model: the probability, or its log odds.
     random : bool
         Whether levels of the groupings that the fit has seen add their conditional modes. Without
         it every group counts as not seen, and the grouping columns are not needed.
@@ -134,6 +147,11 @@ def predict(
     limits are quantiles and `se` is its SD. An SD without `random` is that of a person whose scale
     effect is zero; its limits are those of the log SD.
 
+    A logistic model's probability is that of the groups' conditional modes, averaged over the
+    effects of groups not seen; without `random` it is the population's average, which is nearer
+    to one half than the probability at log odds of the fixed part. Its standard error is the delta
+    method's, variances estimated, and its limits are normal on the scale of log odds.
+
     Examples
     --------
     >>> from alc_stats.estimators import fit
@@ -143,6 +161,14 @@ def predict(
     {'prediction': 8.6, 'se': 1.33, 'df': 4.0, 'low': 4.92, 'high': 12.28}
     """
     require_usable(fit)
+    logistic = logistic_state(fit)
+    if logistic is not None:
+        random = random and logistic.random is not None
+        check_asked(of, random=random, interval=interval, level=level)
+        return _of_logistic(
+            fit, logistic, new, log_odds=of == "log_odds", random=random, interval=interval,
+            level=level,
+        )  # fmt: skip
     mels = mels_state(fit)
     _check(interval, level, of, scale=mels is not None)
     if mels is not None:
@@ -225,6 +251,29 @@ def _of_spread(
     )
     if interval is None:
         return pd.Series(_placed(columns["prediction"], rows), rows.labels, name="prediction")
+    return pd.DataFrame({k: _placed(v, rows) for k, v in columns.items()}, rows.labels)
+
+
+def _of_logistic(
+    fit: Fit,
+    state: LogisticState,
+    new: pd.DataFrame | None,
+    *,
+    log_odds: bool,
+    random: bool,
+    interval: Interval | None,
+    level: float,
+) -> pd.Series | pd.DataFrame:
+    """Predictions of a logistic model."""
+    memory: Memory = fit.memory
+    needs: Needs = "groups" if random else "fixed" if log_odds else "effects"
+    rows = fitted_rows(memory) if new is None else new_rows(memory, new, needs=needs)
+    if not rows.complete.all():
+        _warn(rows)
+    if interval is None:
+        values = predicted(fit, state, rows, log_odds=log_odds, random=random)
+        return pd.Series(_placed(values, rows), rows.labels, name="prediction")
+    columns = with_limits(fit, state, rows, log_odds=log_odds, level=level)
     return pd.DataFrame({k: _placed(v, rows) for k, v in columns.items()}, rows.labels)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from alc_stats.estimators.error_laws import inline
-from alc_stats.estimators.fit import Fit, VarianceComponent
+from alc_stats.estimators.fit import Fit, Request, VarianceComponent
 
 _SMALLEST_P = 0.00005
 """A p below this would print as zero, which no p is."""
@@ -29,7 +29,12 @@ def summary_text(fit: Fit) -> str:
 
 def _request_lines(fit: Fit) -> list[str]:
     request = fit.request
-    spreads = {"scale": request.scale, "between": request.between, "errors": inline(request)}
+    spreads = {
+        "scale": request.scale,
+        "between": request.between,
+        "errors": inline(request),
+        "outcome": _outcome(request),
+    }
     covariance = request.covariance
     if request.cluster:
         covariance += f" on {request.cluster}"
@@ -39,6 +44,14 @@ def _request_lines(fit: Fit) -> list[str]:
         f"method      {request.method} ({fit.software})",
         f"covariance  {covariance}; degrees of freedom: {request.df}",
     ]
+
+
+def _outcome(request: Request) -> str:
+    """What a logistic model is of; empty for others."""
+    if request.family != "binomial":
+        return ""
+    of = f"share of {request.weights}" if request.weights else "yes or no"
+    return f"{of}; coefficients and SDs are log odds"
 
 
 def _coefficient_lines(fit: Fit) -> list[str]:

@@ -37,6 +37,11 @@ from alc_stats.inference.homogeneity import EqualSpread, brown_forsythe
 from alc_stats.inference.johnson_neyman import JohnsonNeyman, Region, johnson_neyman
 from alc_stats.inference.likelihood_ratio import ChiSquare
 from alc_stats.inference.marginal_means import MarginalMeans, marginal_means
+from alc_stats.inference.marginal_probabilities import (
+    MarginalProbabilities,
+    marginal_probabilities,
+    risk_difference,
+)
 from alc_stats.inference.multiplicity import benjamini_hochberg, holm
 from alc_stats.inference.pairwise import Comparisons, pairwise
 from alc_stats.inference.plausible import plausible_values
@@ -72,6 +77,7 @@ __all__ = [
     "JohnsonNeyman",
     "JointTest",
     "MarginalMeans",
+    "MarginalProbabilities",
     "MeansEquivalence",
     "ModelCheck",
     "Part",
@@ -106,6 +112,7 @@ __all__ = [
     "johnson_neyman",
     "joint",
     "marginal_means",
+    "marginal_probabilities",
     "non_inferiority_p",
     "non_superiority_p",
     "not_tested",
@@ -122,6 +129,7 @@ __all__ = [
     "r2",
     "randomisation_test",
     "replicate_variance",
+    "risk_difference",
     "romano_wolf",
     "scaled_residuals",
     "sd_ratio",

@@ -139,7 +139,8 @@ def compare(
     first, second : Fit
         Of the same rows and outcome, by the same method, neither with a robust covariance. A
         least-squares fit may be the smaller one: it is given the likelihood of the other.
-        Columns of log SDs are parameters like any other.
+        Columns of log SDs are parameters like any other. Of two logistic models both are
+        integrated by Laplace's approximation where either needs it.
     bootstrap : int
         Outcomes to draw from the smaller model, both models refitted to each; 0 for none.
     seed : int, optional
@@ -171,6 +172,10 @@ def compare(
     ([(0, 0.5), (1, 0.5)], 0.0004)
     """
     require_draws(bootstrap, seed, "compare")
+    if "binomial" in (first.request.family, second.request.family):
+        from alc_stats.inference.logistic_comparison import compare_logistic
+
+        return compare_logistic(first, second, bootstrap=bootstrap, seed=seed, workers=workers)
     if has_scale_effect(first) or has_scale_effect(second):
         from alc_stats.inference.spread_comparison import compare_spreads
 

@@ -142,7 +142,9 @@ def joint(fit: Fit, terms: Sequence[str]) -> JointTest:
 
 
 def _unit(fit: Fit, weights: FloatArray) -> str:
-    """Log SD for a combination of spreads; a mixture with means has no unit of its own."""
+    """Log SD for spreads, log odds in a logistic model; a mixture has no unit of its own."""
+    if fit.request.family == "binomial":
+        return "log odds"
     involved = {part for part, weight in zip(fit.components, weights, strict=True) if weight}
     return "" if "mean" in involved else "log SD"
 

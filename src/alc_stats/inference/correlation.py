@@ -14,6 +14,8 @@ from alc_stats.estimators.fit import Fit, require_usable
 from alc_stats.estimators.kernels.lmm_model import Factor
 from alc_stats.estimators.kernels.lmm_problem import nested_in
 from alc_stats.estimators.lmm import LmmState
+from alc_stats.estimators.logistic import LogisticState
+from alc_stats.estimators.logistic_prediction import logistic_state
 from alc_stats.estimators.memory import memory_of, mixed_state
 from alc_stats.estimators.small_sample import variance_parameter_covariance
 from alc_stats.inference.draws import (
@@ -23,6 +25,11 @@ from alc_stats.inference.draws import (
     require_draws,
     require_unweighted,
     stream_of,
+)
+from alc_stats.inference.latent_correlation import (
+    LATENT_VARIANCE,
+    latent_limits,
+    latent_variances,
 )
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
@@ -121,7 +128,8 @@ def icc(fit: Fit, *, level: float = 0.95, bootstrap: int = 0, seed: int | None =
     ----------
     fit : Fit
         A mixed model whose random terms are intercepts, such as (1 | firm/person) or
-        (1 | person) + (1 | task).
+        (1 | person) + (1 | task). Of a logistic model the correlations are those of the latent
+        log odds, with the logistic law's variance pi^2 / 3 as the residual's.
     level : float
         Confidence level.
     bootstrap : int
@@ -154,6 +162,9 @@ def icc(fit: Fit, *, level: float = 0.95, bootstrap: int = 0, seed: int | None =
     require_usable(fit)
     require_draws(bootstrap, seed, "icc")
     _require_level(level)
+    logistic = logistic_state(fit)
+    if logistic is not None:
+        return _latent(fit, logistic, level, bootstrap)
     state = mixed_state(fit)
     _refuse_slopes(fit, state)
     require_unweighted(fit, "intraclass correlation")
@@ -171,6 +182,39 @@ def icc(fit: Fit, *, level: float = 0.95, bootstrap: int = 0, seed: int | None =
     )
 
 
+def _latent(fit: Fit, state: LogisticState, level: float, bootstrap: int) -> Icc:
+    """Of a logistic model: on the scale of its log odds, the residual that of the logistic law."""
+    if bootstrap:
+        raise FitError(
+            Problem(
+                "the correlations of a logistic model are not bootstrapped here",
+                where="icc(bootstrap=...)",
+                way_out="Leave it out: the interval is the delta method's.",
+            )
+        )
+    variances, within = latent_variances(fit, state)
+    limits = latent_limits(state, within, level)
+    total, shared = float(variances.sum()) + LATENT_VARIANCE, within @ variances
+    fixed = float(np.var(state.design.X @ state.coefficients, ddof=1))
+    levels = tuple(
+        IccLevel(
+            group=group,
+            levels=number,
+            mean_size=fit.counts.used / number,
+            variance=float(variances[g]),
+            share=float(variances[g] / total),
+            icc=float(shared[g] / total),
+            low=float(limits[g, 0]),
+            high=float(limits[g, 1]),
+            conditional=float(shared[g] / (total + fixed)),
+            reliability=None,
+            sentence=_sentence(group, float(shared[g] / total), limits[g], level, " in log odds"),
+        )
+        for g, (group, number) in enumerate(fit.counts.groups.items())
+    )
+    return Icc(levels, LATENT_VARIANCE, fixed, level, "delta")
+
+
 def null_model(fit: Fit) -> Fit:
     """The same groupings with random intercepts alone and no predictors, on the same rows.
 
@@ -185,14 +229,17 @@ def null_model(fit: Fit) -> Fit:
     >>> null_model(fit_formula("y ~ x + (1 | g)", data, method="ML")).names
     ('Intercept',)
     """
-    memory, state = memory_of(fit), mixed_state(fit)
+    memory = memory_of(fit, logistic=True)
+    logistic = memory.logistic is not None
+    state = None if logistic else mixed_state(fit)
     groupings = dict.fromkeys(term.grouping for term in memory.formula.random)
     terms = [f"(1 | {':'.join(f'`{name}`' for name in grouping)})" for grouping in groupings]
-    return fit_formula(
-        f"{memory.formula.outcome} ~ 1 + {' + '.join(terms)}",
-        memory.table.frame,
-        method="REML" if state.objective.reml else "ML",
-    )
+    formula = f"{memory.formula.outcome} ~ {' + '.join(['1', *terms])}"
+    if state is None:
+        trials = fit.request.weights or None
+        return fit_formula(formula, memory.table.frame, family="binomial", weights=trials)
+    method: Literal["REML", "ML"] = "REML" if state.objective.reml else "ML"
+    return fit_formula(formula, memory.table.frame, method=method)
 
 
 def _require_level(level: float) -> None:
@@ -384,8 +431,8 @@ def _bootstrap_limits(
     return np.asarray(np.quantile(np.array(found), shares, axis=0).T)
 
 
-def _sentence(group: str, icc: float, limits: FloatArray, level: float) -> Phrase:
-    text = f"Two rows of the same {group} correlate {{icc}}"
+def _sentence(group: str, icc: float, limits: FloatArray, level: float, scale: str = "") -> Phrase:
+    text = f"Two rows of the same {group} correlate {{icc}}{scale}"
     numbers = {"icc": Number(icc)}
     if np.isnan(limits).any():
         return Phrase(text + "; the data give no interval by the delta method.", numbers)

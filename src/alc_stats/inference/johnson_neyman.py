@@ -134,6 +134,13 @@ def johnson_neyman(
     FitError
         If the fit cannot be used, or no longer knows the rows whose range is wanted.
 
+    References
+    ----------
+    Bauer and Curran (2005), Multivariate Behavioral Research 40, 373-400. Esarey and Sumner (2018),
+    Comparative Political Studies 51, 1144-1176. Potthoff (1964), Psychometrika 29, 241-256.
+    Uusipaikka (1983), Journal of the American Statistical Association 78, 638-644. Wynn and
+    Bloomfield (1971), Journal of the Royal Statistical Society B 33, 202-217.
+
     Examples
     --------
     >>> import pandas as pd
@@ -143,9 +150,9 @@ def johnson_neyman(
     >>> d["quality"] = d["use"] * (1 - d["quota"]) + rng.normal(size=400)
     >>> found = johnson_neyman(fit("quality ~ use * quota", d), "use", "quota")
     >>> [(round(r.low, 2), round(r.high, 2), r.above) for r in found.regions]
-    [(0.0, 0.9, True), (1.18, 1.99, False)]
+    [(0.0, 0.8, True), (1.15, 2.0, False)]
     >>> round(found.critical, 2), round(found.pointwise_critical, 2)
-    (2.38, 1.97)
+    (2.42, 1.97)
     """
     require_usable(fit)
     low, high = _range(fit, moderator, over, level)

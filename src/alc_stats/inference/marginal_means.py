@@ -98,7 +98,8 @@ def marginal_means(
     MarginalMeans
         Averaged with equal weights over what is neither in `over` nor in `by`; on the outcome's
         scale in the formula, with the fit's covariance and each mean's own degrees of freedom.
-        Random effects are at zero.
+        Random effects are at zero. Of a logistic model they are log odds;
+        `marginal_probabilities` has probabilities.
 
     Raises
     ------
@@ -119,7 +120,8 @@ def marginal_means(
     2   c       7.0  0.71  3.0  4.75  9.25
     """
     require_usable(fit)
-    memory = memory_of(fit)
+    memory = memory_of(fit, logistic=True)
+    unit = "" if memory.logistic is None else "log odds"
     told = _names(over), _names(by)
     variables = grid_variables(memory)
     chosen = {name: _listed(values) for name, values in (at or {}).items()}
@@ -132,7 +134,7 @@ def marginal_means(
     weights = X.reshape(len(cells), -1, X.shape[1]).mean(axis=1)
     found = combine(fit, weights)
     estimates = tuple(
-        Estimate(cell_name(cell), float(value), float(se), float(df))
+        Estimate(cell_name(cell), float(value), float(se), float(df), unit)
         for cell, value, se, df in zip(cells, found.values, found.se, found.df, strict=True)
     )
     held = {name: values[name] for name in values if name in rest or name in chosen}

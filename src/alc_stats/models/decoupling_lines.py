@@ -21,8 +21,11 @@ _GROUPS = ((1, "treated"), (0, "control"))
 
 
 def decoupling_lines(found: Decoupled, level: float) -> tuple[Line, ...]:
-    """Differences first, then each group."""
-    return (*_differences(found, level), *_spreads(found, level), *_groups(found, level))
+    """Slopes, on which the verdict rests, then correlations, then ranges."""
+    return (
+        _slope(found, level), *_groups(found, level, "slope", SLOPE), *_correlations(found, level),
+        *_groups(found, level, "r", "r"), *_spreads(found, level),
+    )  # fmt: skip
 
 
 def reference(found: Decoupled) -> str:
@@ -30,13 +33,14 @@ def reference(found: Decoupled) -> str:
     return f"t, leaving out {found.data.unit_name}s"
 
 
-def _differences(found: Decoupled, level: float) -> Iterator[Line]:
+def _slope(found: Decoupled, level: float) -> Line:
+    method, guards = "Slope of capability on awareness", "people drawn together in awareness"
+    own = line(found.slope, method, guards, reference(found), level=level, unit=SLOPE)
+    return replace(own, primary=True)
+
+
+def _correlations(found: Decoupled, level: float) -> Iterator[Line]:
     how = reference(found)
-    yield replace(
-        line(found.slope, "Slope of capability on awareness", "people drawn together in awareness",
-             how, level=level, unit=SLOPE),
-        primary=True,
-    )  # fmt: skip
     guards = "capability that spreads, which makes every slope steeper"
     yield line(found.z, "Correlation, Fisher's z", guards, how, level=level, unit="z")
     low, high = found.z_limits
@@ -63,13 +67,11 @@ def _spreads(found: Decoupled, level: float) -> Iterator[Line]:
         )  # fmt: skip
 
 
-def _groups(found: Decoupled, level: float) -> Iterator[Line]:
+def _groups(found: Decoupled, level: float, what: str, unit: str) -> Iterator[Line]:
+    name = "Slope" if what == "slope" else "Correlation"
     for at, group in _GROUPS:
-        own = jackknifed(found.sums, _of(at, "r"), group, "r")
-        yield line(own, f"Correlation, {group}", "", reference(found), level=level, unit="r")
-    for at, group in _GROUPS:
-        own = jackknifed(found.sums, _of(at, "slope"), group, SLOPE)
-        yield line(own, f"Slope, {group}", "", reference(found), level=level, unit=SLOPE)
+        own = jackknifed(found.sums, _of(at, what), group, unit)
+        yield line(own, f"{name}, {group}", "", reference(found), level=level, unit=unit)
 
 
 def _of(group: int, what: str) -> Statistic:

@@ -15,6 +15,7 @@ from alc_stats.inference.wild_bootstrap import WildBootstrap, wild_cluster_boots
 from alc_stats.models import two_lines as shapes
 from alc_stats.models.dose_data import FEWEST_DOSES, FEWEST_ROWS, DoseData
 from alc_stats.models.finding import NOTHING, Line
+from alc_stats.models.single_peak import SinglePeak, single_peak
 from alc_stats.models.two_lines import UNIT, Quadratic, TwoLines
 from alc_stats.models.widening_evidence import said
 from alc_stats.records import Number, Phrase
@@ -33,6 +34,7 @@ class DoseFound:
     lines : TwoLines
         The rule's own.
     quadratic : Quadratic or str
+    peak : SinglePeak
     straight : Estimate or str
     split : Estimate
         Welch's, above less below the median dose.
@@ -46,6 +48,7 @@ class DoseFound:
 
     lines: TwoLines
     quadratic: Quadratic | str
+    peak: SinglePeak
     straight: Estimate | str
     split: Estimate
     trimmed: TwoLines | None
@@ -62,6 +65,7 @@ def shape_of(data: DoseData, level: float, seed: int) -> DoseFound:
     return DoseFound(
         lines=own,
         quadratic=shapes.quadratic(data, level),
+        peak=single_peak(data, seed),
         straight=shapes.straight(data),
         split=shapes.median_split(data),
         trimmed=_trimmed(data),
@@ -107,6 +111,7 @@ def triangulation(data: DoseData, found: DoseFound, level: float) -> tuple[Line,
     split = line(found.split, "Median split (Welch)", _COARSE, "Welch's t", level)
     return (
         *_quadratic(found.quadratic, how, level),
+        _peak(found.peak),
         *_one(found.straight, "One straight line", "a bend that is not there", how, level),
         split,
         *_bootstrapped(found.wild),
@@ -166,6 +171,14 @@ _SHAPES = {
     "outside": "its interval is not bounded, since the quadratic may be straight.",
     "everything": "no dose is excluded, since the quadratic may be straight.",
 }
+
+
+def _peak(found: SinglePeak) -> Line:
+    note = Phrase("Of the variance. {draws} draws.", {"draws": Number(found.draws, "count")})
+    return Line(
+        "Single peak over a curve that never falls", "the form of lines and quadratics", note,
+        found.share, p=found.p, reference="wild bootstrap of clusters", unit="share of variance",
+    )  # fmt: skip
 
 
 def _bootstrapped(found: tuple[WildBootstrap, ...]) -> Iterator[Line]:

@@ -66,7 +66,8 @@ def gap(
 
     Inference by rule: with more than 12 firms, and more than 5 on the smaller side, standard
     errors are CR2 clustered by firm with Satterthwaite's degrees of freedom. With fewer the firm
-    is the unit (Welch's t of firm means or changes, or the paired t where firms have both arms).
+    is the unit (firm means or changes, HC2 errors with Bell and McCaffrey's degrees of freedom; the
+    paired t where firms have both arms).
     Kenward and Roger's degrees of freedom are no help there: where the firms' own responses are
     estimated not to vary, which happens by chance in few firms, they count persons.
 

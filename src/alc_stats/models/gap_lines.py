@@ -21,7 +21,7 @@ def gap_lines(found: Gap) -> tuple[Line, ...]:
     """What is derived from the parts, then other units and other inference."""
     return (
         _difference(found), _unchanged(found), *_other_inference(found),
-        *_pomp(found), *_true_scores(found), *_latent(found), *_difference_score(found),
+        *_latent(found), *_pomp(found), *_true_scores(found), *_difference_score(found),
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def reference(found: Gap, by: By) -> str:
     if by == "CR2":
         return f"t, CR2 by {found.data.unit_name}, Satterthwaite"
     if found.data.assigned_whole:
-        return f"Welch's t, {found.data.unit_name} as unit"
+        return f"t, HC2, {found.data.unit_name} as unit"
     return f"paired t, {found.data.unit_name} as unit"
 
 

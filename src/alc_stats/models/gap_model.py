@@ -63,8 +63,7 @@ def stacked(data: GapData, outcomes: tuple[Level, ...]) -> Stacked:
     """
     rows = long_rows(data, outcomes)
     terms = _random(data, outcomes, rows)
-    response = tuple(t for t in terms if t.startswith("(0 + change"))
-    for without in [(), response] if response and len(terms) > len(response) else [()]:
+    for without in _ever_simpler(terms):
         kept = [t for t in terms if t not in without]
         formula = " + ".join([f"y ~ {_fixed(data, outcomes, rows)}", *kept])
         model, robust = _both(formula, data, outcomes, rows, weighted=bool(kept))
@@ -73,6 +72,13 @@ def stacked(data: GapData, outcomes: tuple[Level, ...]) -> Stacked:
     require_usable(model)
     require_usable(robust)
     return Stacked(rows, model, robust, _residual_correlation(rows, outcomes), without)
+
+
+def _ever_simpler(terms: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Random terms to do without: none, firms' own responses, all of firms."""
+    response = tuple(t for t in terms if t.startswith("(0 + change"))
+    firms = tuple(t for t in terms if t.endswith("| firm)"))
+    return list(dict.fromkeys(((), response, firms)))
 
 
 def _both(
@@ -169,8 +175,9 @@ def as_units(data: GapData, found: Stacked, weights: Mapping[Level, float], name
     """The weighted sum of effects with clusters as the units, each counted once.
 
     What a cluster brings is its mean under treatment (after the start) less that without (before).
-    The errors are HC2 with Bell and McCaffrey's degrees of freedom: Welch's t, or the paired t
-    where clusters have both arms, and as many degrees fewer as covariates take.
+    The errors are HC2 with Bell and McCaffrey's degrees of freedom: without covariates the
+    standard error is Welch's, or that of the paired t where clusters have both arms; covariates of
+    clusters cost what they take.
     """
     units = _units(data, found, weights)
     covariates = _independent(units)

@@ -68,7 +68,8 @@ def inversion(
         0 and 1: whether the person was under a mandate on that occasion.
     person : str
     firm : str, optional
-        What mandates are given to. Without firm, persons are the clusters.
+        What mandates are given to. Without firm, persons are the clusters. Ids of persons may
+        start anew in every firm: who is seen in two firms counts as two persons.
     time : str, optional
         Occasions: effects of their own, and usage of the occasions before and after.
     post : str, optional

@@ -24,6 +24,8 @@ FEWEST_VARYING = 5
 """Persons whose usage varies under a regime; with fewer there is no slope within persons."""
 FIRMS_FOR_BETWEEN = 4
 """Firms of each regime from which on firm means have a slope of their own."""
+ROWS_PER_OCCASION = 3
+"""With fewer, an effect of every occasion leaves nothing of usage."""
 _WHERE = "inversion"
 
 
@@ -68,8 +70,8 @@ class InversionData:
         `quality`, `usage` (logged), `mandate` (0 or 1), `person`, `firm` (the person without
         firms), `time`, `post`, `intensity`, `hard_1`, ... (difficulty), `cell` (person and
         regime), `occasion` (time and regime), `within` (usage less the cell's mean),
-        `person_mean` (the cell's mean less that of the firm and regime), `firm_mean` (that, less
-        its overall mean).
+        `person_mean` (the cell's mean less that of the firm and regime; without firms, of the
+        regime), `firm_mean` (that, less its overall mean).
     question : InversionQuestion
     dropped : int
         Rows without usage or quality.
@@ -96,8 +98,8 @@ class InversionData:
 
     @property
     def has_firms(self) -> bool:
-        """Whether persons are within firms."""
-        return self.question.firm is not None
+        """Whether firms hold several persons, so that both levels can be told apart."""
+        return self.rows["person"].nunique() > self.clusters
 
     @property
     def whole_firms(self) -> bool:
@@ -125,7 +127,7 @@ def inversion_data(data: pd.DataFrame, question: InversionQuestion) -> Inversion
     _raise(TableError, _broken(data, question))
     rows, dropped = _read(data, question)
     _raise(FitError, _without_contrast(rows, question))
-    rows = _centred(rows)
+    rows = _centred(rows, firms=question.firm is not None)
     _raise(FitError, _without_variation(rows, question))
     within = {g: _within_sd(rows, "usage", g) for g in (0, 1)}
     quality = {g: _within_sd(rows, "quality", g) for g in (0, 1)}
@@ -225,9 +227,10 @@ def _read(data: pd.DataFrame, q: InversionQuestion) -> tuple[pd.DataFrame, int]:
     return rows.loc[complete].reset_index(drop=True), int((~complete).sum())
 
 
-def _centred(rows: pd.DataFrame) -> pd.DataFrame:
+def _centred(rows: pd.DataFrame, *, firms: bool) -> pd.DataFrame:
     cell = rows.groupby(["person", "mandate"], sort=False)
-    firm = rows.groupby(["firm", "mandate"], sort=False)["usage"].transform("mean")
+    outer = ["firm", "mandate"] if firms else ["mandate"]
+    firm = rows.groupby(outer, sort=False)["usage"].transform("mean")
     mean = cell["usage"].transform("mean")
     when = rows["time"].astype(str) if "time" in rows else pd.Series("", rows.index)
     return rows.assign(
@@ -263,6 +266,15 @@ def _without_contrast(rows: pd.DataFrame, q: InversionQuestion) -> Iterator[Prob
 
 
 def _without_variation(rows: pd.DataFrame, q: InversionQuestion) -> Iterator[Problem]:
+    occasions = rows["occasion"].nunique()
+    if len(rows) < ROWS_PER_OCCASION * occasions:
+        yield Problem(
+            "nearly every row is an occasion of its own",
+            where=f"{_WHERE}, column '{q.time}'",
+            found=f"{occasions} occasions under the two regimes in {len(rows)} rows",
+            allowed=f"{ROWS_PER_OCCASION} rows an occasion or more on average",
+            way_out="Give coarser occasions, such as weeks, or leave `time` out.",
+        )
     scale = float(rows["usage"].std(ddof=0)) or 1.0
     varies = rows.loc[rows["within"].abs() > 1e-9 * scale]
     for regime, name in ((0.0, "without a mandate"), (1.0, "under a mandate")):

@@ -18,6 +18,8 @@ from alc_stats.inference.small_samples import SmallSampleChoice, small_sample_ch
 from alc_stats.models.inversion_data import FEWEST_VARYING, FIRMS_FOR_BETWEEN, InversionData
 from alc_stats.records import FloatArray
 
+SAME = 1e-9
+"""A difference that is rounding alone, as a share of the SD within persons."""
 UNIT = "quality per log usage"
 
 
@@ -61,23 +63,30 @@ class Fitted:
 def within_between_model(data: InversionData, level: float) -> Fitted:
     """The model the verdict rests on."""
     choice = small_sample_choice(data.clusters, mixed=True)
-    between = ["person_mean"]
-    if data.has_firms and min(data.firms.values()) >= FIRMS_FOR_BETWEEN:
-        between.append("firm_mean")
+    between = _between(data)
     fixed = "quality ~ " + _varying("mandate", ["within", *between]) + controls(data)
     fitted, slopes = _with_slopes(data, fixed, choice)
     failed = Slopes(failure="" if isinstance(fitted, Fit) else fitted)
     if not isinstance(fitted, Fit):
         return Fitted(None, failed, failed, failed, random_slopes=False, choice=choice, region=None)
-    firms = (
-        slopes_of(fitted, "firm_mean")
-        if "firm_mean" in between
-        else Slopes(failure="There are too few firms for a slope of their means.")
+    persons, firms = (
+        slopes_of(fitted, column) if column in between else Slopes(failure=_NO_BETWEEN)
+        for column in ("person_mean", "firm_mean")
     )
     return Fitted(
-        fitted, slopes_of(fitted, "within"), slopes_of(fitted, "person_mean"), firms, slopes,
-        choice, _region(data, between, choice, level),
+        fitted, slopes_of(fitted, "within"), persons, firms, slopes, choice,
+        _region(data, between, choice, level),
     )  # fmt: skip
+
+
+_NO_BETWEEN = "There are too few of them under each regime for a slope of their means."
+
+
+def _between(data: InversionData) -> list[str]:
+    """Means that can have a slope: of persons who differ within firms, and of enough firms."""
+    differ = data.rows["person_mean"].abs().max() > SAME * data.within_sd[0]
+    enough = data.has_firms and min(data.firms.values()) >= FIRMS_FOR_BETWEEN
+    return [*(["person_mean"] if differ else []), *(["firm_mean"] if enough else [])]
 
 
 def _varying(by: str, columns: Sequence[str]) -> str:
@@ -186,7 +195,7 @@ def pooled(data: InversionData) -> Slopes:
 def without_random_slopes(data: InversionData) -> Slopes:
     """The same fixed part with random intercepts alone and the model's own standard errors."""
     groups = " + (1 | firm) + (1 | firm:person)" if data.has_firms else " + (1 | person)"
-    varying = _varying("mandate", ["within", "person_mean"])
+    varying = _varying("mandate", ["within", *_between(data)])
     formula = f"quality ~ {varying}" + controls(data) + groups
     try:
         return slopes_of(fit(formula, data.rows), "within")

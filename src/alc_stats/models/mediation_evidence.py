@@ -20,7 +20,7 @@ def all_evidence(found: Analysis) -> tuple[Evidence, ...]:
     """In the order in which a reviewer would ask."""
     asked = (
         _certificates(found), _assignment(found), _confounding(found), _order(found),
-        _method(found), _levels(found), _rows(found),
+        _method(found), _levels(found), _slopes(found), _rows(found),
     )  # fmt: skip
     return tuple(e for e in asked if e is not None)
 
@@ -133,6 +133,24 @@ def _levels(found: Analysis) -> Evidence | None:
         "levels would have made it {naive}."
     )
     return Evidence("conflated levels", "clear", Phrase(said, numbers))
+
+
+def _slopes(found: Analysis) -> Evidence | None:
+    """Within groups the mean of products is more than the product of means."""
+    if found.data.design != "within":
+        return None
+    if found.chain.slopes is not None:
+        said = "The covariance of the groups' slopes, {covariance}, is part of the effect."
+        unit = found.data.question.unit or found.data.question.outcome
+        numbers = {"covariance": Number(found.chain.slopes.value, "estimate", unit)}
+        return Evidence("slope covariance", "clear", Phrase(said, numbers))
+    if len(found.data.mediators) > 1:
+        said = "With two mediators the covariances of slopes are not part of the product."
+        return Evidence("slope covariance", "not tested", Phrase(said))
+    said = (
+        "No model with slopes that differ between groups could be fitted, so how they go together "
+    )
+    return Evidence("slope covariance", "threat", Phrase(said + "is not part of the effect."))
 
 
 def _rows(found: Analysis) -> Evidence | None:

@@ -8,24 +8,25 @@ Quality is regressed on both, and a claim about their gap is a set of conditions
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, not_tested
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
 from alc_stats.models.surface_data import (
     AGREE,
     SMALLEST_SLOPE,
     ClaimForm,
+    SurfaceData,
     SurfaceQuestion,
     surface_data,
 )
 from alc_stats.models.surface_draws import surface_draws
 from alc_stats.models.surface_evidence import all_evidence
 from alc_stats.models.surface_lines import triangulation
-from alc_stats.models.surface_models import Surfaces, axis_angle, surfaces
+from alc_stats.models.surface_models import Surface, Surfaces, axis_angle, surfaces
 from alc_stats.models.surface_pictures import pictures
 from alc_stats.models.surface_region import region_of
 from alc_stats.models.widening_evidence import said
@@ -94,7 +95,8 @@ def response_surface(
     claim_form : {"discrepancy", "congruence"}
     firm, person : str, optional
         Who belongs together, and who was observed. With firm, persons of a firm are compared, over
-        all their rows; with person alone, a person's rows.
+        all their rows; with person alone, a person's rows. Without person a row is a person, also
+        where people are counted to keep them from being found in a figure.
     wave : str, optional
         Occasions, with firm: persons of a firm are then compared within each, so that what
         awareness, capability and quality do over time makes no slope.
@@ -136,7 +138,8 @@ def response_surface(
     (2018), Journal of Personality and Social Psychology 114, 303-322 (condition-based regression).
     Humberg, Nestler and Back (2019), Social Psychological and Personality Science 10, 409-419
     (congruence). Nestler, Humberg and Schönbrodt (2019), Psychological Methods 24, 291-308
-    (multilevel).
+    (multilevel). Cheng and Schneeweiss (1998), Journal of the Royal Statistical Society B 60,
+    189-199 (errors in variables).
 
     Examples
     --------
@@ -205,7 +208,7 @@ def _check_call(criterion: Criterion, draws: int) -> None:
 
 def _judged(found: Surfaces, claim: Claim, criterion: Criterion, seed: int, draws: int) -> Finding:
     again, region = surface_draws(found.data, draws=draws, seed=seed), region_of(found.data)
-    parts = parts_of(found, criterion.alpha)
+    parts = parts_of(found.data, found.deciding, criterion.alpha)
     return find_jointly(
         claim,
         parts,
@@ -216,26 +219,22 @@ def _judged(found: Surfaces, claim: Claim, criterion: Criterion, seed: int, draw
     )
 
 
-def parts_of(found: Surfaces, alpha: float) -> tuple[Part, ...]:
-    """The conditions that the claimed shape needs, all of them."""
-    delta = found.data.smallest_slope
+def parts_of(data: SurfaceData, surface: Surface, alpha: float) -> tuple[Part, ...]:
+    """The conditions that the claimed shape needs, all of them, on the surface that decides."""
+    delta = data.smallest_slope
     down, up = (Criterion("superiority", delta, way, alpha) for way in ("less", "greater"))
-    if found.data.question.claim_form == "discrepancy":
+    if data.question.claim_form == "discrepancy":
         return (
-            Part(_FALLS, found.linear.of("{0}", _FALLS), down),
-            Part(_RISES, found.linear.of("{1}", _RISES), up),
+            Part(_FALLS, surface.of("{0}", _FALLS), down),
+            Part(_RISES, surface.of("{1}", _RISES), up),
         )
-    gap = AGREE * found.data.sd
+    gap = AGREE * data.sd
     above, below = (f"({_A3} + {side * gap!r} * ({_A4})) / 2" for side in (1.0, -1.0))
-    axis = found.surface.delta(off_congruence, _AXIS)
+    turn = replace(surface.delta(off_congruence, _AXIS), unit="degrees")
     return (
-        Part(_ABOVE, found.surface.of(above, _ABOVE), down),
-        Part(_BELOW, found.surface.of(below, _BELOW), up),
-        Part(
-            _AXIS,
-            Estimate(_AXIS, axis.value, axis.se, axis.df, "degrees"),
-            Criterion("equivalence", AXIS_BAND, alpha=alpha),
-        ),
+        Part(_ABOVE, surface.of(above, _ABOVE), down),
+        Part(_BELOW, surface.of(below, _BELOW), up),
+        Part(_AXIS, turn, Criterion("equivalence", AXIS_BAND, alpha=alpha)),
     )
 
 

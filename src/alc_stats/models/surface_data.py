@@ -22,6 +22,8 @@ TERMS = ("A", "C", "A2", "AC", "C2")
 """Awareness, capability, their squares and product, in the order b1 to b5."""
 AGREE = 0.5
 """Awareness and capability agree where they differ by less than this many pooled SDs."""
+RAW = "raw units"
+"""Unit of slopes, curvatures and places: those of the columns."""
 FEWEST_ROWS = 20
 """Complete rows, below which six coefficients say nothing."""
 FEWEST_FOR_MEANS = 6
@@ -48,6 +50,11 @@ class SurfaceQuestion:
     separate_scales: str | None = None
     reliability: tuple[float, float] | None = None
     smallest_slope: float = SMALLEST_SLOPE
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Those of the regression that the claim rests on: two slopes, or the whole surface."""
+        return TERMS[:2] if self.claim_form == "discrepancy" else TERMS
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ class SurfaceDraws:
         The same without measurement error; None where no reliabilities are declared.
     observed_corrected : array (2,) or None
         Of the sample itself.
+    corrected_surface : array (draws + 1, 5) or None
+        b1 to b5 without measurement error, the sample's own first; None without reliabilities, and
+        with groups.
     units : str
         What was drawn.
     """
@@ -42,6 +45,7 @@ class SurfaceDraws:
     linear: FloatArray
     corrected: FloatArray | None
     observed_corrected: FloatArray | None
+    corrected_surface: FloatArray | None
     units: str
 
     def interval(
@@ -81,8 +85,38 @@ def surface_draws(data: SurfaceData, *, draws: int, seed: int) -> SurfaceDraws:
         linear=_solved(sums, k, alone)[:, 1:3],
         corrected=None if noise is None else _solved(sums, k, alone, noise)[:, 1:3],
         observed_corrected=None if noise is None else _solved(whole, k, alone, noise)[0, 1:3],
+        corrected_surface=_corrected_surface(data, draws, seed),
         units=data.group_name if data.group else "rows",
     )
+
+
+def _corrected_surface(data: SurfaceData, draws: int, seed: int) -> FloatArray | None:
+    """Adjusted least squares (Cheng and Schneeweiss 1998), exact where errors are normal.
+
+    Powers of a predictor are replaced by polynomials in it whose expectation is the power of what
+    would have been seen without error. Within groups the terms are differences of powers, for
+    which this does not hold.
+    """
+    noise = _error_variances(data, 3)
+    if noise is None or data.group is not None:
+        return None
+    A, C = (_powers(data.rows[k].to_numpy(float), v) for k, v in zip("AC", noise[1:], strict=True))
+    y = data.rows["quality"].to_numpy(float)
+    XX = [A[i + k] * C[j + m] for i, j in _POWERS for k, m in _POWERS]
+    Xy = [A[i] * C[j] * y for i, j in _POWERS]
+    products = np.column_stack([*XX, *Xy])
+    sums = np.vstack([products.sum(axis=0), _drawn(products, draws, seed)])
+    return _solved(sums, len(_POWERS), [*range(len(_POWERS))])[:, 1:]
+
+
+_POWERS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
+"""Of awareness and capability in the six columns."""
+
+
+def _powers(x: FloatArray, v: float) -> FloatArray:
+    """Powers 0 to 4 (5, n) of what `x` would be without normal error of variance `v`, unbiased."""
+    fourth = x**4 - 6.0 * v * x**2 + 3.0 * v**2
+    return np.stack([np.ones_like(x), x, x**2 - v, x**3 - 3.0 * v * x, fourth])
 
 
 def _products(X: FloatArray, y: FloatArray, data: SurfaceData) -> FloatArray:

@@ -13,7 +13,7 @@ from alc_stats.inference import conjoin, decide, joint
 from alc_stats.models.finding import Evidence, Outcome, Part, joined
 from alc_stats.models.surface_data import AGREE, TERMS, SurfaceData
 from alc_stats.models.surface_draws import SurfaceDraws, percentile
-from alc_stats.models.surface_models import Surface, Surfaces, surfaces
+from alc_stats.models.surface_models import SUMS, Surface, Surfaces, deciding
 from alc_stats.models.surface_region import Region
 from alc_stats.models.widening_evidence import said
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
@@ -22,7 +22,7 @@ FEWEST_IN_A_REGION = 0.10
 """Share of rows that must be above, in agreement, and below for a surface to be read there."""
 LEAST_RELIABLE = 0.50
 """A squared or product term with less is more error than anything else."""
-Parts = Callable[[Surfaces, float], tuple[Part, ...]]
+Parts = Callable[[SurfaceData, Surface, float], tuple[Part, ...]]
 
 
 def all_evidence(
@@ -90,35 +90,49 @@ _FULL = _SHARES + ", each of them {fewest} or more."
 def unreliability(found: Surfaces, parts: Sequence[Part], draws: SurfaceDraws) -> Evidence:
     """Whether measurement error in the predictors could have made the slopes.
 
-    A discrepancy must survive errors-in-variables correction, since with negatively related
-    predictors what an unreliable capability leaves unexplained falls to awareness with the sign
-    reversed. A curvature is only as reliable as products are.
+    Slopes must survive errors-in-variables correction: with negatively related predictors, what an
+    unreliable capability leaves unexplained falls to awareness with the sign reversed. And a
+    curvature is only as reliable as products are.
     """
     q = found.data.question
     if q.reliability is None:
         return Evidence("unreliability", "not tested", _NO_RELIABILITY)
-    (a, c), numbers = q.reliability, {}
+    a, c = q.reliability
     numbers = {"of_squared_awareness": a * a, "of_product": a * c, "of_squared_capability": c * c}
     products = Phrase(_PRODUCTS, {k: Number(v, "ratio") for k, v in numbers.items()})
-    if q.claim_form == "congruence":
-        noisy = min(numbers.values()) < LEAST_RELIABLE
+    noisy = q.claim_form == "congruence" and min(numbers.values()) < LEAST_RELIABLE
+    corrected = _corrected_slopes(found.data, draws)
+    if corrected is None:
         return Evidence("unreliability", "threat" if noisy else "clear", products)
-    kept = _kept(parts, draws)
-    return Evidence(
-        "unreliability", "clear" if kept else "threat", joined(products, _KEPT if kept else _LOST)
-    )
+    kept = _kept(parts, corrected)
+    outcome: Outcome = "clear" if kept and not noisy else "threat"
+    return Evidence("unreliability", outcome, joined(products, _KEPT if kept else _LOST))
 
 
-def _kept(parts: Sequence[Part], draws: SurfaceDraws) -> bool:
-    """Whether every slope that excludes zero excludes it on the same side when corrected."""
-    if draws.corrected is None:
-        return False
-    limits = [
-        percentile(draws.corrected[:, place], 1.0 - part.criterion.alpha)
-        for place, part in enumerate(parts)
-    ]
-    shown = [_side_of(part) for part in parts]
-    return all(_side(*ends) == side for ends, side in zip(limits, shown, strict=True) if side)
+def _corrected_slopes(data: SurfaceData, draws: SurfaceDraws) -> FloatArray | None:
+    """Draws (draws, 2) of the slopes that the first two parts are about, without error."""
+    if data.question.claim_form == "discrepancy":
+        return draws.corrected
+    if draws.corrected_surface is None:
+        return None
+    gap = AGREE * data.sd
+    along = np.array([(SUMS["a3"](b), SUMS["a4"](b)) for b in draws.corrected_surface[1:]])
+    return np.asarray(along @ np.array([[0.5, 0.5], [0.5 * gap, -0.5 * gap]]))
+
+
+def _kept(parts: Sequence[Part], corrected: FloatArray) -> bool:
+    """Whether every slope says the same when corrected."""
+    return all(_same_slope(*pair) for pair in zip(parts, corrected.T, strict=False))
+
+
+def _same_slope(part: Part, corrected: FloatArray) -> bool:
+    """Whether a slope stays on its side of zero, or as small as error alone can make it."""
+    alpha, smallest = part.criterion.alpha, part.criterion.smallest_effect
+    side = _side_of(part)
+    if part.estimate is not None and decide(part.estimate, part.criterion).verdict == "equivalent":
+        low, high = percentile(corrected, 1.0 - 2.0 * alpha)
+        return -smallest < low and high < smallest
+    return not side or _side(*percentile(corrected, 1.0 - alpha)) == side
 
 
 def _side_of(part: Part) -> int:
@@ -139,8 +153,8 @@ _PRODUCTS = (
     "Reliabilities of the terms, as products of the predictors': awareness squared "
     "{of_squared_awareness}, product {of_product}, capability squared {of_squared_capability}."
 )
-_KEPT = Phrase("Slopes corrected for measurement error lie on the same side of zero.")
-_LOST = Phrase("Corrected for measurement error, a slope no longer lies on its side of zero.")
+_KEPT = Phrase("Slopes corrected for measurement error say the same.")
+_LOST = Phrase("Corrected for measurement error, a slope does not say the same.")
 
 
 def curvature(found: Surfaces, parts: Sequence[Part]) -> Evidence:
@@ -226,9 +240,9 @@ def influential_rows(found: Surfaces, parts: Sequence[Part], parts_of: Parts) ->
     numbers = {"influential": Number(int(pulled.sum()), "count")}
     if not pulled.any():
         return Evidence("influential rows", "clear", _NO_PULL)
-    rows = found.data.rows.loc[~pulled].reset_index(drop=True)
+    left = replace(found.data, rows=found.data.rows.loc[~pulled].reset_index(drop=True))
     try:
-        rest = parts_of(surfaces(replace(found.data, rows=rows)), parts[0].criterion.alpha)
+        rest = parts_of(left, deciding(left), parts[0].criterion.alpha)
     except FitError as error:
         return Evidence("influential rows", "threat", joined(_NO_REST, said(str(error))))
     same = _verdict(rest) == _verdict(parts)

@@ -81,7 +81,8 @@ def _member(name: str, shape: str, rss: float, size: int, n: int, total: float) 
     k = size + 1
     loglik = -0.5 * n * (math.log(2.0 * math.pi * rss / n) + 1.0)
     aicc = -2.0 * loglik + 2.0 * k + 2.0 * k * (k + 1.0) / (n - k - 1.0)
-    return Member(name, shape, k, rss, loglik, aicc, 1.0 - rss / total)
+    r_squared = 1.0 - rss / total if size > 1 else 0.0  # a constant explains nothing, not rounding
+    return Member(name, shape, k, rss, loglik, aicc, r_squared)
 
 
 def _least(R: FloatArray, space: Space) -> float:

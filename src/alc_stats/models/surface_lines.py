@@ -11,10 +11,12 @@ import numpy as np
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference import contrast
 from alc_stats.models.finding import NOTHING, Line
+from alc_stats.models.surface_data import RAW
 from alc_stats.models.surface_draws import SurfaceDraws, percentile
 from alc_stats.models.surface_family import Member, family
 from alc_stats.models.surface_models import (
     OF_SURFACE,
+    SUMS,
     Surface,
     Surfaces,
     condition,
@@ -53,18 +55,12 @@ AXES: dict[str, Callable[[FloatArray], float]] = {
 }
 _ALONG = {"p10": 0.0, "p11": 1.0, "p20": None, "p21": -1.0}
 """Where the axis would be if it followed the line of congruence, or of incongruence."""
-SUMS: dict[str, Callable[[FloatArray], float]] = {
-    "a1": lambda b: float(b[0] + b[1]),
-    "a2": lambda b: float(b[2] + b[3] + b[4]),
-    "a3": lambda b: float(b[0] - b[1]),
-    "a4": lambda b: float(b[2] - b[3] + b[4]),
-    "a5": lambda b: float(b[2] - b[4]),
-}
 
 
 def triangulation(found: Surfaces, draws: SurfaceDraws) -> tuple[Line, ...]:
     """Every line below the parts."""
-    lines = [*_condition(found, draws), *_corrected(draws), *_surface(found, found.surface)]
+    lines = [*_condition(found, draws), *_corrected(draws), *_corrected_surface(draws)]
+    lines += _surface(found, found.surface)
     if found.pooled is not None:
         lines += _surface(found, found.pooled)
     return (*lines, *_bootstrap(draws, found.surface), *_family(found))
@@ -78,7 +74,7 @@ def _condition(found: Surfaces, draws: SurfaceDraws) -> Iterator[Line]:
     low, high = percentile(np.array([condition(b) for b in draws.linear]), LEVEL)
     yield Line(
         "abs, bootstrap", _MEANS["abs"], NOTHING, own.value, low, high,
-        reference=f"bootstrap of {draws.units}", unit="",
+        reference=f"bootstrap of {draws.units}", unit=RAW,
     )  # fmt: skip
 
 
@@ -90,7 +86,19 @@ def _corrected(draws: SurfaceDraws) -> Iterator[Line]:
         yield Line(
             f"Slope of {name}, errors in variables", "measurement error in both predictors",
             NOTHING, float(draws.observed_corrected[place]), low, high,
-            reference=f"bootstrap of {draws.units}", unit="",
+            reference=f"bootstrap of {draws.units}", unit=RAW,
+        )  # fmt: skip
+
+
+def _corrected_surface(draws: SurfaceDraws) -> Iterator[Line]:
+    if draws.corrected_surface is None:
+        return
+    for key, function in SUMS.items():
+        values = np.array([function(b) for b in draws.corrected_surface])
+        low, high = percentile(values[1:], LEVEL)
+        yield Line(
+            f"{key}, errors in variables", "measurement error in both predictors", NOTHING,
+            float(values[0]), low, high, reference=f"bootstrap of {draws.units}", unit=RAW,
         )  # fmt: skip
 
 
@@ -98,8 +106,6 @@ def _surface(found: Surfaces, surface: Surface) -> Iterator[Line]:
     """b0 to b5, a1 to a5, stationary point and principal axes with their delta intervals."""
     name, how = surface.method, surface.reference
     if not surface.within:
-        fits = surface.fit.statistics["r_squared"]
-        yield Line(f"{name} R squared", "all six coefficients", value=fits, unit="")
         yield _line(f"{name} b0", "b0", contrast(surface.fit, "Intercept"), how)
     for i in range(5):
         yield _line(f"{name} b{i + 1}", f"b{i + 1}", surface.of(f"{{{i}}}", f"b{i + 1}"), how)
@@ -131,13 +137,15 @@ def _bootstrap(draws: SurfaceDraws, surface: Surface) -> Iterator[Line]:
         low, high = draws.interval(function, LEVEL)
         yield Line(
             f"Bootstrap {key}", _MEANS[key], NOTHING, function(b), low, high,
-            reference=f"bootstrap of {draws.units}", unit="",
+            reference=f"bootstrap of {draws.units}", unit=RAW,
         )  # fmt: skip
 
 
 def _family(found: Surfaces) -> Iterator[Line]:
     """AICc of every member, less that of the best."""
-    rows = found.data.rows
+    rows, pooled = found.data.rows, found.pooled or found.surface
+    fits = pooled.fit.statistics["r_squared"]
+    yield Line("Least squares R squared", "all six", value=fits, unit="share of variance")
     A, C, y = (rows[k].to_numpy(float) for k in ("A", "C", "quality"))
     members = family(A, C, y)
     best = min(m.aicc for m in members)
@@ -163,7 +171,7 @@ def _line(
 ) -> Line:
     """A line of the table; p is two-sided against a value, or left out."""
     if not (math.isfinite(e.value) and math.isfinite(e.se)):
-        return Line(method, _MEANS[key], Phrase("The surface has none."), unit="")
+        return Line(method, _MEANS[key], Phrase("The surface has none."), unit=RAW)
     low, high = e.interval(LEVEL)
     p = None if against is None else replace(e, value=e.value - against).p_value
-    return Line(method, _MEANS[key], NOTHING, e.value, low, high, p, e.df, reference, "")
+    return Line(method, _MEANS[key], NOTHING, e.value, low, high, p, e.df, reference, RAW)

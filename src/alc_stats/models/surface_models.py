@@ -12,7 +12,7 @@ from alc_stats.estimators import fit
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.fit import Fit
 from alc_stats.inference import contrast, small_sample_choice
-from alc_stats.models.surface_data import TERMS, SurfaceData
+from alc_stats.models.surface_data import RAW, TERMS, SurfaceData
 from alc_stats.records import FloatArray
 
 LINEAR = TERMS[:2]
@@ -25,7 +25,15 @@ OF_SURFACE = {
 }
 """Slope and curvature along the line of congruence (a1, a2) and of incongruence (a3, a4), and how
 unequally both curve (a5), as combinations of b1 to b5."""
-SLOPES = ("1 + {0} + {1} | group", "1 | group")
+SUMS: dict[str, Callable[[FloatArray], float]] = {
+    "a1": lambda b: float(b[0] + b[1]),
+    "a2": lambda b: float(b[2] + b[3] + b[4]),
+    "a3": lambda b: float(b[0] - b[1]),
+    "a4": lambda b: float(b[2] - b[3] + b[4]),
+    "a5": lambda b: float(b[2] - b[4]),
+}
+"""The same of an array of b1 to b5."""
+RANDOM_PARTS = ("1 + {0} + {1} | group", "1 | group")
 """Random parts from the richest on; the first with a usable certificate is taken."""
 _STEP = 1e-5
 
@@ -60,7 +68,7 @@ class Surface:
     def of(self, combination: str, name: str) -> Estimate:
         """A linear combination such as "{0} - {1}" of b1, b2, ..., called `name`."""
         found = contrast(self.fit, combination.format(*(f"`{n}`" for n in self.names)))
-        return Estimate(name, found.value, found.se, found.df)
+        return Estimate(name, found.value, found.se, found.df, RAW)
 
     def delta(self, function: Callable[[FloatArray], float], name: str) -> Estimate:
         """A smooth function of b1, b2, ... by the delta method.
@@ -72,7 +80,7 @@ class Surface:
         covariance = self.fit.vcov[np.ix_(place, place)]
         slope = gradient(function, b, np.sqrt(np.diag(covariance)))
         se = float(np.sqrt(slope @ covariance @ slope))
-        return Estimate(name, function(b), se, float(self.fit.df[place].min()))
+        return Estimate(name, function(b), se, float(self.fit.df[place].min()), RAW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +101,26 @@ class Surfaces:
     surface: Surface
     pooled: Surface | None
 
+    @property
+    def deciding(self) -> Surface:
+        """The one that the parts of the claim rest on."""
+        return self.linear if self.data.question.terms == LINEAR else self.surface
+
 
 def surfaces(data: SurfaceData) -> Surfaces:
     """Every regression of the call."""
-    if data.group is None:
-        return Surfaces(data, least_squares(data, LINEAR), least_squares(data), None)
-    return Surfaces(data, multilevel(data, LINEAR), multilevel(data), least_squares(data))
+    pooled = None if data.group is None else least_squares(data)
+    return Surfaces(data, regression(data, LINEAR), regression(data, TERMS), pooled)
+
+
+def deciding(data: SurfaceData) -> Surface:
+    """The one that the parts of the claim rest on."""
+    return regression(data, data.question.terms)
+
+
+def regression(data: SurfaceData, terms: Sequence[str]) -> Surface:
+    """Multilevel where there are groups, least squares otherwise."""
+    return least_squares(data, terms) if data.group is None else multilevel(data, terms)
 
 
 def gradient(
@@ -133,7 +155,7 @@ def multilevel(data: SurfaceData, terms: Sequence[str] = TERMS) -> Surface:
     inner = " + (1 | cell)" if data.question.wave else ""
     inner += " + (1 | person)" if _persons_repeat(data) else ""
     why = ""
-    for random in SLOPES:
+    for random in RANDOM_PARTS:
         formula = f"quality ~ {fixed} + ({random.format(*within)}){inner}"
         try:
             made = _mixed(formula, data)

@@ -15,8 +15,8 @@ import pandas as pd
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
-from alc_stats.models.transfer_data import TransferData, TransferQuestion, transfer_data
 from alc_stats.models.transfer_answer import Answer
+from alc_stats.models.transfer_data import TransferData, TransferQuestion, transfer_data
 from alc_stats.models.transfer_evidence import all_evidence
 from alc_stats.models.transfer_lines import lines
 from alc_stats.models.transfer_logistic import logistic_model
@@ -207,12 +207,22 @@ def _parts(answer: Answer, criterion: Criterion) -> list[Part]:
     delta, found = answer.smallest, []
     if answer.rows.question.asks == "transfer" and answer.has("usage", "control"):
         rule = _rule("non_superiority", delta, criterion)
-        found.append(Part("Usage arm, far tasks: no gain over control", answer.over("far", "usage", "control"), rule))
+        found.append(
+            Part(
+                "Usage arm, far tasks: no gain over control",
+                answer.over("far", "usage", "control"),
+                rule,
+            )
+        )
     if answer.has("schema"):
         other = "usage" if answer.has("usage") else "control"
         rule = _rule("superiority", delta, criterion)
         found.append(
-            Part(f"Schema arm, far tasks: gain over {_OF[other]}", answer.over("far", "schema", other), rule)
+            Part(
+                f"Schema arm, far tasks: gain over {_OF[other]}",
+                answer.over("far", "schema", other),
+                rule,
+            )
         )
         found += _beyond(answer, other, criterion)
     return found

@@ -105,6 +105,8 @@ _AT_EQUAL = (
     "equally hard"
 )
 _ONLY_HARD = ": far tasks may only be hard ones"
+
+
 def sampled_tasks(answer: Answer) -> Evidence:
     """Whether the tasks are a sample that says something about other tasks."""
     rows = answer.rows

@@ -213,7 +213,7 @@ def _described(fit: Fit, groups: tuple[str, ...]) -> dict[str, Cell]:
     return {
         "Rows used": Number(fit.counts.used, "count"),
         **{f"Levels of {g}": Number(levels[g], "count") if g in levels else None for g in groups},
-        "Method": request.method,
+        "Method": "ML, log odds" if request.family == "binomial" else request.method,
         "Log-likelihood": None if fit.loglik is None else Number(fit.loglik, "statistic"),
         "Covariance": f"{covariance} by {request.cluster}" if request.cluster else covariance,
         "Degrees of freedom": request.df.replace(" - ", f" {numbers.MINUS} "),

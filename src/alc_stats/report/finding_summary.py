@@ -47,13 +47,19 @@ def _filled(text: str, indent: str = "") -> str:
 
 
 def _table(lines: tuple[Line, ...]) -> Iterator[str]:
-    head = ("", lines[0].unit, "95 % interval", "p", "df", "reference")
+    """The lines under each other; their unit is in the head if they share it, else in each."""
+    units = [line.unit if line.value is not None else "" for line in lines]
+    shared = set(units) - {""} if len(set(units) - {""}) == 1 else set()
+    head = ("", *(shared or ("estimate",)), "95 % interval", "p", "df", "reference")
     rows = [head, *(_cells(line) for line in lines)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    if not shared:
+        rows = [(*row[:2], unit, *row[2:]) for row, unit in zip(rows, ["", *units], strict=True)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    words = (0, 2) if not shared else (0,)
     for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:5], widths[1:5], strict=True)]
-        yield "  ".join([*cells, row[5]]).rstrip()
+        cells = [c.ljust(w) if i in words else c.rjust(w)
+                 for i, (c, w) in enumerate(zip(row[:-1], widths, strict=False))]  # fmt: skip
+        yield "  ".join([*cells, row[-1]]).rstrip()
     yield "* the line that the verdict rests on"
 
 

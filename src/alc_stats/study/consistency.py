@@ -10,6 +10,7 @@ from alc_stats import schemas
 from alc_stats.errors import AlcError, DeclarationError, Problem, did_you_mean
 from alc_stats.estimators.difference_scores import refuse_differences
 from alc_stats.estimators.formula import parse, variables
+from alc_stats.estimators.logistic_outcomes import refuse_arguments
 from alc_stats.estimators.spreads import Spreads
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, ModelDeclared, Study
 from alc_stats.study.questions import JUDGES, criterion_of, question_of, questions_asked
@@ -176,7 +177,7 @@ def _model(study: Study, columns: Columns, model: ModelDeclared) -> Iterator[Pro
 
 
 def _spread_variables(model: ModelDeclared) -> tuple[str, ...]:
-    """Columns that the spread of a location-scale model needs.
+    """Columns that the spread of a location-scale model needs, none of a logistic one.
 
     Raises
     ------
@@ -192,6 +193,17 @@ def _spread_variables(model: ModelDeclared) -> tuple[str, ...]:
                 way_out="Leave entity and time out, and write a random term into the formula.",
             )
         )
+    if model.family == "binomial":
+        refuse_arguments(
+            method=model.method or None,
+            covariance=model.covariance,
+            cluster=model.cluster or None,
+            df=model.df or None,
+            scale=model.scale or None,
+            between=model.between or None,
+            bounds=model.bounds,
+        )
+        return ()
     parts = Spreads.read(
         model.scale or None, model.between or None, family=model.family, bounds=model.bounds
     )

@@ -16,6 +16,7 @@ from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
 from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.decoupling_comparison import DecouplingQuestion
+from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.gap_data import GapQuestion
@@ -93,8 +94,9 @@ class ModelDeclared:
     """One model; its keys are arguments of `alc_stats.fit`, where empty ones take the default.
 
     With `entity` and `time` it is a panel estimator, with bars in the formula a mixed model, with
-    `scale`, `between` or a `family` of errors other than the normal a location-scale model. An
-    infinite end of `bounds` is a side without a bound.
+    `scale`, `between` or a `family` of errors other than the normal a location-scale model, with
+    family = "binomial" a logistic model of an outcome 0 or 1. An infinite end of `bounds` is a side
+    without a bound.
     """
 
     id: str
@@ -154,6 +156,7 @@ class HypothesisDeclared:
     model: str = ""
     of: str = ""
     table: str = ""
+    distinct: DistinctQuestion | None = None
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None

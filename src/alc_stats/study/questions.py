@@ -15,6 +15,7 @@ import pandas as pd
 from alc_stats.inference import Criterion
 from alc_stats.models.calibration import judge as judge_calibration
 from alc_stats.models.decoupling import judge as judge_decoupling
+from alc_stats.models.distinct import judge as judge_distinct
 from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.forecast import judge as judge_forecast
@@ -42,10 +43,12 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "distinct": judge_distinct,
     "response_surface": judge_response_surface,
     "dose_response": judge_dose_response,
     "inversion": judge_inversion,
     "mediation": judge_mediation,
+    "response_surface": judge_response_surface,
     "calibration": judge_calibration,
     "forecast": judge_forecast,
     "decoupling": judge_decoupling,

@@ -44,8 +44,8 @@ CASES: dict[str, tuple[Table, Callable[[pd.DataFrame], Finding], float, int]] = 
     "2-1-1, 40 firms, a 1, b 1 between and -1 within": (opposed, between, 1.0, 200),
     "2-1-1, 12 firms, a 1, b 1 between and -1 within": (
         lambda s: opposed(s, firms=12), between, 1.0, 200),
-    "1-1-1, 100 groups, cov(a, b) 0.10": (sloped, within, 0.4, 200),
-    "1-1-1, 30 groups, cov(a, b) 0.10": (lambda s: sloped(s, groups=30), within, 0.4, 200),
+    "1-1-1, 100 groups, cov(a, b) 0.10": (sloped, within, 0.4, 120),
+    "1-1-1, 30 groups, cov(a, b) 0.10": (lambda s: sloped(s, groups=30), within, 0.4, 120),
     "firm means, 16 firms, a 0, b 1": (lambda s: averaged(s, a=0.0, b=1.0), between, 0.0, 1000),
     "firm means, 16 firms, a 1.5, b 0": (lambda s: averaged(s, a=1.5, b=0.0), between, 0.0, 1000),
     "firm means, 16 firms, a 0, b 0": (lambda s: averaged(s, a=0.0, b=0.0), between, 0.0, 1000),

@@ -1,0 +1,27 @@
+"""A finding as text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.inference import Criterion
+from alc_stats.models.finding import Claim, Line, find
+from alc_stats.report.finding_summary import summary
+
+
+def test_a_summary_says_the_unit_once_or_in_every_line() -> None:
+    lines = (
+        Line("slope", "", value=0.5, low=0.1, high=0.9, p=0.02, df=9.0, unit="points"),
+        Line("contrast", "", value=0.2, low=0.1, high=0.3, p=0.01, df=9.0, unit="points"),
+    )
+    claim = Claim("H", "gap", "Something rises.")
+    estimate = Estimate("slope", 0.5, 0.2, 9.0)
+    found = find(claim, estimate, criterion=Criterion("superiority", 0.1), triangulation=lines)
+    head, *rows = summary(found).split("\n\n")[1].splitlines()
+    assert "points" in head
+    assert not any("points" in row for row in rows)
+    mixed = replace(found, triangulation=(lines[0], replace(lines[1], unit="SD")))
+    head, first, second, _ = summary(mixed).split("\n\n")[1].splitlines()
+    assert head.split()[0] == "estimate"
+    assert ("points" in first, "SD" in second) == (True, True)
