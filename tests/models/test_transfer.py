@@ -393,4 +393,3 @@ def test_the_random_part_says_what_was_not_found() -> None:
     assert model.fit.certificate.usable
     full = fit(model.fit.request.formula, model_rows(rows))
     assert full.loglik == pytest.approx(model.fit.loglik, rel=EXACT_ARITHMETIC)
-

@@ -135,7 +135,9 @@ def crossed_model(data: TransferData) -> CrossedModel:
         If no such model can be fitted.
     """
     rows, fixed = model_rows(data), f"score ~ {fixed_part(data)}"
-    found, kept, dropped = fit(fixed, rows), [], []
+    kept: list[str] = []
+    dropped: list[str] = []
+    found = fit(fixed, rows)
     for grouping in groupings(data):
         more = None
         if grouping in _ALWAYS or _promising(found, rows, grouping):
@@ -209,7 +211,8 @@ def tasks_fixed(data: TransferData) -> CrossedModel | str:
     """
     rows = model_rows(data)
     means = "seat" if data.question.task else "occasion"
-    vary = [c for c in data.covariates if (rows.groupby(means)[c].nunique() > 1).any()]
+    vary = [c for c in data.covariates
+            if rows[[means, c]].drop_duplicates()[means].duplicated().any()]  # fmt: skip
     formula = f"score ~ {fixed_part(data, means=means, covariates=vary)}"
     try:
         return CrossedModel(fit(formula, rows, covariance="CR2", cluster="unit"), ())

@@ -76,19 +76,23 @@ def _means(answer: Answer) -> tuple[Picture, ...]:
 
 
 def _mean_mark(answer: Answer, here: pd.DataFrame, arm: str) -> Mark | None:
-    points = []
+    x: list[float] = []
+    y: list[float] = []
+    half: list[float] = []
     for i, level in enumerate(answer.rows.levels):
         cell = here.loc[(here["arm"] == arm) & (here["level"] == level)]
         if cell["person"].nunique() < FEWEST_PEOPLE:
             continue
         units = cell.groupby("unit")["score"].mean()
-        half = 1.96 * units.std() / math.sqrt(len(units)) if len(units) > 1 else math.nan
-        points.append((float(i), float(units.mean()), half))
-    if not points:
+        x.append(float(i))
+        y.append(float(units.mean()))
+        half.append(
+            1.96 * float(units.std()) / math.sqrt(len(units)) if len(units) > 1 else math.nan
+        )
+    if not x:
         return None
-    x, y, half = zip(*points, strict=True)
     return Mark(
-        kind="interval", label=_NAMES[arm], x=x, y=y,
+        kind="interval", label=_NAMES[arm], x=tuple(x), y=tuple(y),
         low=tuple(a - b for a, b in zip(y, half, strict=True)),
         high=tuple(a + b for a, b in zip(y, half, strict=True)),
     )  # fmt: skip
