@@ -7,7 +7,7 @@ nothing of studies or reports.
 
 from alc_stats.models.calibration import calibration
 from alc_stats.models.decoupling import decoupling
-from alc_stats.models.distinct import distinct
+from alc_stats.models.distinct import NamedScale, distinct
 from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.forecast import forecast
@@ -24,6 +24,7 @@ __all__ = [
     "Claim",
     "Evidence",
     "Finding",
+    "NamedScale",
     "calibration",
     "decided",
     "decoupling",

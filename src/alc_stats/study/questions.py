@@ -43,17 +43,16 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "calibration": judge_calibration,
+    "decoupling": judge_decoupling,
     "distinct": judge_distinct,
-    "response_surface": judge_response_surface,
     "dose_response": judge_dose_response,
+    "forecast": judge_forecast,
+    "gap": judge_gap,
     "inversion": judge_inversion,
     "mediation": judge_mediation,
-    "response_surface": judge_response_surface,
-    "calibration": judge_calibration,
-    "forecast": judge_forecast,
-    "decoupling": judge_decoupling,
-    "gap": judge_gap,
     "moderation": judge_moderation,
+    "response_surface": judge_response_surface,
     "shift": judge_shift,
     "transfer": judge_transfer,
     "widening": judge_widening,
