@@ -112,7 +112,7 @@ def shift(
     >>> table["score"] += 4 * rng.normal(size=720)
     >>> found = shift(table, outcome="score", person="who", time="week", event=6, bounds=(0, 100))
     >>> found.triangulation[0].method, round(found.triangulation[0].value, 1)
-    ('Drop at the event', -6.3)
+    ('Drop at the event', -6.6)
     """
     question = ShiftQuestion(
         outcome=outcome, person=person, time=time, event=event, exposed=exposed,
