@@ -105,6 +105,7 @@ def decoupling(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> person = np.repeat(np.arange(600), 3)
     >>> ability = rng.normal(size=600)[person]
