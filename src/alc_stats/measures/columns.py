@@ -11,7 +11,7 @@ from alc_stats.errors import DeclarationError, Problem, TableError, did_you_mean
 
 def require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
     """Raise DeclarationError naming every one of `columns` that the table lacks or has twice."""
-    if not isinstance(frame, pd.DataFrame):
+    if not _is_table(frame):
         way_out = "Make it one: pandas.DataFrame(data), or pandas.read_csv(path)."
         found = type(frame).__name__
         raise DeclarationError(
@@ -31,6 +31,10 @@ def require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
     ]  # fmt: skip
     if problems:
         raise DeclarationError(*problems)
+
+
+def _is_table(data: object) -> bool:
+    return isinstance(data, pd.DataFrame)
 
 
 def listed(columns: str | Sequence[str]) -> tuple[str, ...]:
