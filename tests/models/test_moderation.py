@@ -15,6 +15,7 @@ from alc_stats.models import Claim, Evidence, Finding, moderation
 from alc_stats.models.finding import Line
 from alc_stats.models.moderation_data import ModerationQuestion, moderation_data
 from alc_stats.models.moderation_models import moderated
+from alc_stats.records import Phrase
 from tolerances import EXACT_ARITHMETIC
 
 CLAIM = Claim("H8", "moderation", "Those who know the shape pull away.")
@@ -187,6 +188,29 @@ def test_what_is_wrong_is_a_sentence(
     change: dict[str, Any], how: dict[str, Any], said: str
 ) -> None:
     assert said in str(refused(people(10, firms=6).assign(**change), **how))
+
+
+def test_ids_may_be_categories() -> None:
+    """With a time before, people are grouped and their means put back by id."""
+    later = people(12, shape=0.4, firms=10)
+    before = later.assign(score=50.0 + later["ability"] + later["ways"])
+    plain = pd.concat([before.assign(post=0), later.assign(post=1)], ignore_index=True)
+    kinds = plain.astype({"person": "category", "firm": "category"})
+    assert asked(kinds, post="post") == asked(plain, post="post")
+    named = plain.assign(arm=plain["mandate"].map({0: "off", 1: "on"}).astype("category"))
+    how = {"treatment": "arm", "treated": "on", "control": "off", "post": "post"}
+    assert asked(named, **how) == asked(plain, post="post")
+
+
+def test_persons_and_firms_are_called_so() -> None:
+    table = people(13, firms=8)
+    assert "240 persons in 8 firms;" in filled(asked(table).observed)
+    alone = asked(table.assign(mandate=table["person"] % 2), firm=None)
+    assert "240 persons, each assigned alone;" in filled(alone.observed)
+
+
+def filled(phrase: Phrase) -> str:
+    return phrase.template.format(**{k: f"{n.value:g}" for k, n in phrase.numbers.items()})
 
 
 def test_one_cluster_in_an_arm_is_refused() -> None:

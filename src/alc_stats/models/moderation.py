@@ -140,12 +140,14 @@ def judge(
 def _observed(rows: ModerationData, model: Moderated) -> Phrase:
     numbers = {
         "persons": Number(rows.rows["person"].nunique(), "count"),
-        "clusters": Number(rows.rows["unit"].nunique(), "count"),
         "average": Number(model.average.value, unit="SD"),
     }
+    people = "{persons} persons, each assigned alone"
+    if rows.question.firm:
+        numbers["clusters"] = Number(rows.rows["unit"].nunique(), "count")
+        people = "{persons} persons in {clusters} firms"
     seen = Phrase(
-        "{persons} persons in {clusters} of what was assigned; at mean moderators the effect is "
-        "{average} SD.",
+        f"{people}; at mean moderators the effect is {{average}} SD.",
         numbers,
     )
     if not rows.left_out:

@@ -89,7 +89,7 @@ def moderation_data(data: pd.DataFrame, question: ModerationQuestion) -> Moderat
     _raise(DeclarationError, _misdeclared(data, question))
     rows = _read(data, question)
     _raise(TableError, _lost(rows, question))
-    rows = _as_before(rows, question)
+    rows = _as_before(_with_ids(rows), question)
     held = [f"m_{i}" for i in range(1, len(question.held) + 1)]
     known = rows[["outcome", *held]].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
@@ -131,7 +131,9 @@ def _misdeclared(data: pd.DataFrame, q: ModerationQuestion) -> Iterator[Problem]
 def _read(data: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
     arms = data[q.treatment]
     treated = (
-        arms.astype(float) if q.treated is None else arms.map({q.treated: 1.0, q.control: 0.0})
+        arms.astype(float)
+        if q.treated is None
+        else arms.astype(str).map({str(q.treated): 1.0, str(q.control): 0.0})
     )
     number = numbers(data, [q.outcome, *q.held], where=_WHERE)
     post = numbers(data, [q.post], where=_WHERE)[q.post] if q.post else pd.Series(1.0, data.index)
@@ -149,6 +151,11 @@ def _read(data: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
         parts["late"] = pd.to_datetime(data[q.measured]) >= pd.to_datetime(data[q.start])
     rows = pd.DataFrame(parts)
     return rows.loc[rows["treated"].notna()]
+
+
+def _with_ids(rows: pd.DataFrame) -> pd.DataFrame:
+    """Ids as text: a categorical column would carry its categories into every grouping."""
+    return rows.assign(**{name: rows[name].astype(str) for name in ("person", "unit", "wave")})
 
 
 def _as_before(rows: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
