@@ -365,6 +365,7 @@ def test_a_treatment_that_never_varies_is_refused() -> None:
         ({}, {"smallest": -1.0}, "the smallest effect is not positive"),
         ({}, {"bounds": (100, 0)}, "the bounds are not in order"),
         ({}, {"bounds": (0, 40)}, "scores lie outside their bounds"),
+        ({}, {"asks": "x"}, "Allowed: 'transfer', 'corrective'"),
         ({}, {"coded": "task"}, "beside the date of the score"),
         ({}, {"asks": "corrective", "schema": None}, "on far and on familiar tasks"),
         ({}, {"task": "tusk"}, "the table has no column 'tusk'"),

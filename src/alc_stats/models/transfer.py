@@ -154,7 +154,7 @@ def transfer(
         bounds=bounds, practised=practised, coded=coded, scored=scored, smallest=smallest,
         asks=asks,
     )  # fmt: skip
-    claim = claim or Claim("transfer", asks, _STATEMENTS[asks])
+    claim = claim or Claim("transfer", asks, _STATEMENTS.get(asks, ""))
     alpha = criterion.alpha if criterion else 0.05
     return judge(data, question, claim, Criterion("conjunction", float("nan"), alpha=alpha), seed)
 

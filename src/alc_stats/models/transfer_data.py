@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -180,6 +180,13 @@ def _number(here: pd.DataFrame, column: str) -> pd.Series:
 def _misdeclared(data: pd.DataFrame, q: TransferQuestion) -> Iterator[Problem]:
     """What is wrong in the call."""
     yield from _arm_problems(data[q.arm], q)
+    if q.asks not in (allowed := get_args(Asks)):
+        yield Problem(
+            "there is no such question",
+            where="transfer, asks",
+            found=f"'{q.asks}'",
+            allowed=", ".join(f"'{a}'" for a in allowed),
+        )
     if (q.coded is None) != (q.scored is None):
         yield Problem(
             "the date of coding says something only beside the date of the score",
