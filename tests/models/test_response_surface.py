@@ -542,7 +542,7 @@ def test_the_height_of_the_surface_is_the_fits_prediction() -> None:
         ({"separate_scales": " "}, "separate_scales gives no reason"),
         ({"capability": "aware"}, "one column plays two parts"),
         ({"capability": "abel"}, "Did you mean 'able'"),
-        ({"draws": 0}, "needs at least one draw"),
+        ({"draws": 98}, "too few draws for limits of an interval"),
         ({"wave": "able"}, "wave goes with firm"),
         ({"criterion": Criterion("superiority", 0.1)}, "conditions that must all hold"),
     ],

@@ -34,6 +34,8 @@ from alc_stats.records import FloatArray, Number, Phrase
 
 SEED = 20261127
 DRAWS = 999
+FEWEST_DRAWS = 99
+"""With fewer, 95 % limits are the ends of what was drawn."""
 STEEPEST_AXIS = 2.0
 """The ridge follows the line of congruence if its slope lies between 1/2 and this."""
 AXIS_BAND = math.degrees(math.atan(STEEPEST_AXIS)) - 45.0
@@ -190,9 +192,14 @@ def judge(
 
 def _check_call(criterion: Criterion, draws: int) -> None:
     problems = []
-    if draws < 1:
+    if draws < FEWEST_DRAWS:
         problems.append(
-            Problem("the bootstrap needs at least one draw", where="response_surface(draws=...)")
+            Problem(
+                "too few draws for limits of an interval",
+                where="response_surface(draws=...)",
+                found=str(draws),
+                allowed=f"{FEWEST_DRAWS} or more",
+            )
         )
     if criterion.rule != "conjunction":
         problems.append(
