@@ -247,6 +247,11 @@ def refused(data: pd.DataFrame, **how: Any) -> AlcError:
     [
         ({}, {"event": 40}, "the event leaves no line on one side"),
         ({}, {"event": 1}, "1 times before"),
+        ({}, {"event": "2"}, "Found: '2'"),
+        ({}, {"event": float("nan")}, "the time of the event is not a finite number"),
+        ({}, {"event": pd.Timestamp("2025-03-01")}, "count days (or weeks) from one fixed day"),
+        ({"week": pd.Timestamp("2025-03-01")}, {}, "times are not numbers"),
+        ({"week": "2025-03-01"}, {}, "count days (or weeks) from one fixed day"),
         ({}, {"smallest": 0.0}, "the smallest loss is not positive"),
         ({}, {"bounds": (9, 1)}, "the bounds are not in order"),
         ({}, {"bounds": (0, 40)}, "outcomes lie outside their bounds"),

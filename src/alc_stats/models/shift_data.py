@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -95,6 +97,7 @@ def shift_data(data: pd.DataFrame, question: ShiftQuestion) -> ShiftData:
     """
     require(data, question.columns, where=_WHERE)
     _raise(DeclarationError, _misdeclared(question))
+    _raise(TableError, _untimed(data[question.time]))
     rows = _read(data, question)
     needed = [c for c in rows if c in ("outcome", "t", "exposed", "adaptive", "benchmark")
               or str(c).startswith("x_")]  # fmt: skip
@@ -110,6 +113,10 @@ def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
 
 
 def _misdeclared(q: ShiftQuestion) -> Iterator[Problem]:
+    if not _finite(q.event):
+        yield Problem("the time of the event is not a finite number", where="shift, event",
+                      found=repr(q.event), allowed="a number on the scale of the column of times",
+                      way_out=_COUNT)  # fmt: skip
     if q.bounds is not None and not q.bounds[0] < q.bounds[1]:
         yield Problem("the bounds are not in order", where="shift, bounds", found=f"{q.bounds}")
     if q.smallest is not None and not q.smallest > 0.0:
@@ -118,6 +125,24 @@ def _misdeclared(q: ShiftQuestion) -> Iterator[Problem]:
     if not q.anticipation > 0.0:
         yield Problem("the window of anticipation is not positive", where="shift, anticipation",
                       found=f"{q.anticipation}")  # fmt: skip
+
+
+def _finite(value: object) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and math.isfinite(float(value))  # type: ignore[arg-type]
+
+
+_COUNT = (
+    "Of dates, count days (or weeks) from one fixed day when the data are prepared, for the column "
+    "and for event alike: (dates - first_day).dt.days."
+)
+
+
+def _untimed(times: pd.Series) -> Iterator[Problem]:
+    """Slopes are per unit of time, so that times have to be numbers."""
+    if not pd.api.types.is_numeric_dtype(times):
+        yield Problem("times are not numbers", where=f"shift, column '{times.name}'",
+                      found=str(times.dtype), way_out=_COUNT)  # fmt: skip
 
 
 def _read(data: pd.DataFrame, q: ShiftQuestion) -> pd.DataFrame:
