@@ -213,6 +213,20 @@ def filled(phrase: Phrase) -> str:
     return phrase.template.format(**{k: f"{n.value:g}" for k, n in phrase.numbers.items()})
 
 
+def test_rows_without_a_treatment_or_firm_are_refused() -> None:
+    table = people(14, firms=6)
+    table.loc[:3, "mandate"] = np.nan
+    table.loc[:1, "score"] = np.nan
+    said = str(refused(table))
+    assert "2 rows with an outcome have no treatment" in said
+    assert "Leave these rows out when the data are prepared" in said
+    text = table.assign(mandate=table["mandate"].map({0.0: "off", 1.0: "on"}))
+    assert "2 rows with" in str(refused(text, treated="on", control="off"))
+    lost = people(14, firms=6).astype({"firm": object})
+    lost.loc[0, "firm"] = None
+    assert "1 rows have no firm" in str(refused(lost))
+
+
 def test_one_cluster_in_an_arm_is_refused() -> None:
     table = people(11, firms=3)
     assert "an arm has one cluster" in str(refused(table[table["firm"] < 2]))

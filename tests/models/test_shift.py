@@ -276,6 +276,17 @@ def test_exposure_that_says_when_is_refused() -> None:
     assert "the time says when" in str(refused(table, exposed="exposed"))
 
 
+def test_rows_without_a_time_or_exposure_are_refused() -> None:
+    table = course(24, firms=6).astype({"exposed": float, "week": float})
+    table.loc[:3, "exposed"] = np.nan
+    table.loc[:1, "score"] = np.nan
+    table.loc[9, "week"] = np.nan
+    said = str(refused(table, exposed="exposed"))
+    assert "2 rows with an outcome have no exposure" in said
+    assert "1 rows with an outcome have no time" in said
+    assert "Leave these rows out when the data are prepared" in said
+
+
 def test_one_exposed_cluster_is_refused() -> None:
     table = course(22, firms=3)
     assert "one cluster is on one side" in str(refused(table, exposed="exposed", firm="firm"))

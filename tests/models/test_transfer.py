@@ -381,6 +381,15 @@ def test_what_is_wrong_is_a_sentence(
     assert said in str(refused(crossed(25, firms=6).assign(**change), **how))
 
 
+def test_rows_without_an_arm_are_refused() -> None:
+    table = crossed(28, firms=6)
+    table.loc[:3, "arm"] = None
+    table.loc[:1, "score"] = np.nan
+    said = str(refused(table))
+    assert "2 rows with a score have no arm" in said
+    assert "Leave these rows out when the data are prepared" in said
+
+
 def test_firms_in_two_arms_are_refused() -> None:
     table = crossed(26, firms=6)
     table.loc[table["person"] == 0, "arm"] = "use"

@@ -88,7 +88,9 @@ def moderation_data(data: pd.DataFrame, question: ModerationQuestion) -> Moderat
     require(data, question.columns, where=_WHERE)
     _raise(DeclarationError, _misdeclared(data, question))
     rows = _read(data, question)
-    _raise(TableError, _lost(rows, question))
+    unassigned = rows["outcome"].notna() & data[question.treatment].isna()
+    rows = rows.loc[rows["treated"].notna()]
+    _raise(TableError, _lost(rows, question, int(unassigned.sum())))
     rows = _as_before(_with_ids(rows), question)
     held = [f"m_{i}" for i in range(1, len(question.held) + 1)]
     known = rows[["outcome", *held]].notna().all(axis=1)
@@ -149,13 +151,20 @@ def _read(data: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
     parts |= {f"m_{i}": number[c] for i, c in enumerate(q.held, 1)}
     if q.measured and q.start:
         parts["late"] = pd.to_datetime(data[q.measured]) >= pd.to_datetime(data[q.start])
-    rows = pd.DataFrame(parts)
-    return rows.loc[rows["treated"].notna()]
+    return pd.DataFrame(parts)
 
 
 def _with_ids(rows: pd.DataFrame) -> pd.DataFrame:
     """Ids as text: a categorical column would carry its categories into every grouping."""
     return rows.assign(**{name: rows[name].astype(str) for name in ("person", "unit", "wave")})
+
+
+def _without(part: str, column: str, rows: str) -> Problem:
+    return Problem(
+        f"{rows} have no {part}",
+        where=f"column '{column}'",
+        way_out="Leave these rows out when the data are prepared, where it is recorded.",
+    )
 
 
 def _as_before(rows: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
@@ -167,11 +176,12 @@ def _as_before(rows: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
     return rows.assign(**{c: rows["person"].map(before[c]) for c in held})
 
 
-def _lost(rows: pd.DataFrame, q: ModerationQuestion) -> Iterator[Problem]:
-    for part, name in (("person", q.person), ("unit", q.firm or q.person), ("post", q.post)):
+def _lost(rows: pd.DataFrame, q: ModerationQuestion, unassigned: int) -> Iterator[Problem]:
+    if unassigned:
+        yield _without("treatment", q.treatment, f"{unassigned} rows with an outcome")
+    for part, name in (("person", q.person), ("unit", q.firm), ("post", q.post)):
         if name and (count := int(rows[part].isna().sum())):
-            yield Problem(f"{count} rows have no {part}", where=f"column '{name}'",
-                          way_out="Leave them out when the data are prepared.")  # fmt: skip
+            yield _without("firm" if part == "unit" else part, name, f"{count} rows")
     if q.post and set(rows["post"].dropna()) != {0.0, 1.0}:
         yield Problem("the column is not 0 before and 1 after", where=f"column '{q.post}'",
                       allowed="0 and 1, both of them")  # fmt: skip

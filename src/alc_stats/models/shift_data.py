@@ -59,7 +59,7 @@ class ShiftData:
         on, 0 before), `exposed`, `adaptive` (standardised over persons), `benchmark`, `x_1`, ...
     question : ShiftQuestion
     left_out : int
-        Rows that lack an outcome, or what else the model needs.
+        Rows that lack an outcome, the moderator, the benchmark or a covariate.
     """
 
     rows: pd.DataFrame
@@ -99,7 +99,7 @@ def shift_data(data: pd.DataFrame, question: ShiftQuestion) -> ShiftData:
     _raise(DeclarationError, _misdeclared(question))
     _raise(TableError, _untimed(data[question.time]))
     rows = _read(data, question)
-    needed = [c for c in rows if c in ("outcome", "t", "exposed", "adaptive", "benchmark")
+    needed = [c for c in rows if c in ("outcome", "adaptive", "benchmark")
               or str(c).startswith("x_")]  # fmt: skip
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
@@ -176,12 +176,19 @@ def _timed(rows: pd.DataFrame, q: ShiftQuestion) -> pd.DataFrame:
     return rows
 
 
+_DESIGN = (
+    ("person", "person", "person"), ("firm", "firm", "firm"), ("task", "task", "task"),
+    ("time", "t", "time"), ("exposed", "exposed", "exposure"),
+)  # fmt: skip
+"""What a row needs to be in the design at all: argument, column, name."""
+
+
 def _broken(rows: pd.DataFrame, q: ShiftQuestion) -> Iterator[Problem]:
     """What the table gets wrong."""
-    for part in ("person", "firm", "task"):
-        if lost := int(rows[part].isna().sum()):
+    for part, column, name in _DESIGN:
+        if lost := int(rows[column].isna().sum()):
             yield Problem(
-                f"{lost} rows with an outcome have no {part}",
+                f"{lost} rows with an outcome have no {name}",
                 where=f"column '{getattr(q, part)}'",
                 way_out="Leave these rows out when the data are prepared, where it is recorded.",
             )
@@ -226,6 +233,7 @@ def _exposure_problems(rows: pd.DataFrame, q: ShiftQuestion) -> Iterator[Problem
     if q.exposed is None:
         return
     where = f"column '{q.exposed}'"
+    rows = rows.loc[rows["exposed"].notna()]
     if not set(rows["exposed"]) <= {0.0, 1.0}:
         yield Problem("the column is not 0 and 1", where=where, allowed="0 and 1")
         return

@@ -130,9 +130,10 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
     """
     require(data, question.columns, where="transfer")
     _raise(DeclarationError, _misdeclared(data, question))
+    scores = numbers(data, [question.score], where="transfer")[question.score]
+    _raise(TableError, _unassigned(scores.notna() & data[question.arm].isna(), question))
     here = data.loc[data[question.arm].astype(str).isin(question.arms)]
-    scores = numbers(here, [question.score], where="transfer")[question.score]
-    rows = _read(here, scores, question)
+    rows = _read(here, scores.loc[here.index], question)
     needed = [c for c in rows if c == "score" or str(c).startswith("x_")]
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
@@ -236,15 +237,24 @@ def _arm_problems(arms: pd.Series, q: TransferQuestion) -> Iterator[Problem]:
             )
 
 
+def _unassigned(lost: pd.Series, q: TransferQuestion) -> Iterator[Problem]:
+    if count := int(lost.sum()):
+        yield _without("arm", q.arm, count)
+
+
+def _without(part: str, column: str, count: int) -> Problem:
+    return Problem(
+        f"{count} rows with a score have no {part}",
+        where=f"column '{column}'",
+        way_out="Leave these rows out when the data are prepared, where it is recorded.",
+    )
+
+
 def _broken(rows: pd.DataFrame, q: TransferQuestion) -> Iterator[Problem]:
     """What the table gets wrong."""
     for part in ("person", "task", "firm", "post", "wave"):
         if lost := int(rows[part].isna().sum()):
-            yield Problem(
-                f"{lost} rows with a score have no {part}",
-                where=f"column '{getattr(q, part)}'",
-                way_out="Leave these rows out when the data are prepared, where it is recorded.",
-            )
+            yield _without(part, getattr(q, part), lost)
     if rows.empty:
         yield Problem("no row has a score", where=f"column '{q.score}'")
         return
