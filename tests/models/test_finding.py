@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import pytest
+from scipy import stats
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, Decision, Verdict, own_p
+from alc_stats.inference.decision import Criterion, Decision, Rule, Verdict, own_p
 from alc_stats.models import Evidence, guarded
 from alc_stats.models.finding import Claim, Part, decided, find_jointly, joined
 from alc_stats.records import Number, Phrase
+from tolerances import EXACT_ARITHMETIC
 
 THREAT = Evidence(
     "bounds", "threat", Phrase("{floor} at the floor.", {"floor": Number(0.1, "share")})
@@ -86,3 +89,24 @@ def test_adjustment_takes_the_support_of_a_joint_claim_and_never_gives_it() -> N
 
 def test_a_threat_holds_a_joint_claim_back() -> None:
     assert find_jointly(JOINT, [UP, FLAT], evidence=(THREAT,)).decision.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("rule", "df", "test"),
+    [
+        ("superiority", 20.0, "t"),
+        ("minimum_effect", 20.0, "t against the smallest effect"),
+        ("non_superiority", 20.0, "one-sided t against the smallest effect"),
+        ("non_inferiority", math.inf, "one-sided normal against the smallest effect"),
+        ("equivalence", 20.0, "two one-sided t against the smallest effect"),
+    ],
+)
+def test_a_part_says_by_which_test_its_p_is(rule: Rule, df: float, test: str) -> None:
+    part = Part("skill stays", Estimate("skill", 0.05, 0.05, df), Criterion(rule, 0.2))
+    line = find_jointly(JOINT, [part]).triangulation[0]
+    assert line.reference == test
+    sides = stats.norm if math.isinf(df) else stats.t(df)
+    of_zero, of_delta = (float(sides.sf(abs(x))) for x in (1.0, 3.0))
+    own = {"superiority": 2 * of_zero, "minimum_effect": 2 * of_delta}
+    tail = float(sides.sf(5.0)) if rule == "non_inferiority" else of_delta
+    assert line.p == pytest.approx(own.get(rule, tail), rel=EXACT_ARITHMETIC)

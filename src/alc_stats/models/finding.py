@@ -45,7 +45,7 @@ class Line:
     value, low, high : float or None
         The difference and its 95 % interval, in `unit`; None where there is none.
     p : float or None
-        Two-sided.
+        Two-sided, unless `reference` says otherwise.
     df : float or None
         Degrees of freedom of the interval; None where it is not that of a t.
     reference : str
@@ -227,8 +227,23 @@ def _part_line(part: Part, decision: Decision) -> Line:
     p = own_p(e, part.criterion)
     return Line(
         part.statement, f"part of the claim: {rule}", said, e.value, low, high, p, e.df,
-        "t of the rule" if math.isfinite(e.df) else "normal", e.unit, primary=True,
+        _test_of(part), e.unit, primary=True,
     )  # fmt: skip
+
+
+def _test_of(part: Part) -> str:
+    """The test behind a part's p; the interval beside it is two-sided under every rule."""
+    finite = part.estimate is not None and math.isfinite(part.estimate.df)
+    return _TESTS[part.criterion.rule].format("t" if finite else "normal")
+
+
+_TESTS = {
+    "superiority": "{}",
+    "minimum_effect": "{} against the smallest effect",
+    "non_superiority": "one-sided {} against the smallest effect",
+    "non_inferiority": "one-sided {} against the smallest effect",
+    "equivalence": "two one-sided {} against the smallest effect",
+}
 
 
 def decided(finding: Finding, criterion: Criterion, *, p_adjusted: float | None = None) -> Finding:
