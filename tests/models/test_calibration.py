@@ -425,8 +425,11 @@ def test_one_cluster_an_arm_is_not_tested() -> None:
 def test_rows_without_a_score_are_counted() -> None:
     data = people(1)
     data.loc[:9, "actual"] = np.nan
-    found = judged(data)
-    assert artefact(found, "missing rows").finding.numbers["left_out"].value == 10
+    few = artefact(judged(data), "rows left out")
+    assert few.finding.numbers["left_out"].value == 10
+    assert few.outcome == "clear"
+    data.loc[:14, "actual"] = np.nan
+    assert artefact(judged(data), "rows left out").outcome == "threat"
 
 
 def test_abilities_that_lie_closer_together_are_no_loss_of_resolution() -> None:

@@ -310,6 +310,16 @@ def test_what_cannot_be_answered_is_not_tested_and_says_why(data: Any, sentence:
     assert sentence in found.decision.reason.template
 
 
+def test_rows_left_out_are_a_threat_from_a_twentieth_on() -> None:
+    data = made(1, inverted)
+    data.loc[data.index % 25 == 0, "y"] = np.nan
+    assert evidence(dose_response(data, **COLUMNS), "rows left out") == "clear"
+    data.loc[data.index % 20 == 0, "y"] = np.nan
+    found = dose_response(data, **COLUMNS)
+    assert evidence(found, "rows left out") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
 def test_mistakes_of_a_call_are_named_at_once() -> None:
     wrong = {"bounds": (1.0, 0.0), "smallest_slope": 0.0, "shape": "hump"}
     with pytest.raises(DeclarationError) as raised:

@@ -184,6 +184,15 @@ def test_the_correlation_is_that_within_people() -> None:
     assert found.low < 0.6 < found.high
 
 
+def test_rows_left_out_are_a_threat_from_a_twentieth_on() -> None:
+    data = answers(1)
+    for count, outcome in ((29, "clear"), (30, "threat")):
+        found = judged(data.assign(sure=data["sure"].mask(data.index < count)))
+        left_out = next(e for e in found.evidence if e.artefact == "rows left out")
+        assert left_out.outcome == outcome
+        assert left_out.finding.numbers["left_out_share"].value == count / 600
+
+
 def test_few_people_use_kenward_and_roger() -> None:
     found = judged(answers(9, people=10, each=30))
     assert line(found, "Bias, people random").reference == "t, Kenward-Roger"

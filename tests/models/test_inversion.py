@@ -286,6 +286,11 @@ def test_rows_without_usage_are_counted() -> None:
     data.loc[:4, "tokens"] = np.nan
     found = inversion(data, **COLUMNS)
     assert found.observed.numbers["left_out"].value == 5
+    assert evidence(found, "rows left out") == "clear"
+    data.loc[data.index % 20 == 0, "tokens"] = np.nan
+    many = inversion(data, **COLUMNS)
+    assert evidence(many, "rows left out") == "threat"
+    assert many.decision.verdict == "inconclusive"
     assert rivals(inversion_data(data, QUESTION)).changes is None
 
 

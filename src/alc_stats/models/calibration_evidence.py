@@ -6,7 +6,7 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.calibration_data import share_at
 from alc_stats.models.calibration_models import Compared
-from alc_stats.models.finding import Evidence
+from alc_stats.models.finding import Evidence, rows_left_out
 from alc_stats.records import Number, Phrase
 
 MANY_AT_AN_END = 0.15
@@ -21,15 +21,8 @@ def all_evidence(found: Compared, estimate: Estimate, criterion: Criterion) -> t
         _ends(found),
         _reliability(found),
         _few(found, estimate, criterion),
-        left_out(found.data.left_out, len(found.data.rows)),
+        rows_left_out(found.data.left_out, len(found.data.rows)),
     )
-
-
-def left_out(rows: int, used: int) -> Evidence:
-    """How many rows could not be used; who is missing may be who errs most."""
-    numbers = {"left_out": Number(rows, "count"), "used": Number(used, "count")}
-    said = Phrase("{left_out} rows lack a value and were left out, {used} were used.", numbers)
-    return Evidence("missing rows", "not tested" if rows else "clear", said)
 
 
 def _null(found: Compared, estimate: Estimate, criterion: Criterion) -> Evidence:

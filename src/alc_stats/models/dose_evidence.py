@@ -8,7 +8,7 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.small_samples import FEW_TREATED
 from alc_stats.models.dose_data import DoseData
 from alc_stats.models.dose_lines import HEAVIEST, DoseFound
-from alc_stats.models.finding import Evidence, Outcome, joined
+from alc_stats.models.finding import Evidence, Outcome, joined, rows_left_out
 from alc_stats.models.picture import FEWEST_PEOPLE
 from alc_stats.models.spread_artefacts import NEAR_BOUND, SHARE_AT_BOUND, SHARE_EXPLAINED
 from alc_stats.models.two_lines import UNIT, Quadratic
@@ -25,6 +25,7 @@ def all_evidence(data: DoseData, found: DoseFound, alpha: float) -> tuple[Eviden
         _ends(data, found),
         _few(data, found, alpha),
         _between(found, 1.0 - alpha),
+        rows_left_out(data.dropped, len(data.rows)),
     )
 
 

@@ -15,6 +15,8 @@ from alc_stats.records import Number, Phrase
 Outcome = Literal["clear", "threat", "not tested"]
 Family = Literal["confirmatory", "exploratory"]
 NOTHING = Phrase("")
+MOST_LEFT_OUT = 0.05
+"""Share of rows without a value from which on those who are missing may have made the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,28 @@ class Evidence:
     artefact: str
     outcome: Outcome
     finding: Phrase
+
+
+def rows_left_out(count: int, used: int) -> Evidence:
+    """Whether so many rows lack a value that who is missing may have made the result.
+
+    Examples
+    --------
+    >>> rows_left_out(4, 96).outcome, rows_left_out(5, 95).outcome
+    ('clear', 'threat')
+    """
+    share = count / (count + used) if count else 0.0
+    threat = share >= MOST_LEFT_OUT
+    numbers = {
+        "left_out": Number(count, "count"),
+        "left_out_share": Number(share, "share"),
+        "used": Number(used, "count"),
+    }
+    said = (
+        "{left_out} rows ({left_out_share}) lack a value and were left out, {used} were used"
+        + (": who is missing may have made the result." if threat else ".")
+    )
+    return Evidence("rows left out", "threat" if threat else "clear", Phrase(said, numbers))
 
 
 @dataclass(frozen=True, slots=True)

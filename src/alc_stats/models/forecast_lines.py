@@ -6,8 +6,7 @@ import math
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
-from alc_stats.models.calibration_evidence import left_out
-from alc_stats.models.finding import NOTHING, Evidence, Line
+from alc_stats.models.finding import NOTHING, Evidence, Line, rows_left_out
 from alc_stats.models.forecast_data import ForecastAbout
 from alc_stats.models.forecast_models import ABOUT, Judged, Modelled
 from alc_stats.records import Number, Phrase
@@ -109,7 +108,7 @@ def all_evidence(found: Judged, estimate: Estimate, criterion: Criterion) -> tup
         _agreement(model, estimate, criterion),
         _few(found),
         _items(found),
-        left_out(found.data.left_out, len(found.data.rows)),
+        rows_left_out(found.data.left_out, len(found.data.rows)),
     )
 
 

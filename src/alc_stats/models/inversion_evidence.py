@@ -6,7 +6,7 @@ import numpy as np
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.small_samples import FEW_TREATED
-from alc_stats.models.finding import Evidence, Outcome, joined
+from alc_stats.models.finding import Evidence, Outcome, joined, rows_left_out
 from alc_stats.models.inversion_data import InversionData
 from alc_stats.models.inversion_lines import Rivals
 from alc_stats.models.inversion_models import UNIT, Fitted
@@ -31,6 +31,7 @@ def all_evidence(
         _few(data, found),
         _reverse(data, found, others, level),
         _difficulty(others),
+        rows_left_out(data.dropped, len(data.rows)),
     )
 
 
