@@ -220,6 +220,8 @@ def test_difficulty_is_held_in_the_model_of_the_verdict() -> None:
     data["tokens"] *= np.exp(0.8 * data["hard"])
     data["quality"] += (2.0 * 0.8 - 6.0) * data["hard"]
     hidden, held = inversion(data, **COLUMNS), inversion(data, **COLUMNS, difficulty=["hard"])
+    assert "Task difficulty is not held" in hidden.decision.reason.template
+    assert "Task difficulty" not in held.decision.reason.template
     assert (lines(hidden)["Slope within persons, mandate"] or 0.0) < 0.0
     assert (lines(held)["Slope within persons, mandate"] or 0.0) > 1.0
 

@@ -56,6 +56,12 @@ def inversion(
     and b_W(1) below the smallest slope (`strict`: below zero, and by as much). Contradicted: one of
     them is refuted. An interaction alone is reported as attenuation and decides nothing.
 
+    How much is used is a person's own choice under either regime, and harder tasks may take more
+    use and come out worse. Without `difficulty` the verdict says so, and stands: what hardness
+    takes from both slopes works against the claim, and only hardness that usage follows more
+    closely under the mandate makes the pattern. Rows without the column cannot tell that; taken
+    as a threat it would be the same answer to every table without it.
+
     Parameters
     ----------
     data : DataFrame
@@ -79,7 +85,7 @@ def inversion(
         How strong the mandate is (a quota), numeric: where along it the slope differs from zero,
         with simultaneous bands.
     difficulty : sequence of str
-        Columns of task difficulty, held in every model of the verdict.
+        Columns of task difficulty, held in every model of the verdict; see above.
     bounds : (float, float), optional
         Smallest and largest possible quality; inf where there is none. Undeclared bounds allow no
         verdict, since a ceiling alone flattens a slope.
@@ -190,6 +196,8 @@ def _observed(data: InversionData, found: Fitted, level: float) -> Phrase:
             "{left_out} rows lack usage or quality.", {"left_out": Number(data.dropped, "count")}
         )
         seen = joined(seen, left_out)
+    if not data.hard:
+        seen = joined(seen, _NOT_HELD)
     _, high = change.interval(level)
     low_under, _ = under.interval(level)
     return joined(seen, _ATTENUATED) if high < 0.0 < low_under else seen
@@ -198,6 +206,10 @@ def _observed(data: InversionData, found: Fitted, level: float) -> Phrase:
 _SEEN = (
     "Quality changes by {slope_without} per unit of a person's own log usage without a mandate and "
     "by {slope_under} under it (smallest slope of interest {smallest_slope})."
+)
+_NOT_HELD = Phrase(
+    "Task difficulty is not held: harder tasks that take more use under the mandate than without "
+    "it would lower the slope there as well."
 )
 _ATTENUATED = Phrase(
     "The slope is lower under the mandate but above zero: an attenuation, not an inversion."
