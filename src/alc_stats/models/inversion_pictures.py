@@ -35,8 +35,8 @@ def pictures(data: InversionData, found: Fitted, level: float) -> tuple[Picture,
             "95 % bands."
         ),
         alt="Two panels, one a regime: binned means and a line with a band through zero.",
-        x="Log usage, deviation from the person's mean",
-        y="Quality, deviation from the person's mean",
+        x="Log usage, deviation",
+        y="Quality, deviation",
         panels=panels,
     )
     region = found.region
