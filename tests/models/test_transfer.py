@@ -381,6 +381,12 @@ def test_what_is_wrong_is_a_sentence(
     assert said in str(refused(crossed(25, firms=6).assign(**change), **how))
 
 
+def test_labels_of_rows_may_repeat() -> None:
+    table = crossed(29, firms=12)
+    both = pd.concat([table.assign(post=0), table.assign(post=1)])
+    assert asked(both, post="post") == asked(both.reset_index(drop=True), post="post")
+
+
 def test_rows_without_an_arm_are_refused() -> None:
     table = crossed(28, firms=6)
     table.loc[:3, "arm"] = None

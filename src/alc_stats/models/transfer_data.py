@@ -132,8 +132,8 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
     _raise(DeclarationError, _misdeclared(data, question))
     scores = numbers(data, [question.score], where="transfer")[question.score]
     _raise(TableError, _unassigned(scores.notna() & data[question.arm].isna(), question))
-    here = data.loc[data[question.arm].astype(str).isin(question.arms)]
-    rows = _read(here, scores.loc[here.index], question)
+    here = data[question.arm].astype(str).isin(question.arms)
+    rows = _read(data.loc[here], scores.loc[here], question)
     needed = [c for c in rows if c == "score" or str(c).startswith("x_")]
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
