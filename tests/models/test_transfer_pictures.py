@@ -57,6 +57,14 @@ def test_means_of_few_people_are_not_shown() -> None:
     assert "means" not in {p.id for p in asked(people(each=4)).pictures}
 
 
+def test_arms_stand_beside_each_other() -> None:
+    found = asked(people())
+    for name in ("gains", "means"):
+        bars = [m for m in picture(found, name).panels[0].marks if m.kind == "interval"]
+        places = [x for mark in bars for x in mark.x]
+        assert len(set(places)) == len(places) == 2 * len(bars)
+
+
 def test_the_course_is_the_mean_departure_from_the_own_mean_before() -> None:
     rng = np.random.default_rng(2)
     index = pd.MultiIndex.from_product([range(12), range(8)], names=["person", "week"])
