@@ -276,6 +276,13 @@ def test_exposure_that_says_when_is_refused() -> None:
     assert "the time says when" in str(refused(table, exposed="exposed"))
 
 
+def test_ids_may_be_categories() -> None:
+    table = course(25, firms=6)
+    kinds = table.astype({"person": "category", "firm": "category"})
+    how = {"exposed": "exposed", "firm": "firm"}
+    assert asked(kinds, **how) == asked(table, **how)
+
+
 def test_rows_without_a_time_or_exposure_are_refused() -> None:
     table = course(24, firms=6).astype({"exposed": float, "week": float})
     table.loc[:3, "exposed"] = np.nan

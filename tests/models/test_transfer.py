@@ -381,6 +381,12 @@ def test_what_is_wrong_is_a_sentence(
     assert said in str(refused(crossed(25, firms=6).assign(**change), **how))
 
 
+def test_ids_may_be_categories() -> None:
+    table = crossed(30, firms=12)
+    kinds = table.astype(dict.fromkeys(("person", "firm", "task", "arm", "novelty"), "category"))
+    assert asked(kinds) == asked(table)
+
+
 def test_labels_of_rows_may_repeat() -> None:
     table = crossed(29, firms=12)
     both = pd.concat([table.assign(post=0), table.assign(post=1)])

@@ -167,6 +167,8 @@ def _read(data: pd.DataFrame, q: ShiftQuestion) -> pd.DataFrame:
 
 
 def _timed(rows: pd.DataFrame, q: ShiftQuestion) -> pd.DataFrame:
+    # a categorical column would carry its categories into every grouping
+    rows = rows.astype(dict.fromkeys(("person", "firm", "unit", "task"), str))
     rows["drop"] = (rows["t"] >= 0.0).astype(float)
     rows["before"] = rows["t"].clip(upper=0.0)
     rows["after"] = rows["t"].clip(lower=0.0)

@@ -138,6 +138,8 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
     _raise(TableError, _broken(kept, question))
+    # a categorical column would carry its categories into every grouping
+    kept = kept.astype(dict.fromkeys(("person", "arm", "level", "task", "firm", "unit"), str))
     levels = tuple(level for level in LEVELS if (kept["level"] == level).any())
     present = [part for part in ARMS if part in question.arms.values()]
     return TransferData(
