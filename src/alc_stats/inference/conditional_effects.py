@@ -39,7 +39,8 @@ def conditional_effect(
         With fewer controls than covariates, dependent covariates, or no overlap.
     """
     d = treated.astype(float)
-    fitted, ols = np.zeros(len(d)), np.zeros_like(X)
+    fitted: FloatArray = np.zeros(len(d))
+    ols: FloatArray = np.zeros_like(X)
     if method != "weighting":
         fitted, ols = _outcome_model(change, d, X)
     if method == "regression":
@@ -108,4 +109,4 @@ def _inverse(matrix: FloatArray, what: str) -> FloatArray:
             f"the covariates are not identified in the {what} of a cohort",
             way_out="Use fewer covariates, centred and scaled, or cohorts with more units.",
         ))  # fmt: skip
-    return np.linalg.inv(matrix)
+    return np.asarray(np.linalg.inv(matrix), dtype=float)

@@ -120,7 +120,7 @@ def group_times(
     ([1.0], [1], [1])
     """
     cells = cells_of(adoption, outcomes.shape[1], base, anticipation)
-    made = []
+    made: list[tuple[int, int, int, float, FloatArray, int]] = []
     for g, t, b in cells:
         compared = controls_of(adoption, g, max(t, b), controls, anticipation)
         if not compared.any():
@@ -133,10 +133,12 @@ def group_times(
             "no cohort has both a period before its start and a unit to compare it with",
             way_out="Add units that never start or start later, or periods before the first start.",
         ))  # fmt: skip
-    g, t, b, value, psi, number = zip(*made, strict=True)
+    places = np.array([m[:3] for m in made], dtype=np.int64)
     return GroupTimes(
-        np.array(g), np.array(t), np.array(b), np.array(value), np.column_stack(psi), adoption,
-        np.arange(len(adoption)) if clusters is None else clusters, np.array(number),
+        places[:, 0], places[:, 1], places[:, 2], np.array([m[3] for m in made]),
+        np.column_stack([m[4] for m in made]), adoption,
+        np.arange(len(adoption)) if clusters is None else clusters,
+        np.array([m[5] for m in made]),
     )  # fmt: skip
 
 
@@ -159,10 +161,10 @@ def cells_of(
 def controls_of(
     adoption: IntArray, g: int, latest: int, controls: Controls, anticipation: int
 ) -> np.ndarray:
-    """Units (n,) or (B, n) that are untreated up to `latest`, and do not react either."""
+    """Units that are untreated up to `latest`, and do not react either."""
     if controls == "never":
-        return adoption >= NEVER
-    return (adoption > latest + anticipation) & (adoption != g)
+        return np.asarray(adoption >= NEVER)
+    return np.asarray((adoption > latest + anticipation) & (adoption != g))
 
 
 def _effect(

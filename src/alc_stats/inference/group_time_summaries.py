@@ -139,7 +139,7 @@ def strata(cells: GroupTimes) -> list[IntArray]:
     """Clusters of each cohort; those of one cluster together, or with the smallest other."""
     first = np.unique(cells.clusters, return_index=True)[1]
     start = cells.adoption[first]
-    parts = [np.flatnonzero(start == g) for g in np.unique(start)]
+    parts: list[IntArray] = [np.flatnonzero(start == g) for g in np.unique(start)]
     alone = [p for p in parts if len(p) == 1]
     others = sorted((p for p in parts if len(p) > 1), key=len)
     if not alone:
@@ -254,7 +254,7 @@ def _multinomial(n: int, counts: Sequence[int]) -> int:
 
 def _every(start: IntArray) -> IntArray:
     """All different orders, the given one first."""
-    rows = [np.full(len(start), NEVER)]
+    rows: list[IntArray] = [np.full(len(start), NEVER)]
     for g in np.unique(start[start < NEVER]):
         k = int(np.sum(start == g))
         rows = [_placed(row, places, g) for row in rows

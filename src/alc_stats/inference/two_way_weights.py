@@ -58,4 +58,7 @@ def two_way(outcomes: FloatArray, adoption: IntArray, clusters: IntArray) -> Two
 
 
 def _demeaned(a: FloatArray) -> FloatArray:
-    return a - a.mean(axis=1, keepdims=True) - a.mean(axis=0, keepdims=True) + a.mean()
+    centred: FloatArray = (
+        a - a.mean(axis=1, keepdims=True) - a.mean(axis=0, keepdims=True) + a.mean()
+    )
+    return centred

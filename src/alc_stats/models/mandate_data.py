@@ -198,12 +198,13 @@ def functional(rows: pd.DataFrame, name: str, which: str) -> FloatArray:
     if which == "mean":
         return _square(cells.mean())
     bias = 1.0 / (2.0 * (cells.size() - 1.0))
-    return _square(np.log(cells.std()) + bias)
+    return _square(cells.std().map(np.log) + bias)
 
 
 def _square(cells: pd.Series) -> FloatArray:
     """Firms by periods (n, T) of one value each, which are sorted and without gaps."""
-    return cells.to_numpy(float).reshape(cells.index.levshape)
+    firms = cells.index.get_level_values(0).nunique()
+    return np.asarray(cells.to_numpy(float).reshape(firms, -1))
 
 
 def _window(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> int:

@@ -118,7 +118,8 @@ def _firms(found: MandateFound, criterion: Criterion) -> Evidence:
             "clear",
             Phrase(
                 "{mandated_firms} firms came under a mandate and {other_firms} never did, more "
-                "than {few_limit}: errors by firm are used; permuting dates gives p = {permutation_p}.",
+                "than {few_limit}: errors by firm are used; permuting dates gives "
+                "p = {permutation_p}.",
                 numbers,
             ),
         )

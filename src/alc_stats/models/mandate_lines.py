@@ -112,11 +112,14 @@ def _permutation(found: MandateFound) -> Line:
 def _pretest(found: MandateFound) -> list[Line]:
     if found.pre is None:
         return []
-    note = Phrase("All effects before the start are zero: chi-squared {pretest_statistic}.",
-                  {"pretest_statistic": Number(found.pre.statistic, "statistic")})  # fmt: skip
-    return [Line("Wald test of periods before", "trends that differed before", note,
-                 p=found.pre.p, df=float(found.pre.df), reference="chi-squared",
-                 unit=found.unit)]  # fmt: skip
+    note = Phrase("All effects before the start are zero; the number is the statistic.")
+    return [
+        Line(
+            "Wald test of periods before", "trends that differed before", note,
+            found.pre.statistic, p=found.pre.p, df=float(found.pre.df), reference="chi-squared",
+            unit="chi-squared",
+        )
+    ]  # fmt: skip
 
 
 def _bounds(found: MandateFound, level: float) -> Line:
