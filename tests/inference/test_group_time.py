@@ -339,7 +339,7 @@ def test_nothing_to_compare_with_is_a_sentence() -> None:
 def test_no_overlap_is_a_sentence() -> None:
     x = np.arange(20.0)[:, None]
     adoption = np.where(np.arange(20) < 10, 1, NEVER)
-    with pytest.raises(FitError, match="separates|overlap|identified"):
+    with pytest.raises(FitError, match=r"separates|overlap|identified"):
         group_times(np.random.default_rng(1).normal(size=(20, 2)), adoption, covariates=x,
                     method="weighting")  # fmt: skip
 
