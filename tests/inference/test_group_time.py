@@ -27,6 +27,7 @@ from alc_stats.inference.group_time_summaries import (
     standard_errors,
     summarised,
     uniform_critical,
+    wald_before,
 )
 from alc_stats.inference.two_way_weights import two_way
 from tolerances import (
@@ -106,7 +107,7 @@ def test_published_standard_errors(published: GroupTimes) -> None:
 
 
 def test_published_pretest(published: GroupTimes) -> None:
-    found = pretest(published)
+    found = wald_before(published)
     assert found is not None
     assert found.p == pytest.approx(0.16812, abs=FIVE_PRINTED_DIGITS)
     assert found.df == 5
@@ -246,6 +247,7 @@ def test_no_effect_is_rarely_seen_and_bands_hold_everywhere() -> None:
     assert overall <= RARE
     assert band <= RARE + DRAWS // 20, "60 firms: the multiplier bootstrap is asymptotic"
     assert pointwise > RARE
+    assert before <= RARE
 
 
 def test_universal_base_adds_up_the_varying_one() -> None:

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import linalg, optimize, stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.kernels.wild_cluster import RADEMACHER
@@ -21,6 +21,8 @@ from alc_stats.records import FloatArray, IntArray
 
 Over = Literal["simple", "group", "calendar", "dynamic"]
 _CHUNK = 2_000_000
+_SINGULAR = 1e-9
+"""Cells that mirror each other (not-yet-treated controls) leave fewer directions than cells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -179,46 +181,81 @@ def uniform_critical(
 
 
 @dataclass(frozen=True, slots=True)
+class Wald:
+    """That every effect before the start is zero, in large samples (as the R package did)."""
+
+    statistic: float
+    df: int
+    p: float
+
+
+def wald_before(cells: GroupTimes, *, anticipation: int = 0) -> Wald | None:
+    """Test of all cells before the start (and its anticipation); None where there are none."""
+    before = cells.period < cells.group - anticipation
+    if not before.any():
+        return None
+    scores = clustered(cells, cells.influence[:, before]) / len(cells.adoption)
+    inverse, rank = linalg.pinvh(scores.T @ scores, rtol=_SINGULAR, return_rank=True)
+    W = float(cells.value[before] @ inverse @ cells.value[before])
+    return Wald(W, int(rank), float(stats.chi2.sf(W, rank))) if rank else None
+
+
+@dataclass(frozen=True, slots=True)
 class Pretest:
     """Whether cohorts moved alike before the start.
 
     Attributes
     ----------
-    statistic, df, p : float
-        Wald test that all effects before the start are zero.
+    statistic, df, df_error, p : float
+        F test that changes at every time before the start are zero.
     slope : float
         Difference in trends, a period, that the test finds in 80 % of samples.
     """
 
     statistic: float
     df: int
+    df_error: int
     p: float
     slope: float
 
 
 def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
             alpha: float = 0.05) -> Pretest | None:  # fmt: skip
-    """Test of all cells before the start (and its anticipation); None where there are none."""
-    before = cells.period < cells.group - anticipation
-    if not before.any():
+    """Hotelling's test of effects by time before the start, with the varying base.
+
+    Clusters of a cohort are one sample, so the covariance has clusters less cohorts degrees of
+    freedom; chi-squared would see trends in noise with some tens of firms. None where there are no
+    times before, or as many as there are degrees of freedom.
+    """
+    series = summarised(cells, "dynamic")
+    early = (series.at < -anticipation) & np.isfinite(series.se)
+    if not early.any():
         return None
-    scores = clustered(cells, cells.influence[:, before]) / len(cells.adoption)
-    V = scores.T @ scores
-    rank = int(np.linalg.matrix_rank(V, tol=1e-10 * max(np.trace(V), 1e-300)))
-    if not rank:
+    V, freedom = _covariance(cells, series.influence[:, early])
+    inverse, rank = linalg.pinvh(V, rtol=_SINGULAR, return_rank=True)
+    error = freedom - rank + 1
+    if not rank or error < 1:
         return None
-    inverse = np.linalg.pinv(V, rcond=1e-10)
-    value = cells.value[before]
-    trend = (cells.period - cells.base)[before].astype(float)
-    W = float(value @ inverse @ value)
-    needed = _noncentrality(rank, power, alpha)
-    return Pretest(W, rank, float(stats.chi2.sf(W, rank)),
-                   math.sqrt(needed / float(trend @ inverse @ trend)))  # fmt: skip
+    value, trend = series.value[early], np.ones(int(early.sum()))
+    F = float(value @ inverse @ value) * error / (rank * freedom)
+    needed = _noncentrality(rank, error, power, alpha)
+    slope = math.sqrt(needed / max(float(trend @ inverse @ trend), 1e-300))
+    return Pretest(F, int(rank), int(error), float(stats.f.sf(F, rank, error)), slope)
 
 
-def _noncentrality(df: int, power: float, alpha: float) -> float:
-    limit = stats.chi2.isf(alpha, df)
-    return float(optimize.brentq(lambda c: stats.ncx2.sf(limit, df, c) - power, 1e-6, 1e3))
+def _covariance(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
+    """Of estimates (m, m), cohort by cohort, and its degrees of freedom."""
+    sums, V, freedom = clustered(cells, psi), np.zeros((psi.shape[1],) * 2), 0
+    for members in strata(cells):
+        around = sums[members] - sums[members].mean(axis=0)
+        V += around.T @ around * len(members) / max(len(members) - 1, 1)
+        freedom += len(members) - 1
+    return V / len(cells.adoption) ** 2, freedom
+
+
+def _noncentrality(df: int, error: int, power: float, alpha: float) -> float:
+    limit = stats.f.isf(alpha, df, error)
+    return float(optimize.brentq(lambda c: stats.ncf.sf(limit, df, error, c) - power, 1e-6, 1e5))
 
 
 def treated_clusters(adoption: IntArray, clusters: IntArray) -> int:

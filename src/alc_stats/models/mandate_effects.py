@@ -13,10 +13,12 @@ from alc_stats.inference.group_time import NEVER, GroupTimes, group_times, overa
 from alc_stats.inference.group_time_summaries import (
     Pretest,
     Summary,
+    Wald,
     permuted_adoptions,
     pretest,
     summarised,
     uniform_critical,
+    wald_before,
 )
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate_checks import FEWEST_PERSONS
@@ -37,7 +39,7 @@ _TIE = 1e-9
 class Permuted:
     """The overall effect under other assignments of the same dates to firms.
 
-    `sd` is the root mean square of the others: the standard error under no effect at all.
+    `sd` is the root mean square of the others once the effect is taken out of the outcomes.
     """
 
     p: float
@@ -61,6 +63,7 @@ class MandateFound:
         Of each outcome where the claim is about their difference.
     group, simple, calendar, dynamic : Summary
     pre : Pretest or None
+    wald : Wald or None
     permuted : Permuted
     naive : TwoWay
     stayers : Estimate or None
@@ -80,6 +83,7 @@ class MandateFound:
     calendar: Summary
     dynamic: Summary
     pre: Pretest | None
+    wald: Wald | None
     permuted: Permuted
     naive: TwoWay
     stayers: Estimate | None
@@ -124,15 +128,19 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
     """
     parts = {name: _cells(data, y) for name, y in data.parts.items()}
     cells = parts["outcome"].minus(parts["minus"]) if data.joint else parts["outcome"]
-    varying = data.question.base == "varying"
     dynamic = summarised(cells, "dynamic")
-    before = cells if varying else _cells(data, data.contrast, base="varying")
+    window = data.anticipation
+    before = (
+        cells if data.question.base == "varying" else _cells(data, data.contrast, base="varying")
+    )
     return MandateFound(
         data, cells, before,
         {name: summarised(c, "group") for name, c in parts.items()} if data.joint else {},
         summarised(cells, "group"), summarised(cells, "simple"), summarised(cells, "calendar"),
-        dynamic, pretest(before, anticipation=data.anticipation, alpha=alpha), _permuted(data),
-        two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
+        dynamic,
+        pretest(before, anticipation=window, alpha=alpha),
+        wald_before(before, anticipation=window),
+        _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
         _other_controls(data),
         uniform_critical(cells, dynamic.influence, dynamic.se, level=1.0 - alpha,
                          draws=BAND_DRAWS, seed=SEED),
@@ -149,16 +157,26 @@ def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
 
 
 def _permuted(data: MandateData) -> Permuted:
-    """Without covariates: whoever has the dates is compared by mean changes."""
+    """Without covariates: whoever has the dates is compared by mean changes.
+
+    The test takes outcomes as they are; the spread is that without the effect, since otherwise a
+    large effect would hide itself.
+    """
     orders, every = permuted_adoptions(
         data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
     )
-    values = overall_values(
-        data.contrast, orders, controls=data.question.controls,  # type: ignore[arg-type]
-        anticipation=data.anticipation,
-    )  # fmt: skip
+
+    def values_of(outcomes: FloatArray) -> FloatArray:
+        return overall_values(
+            outcomes, orders, controls=data.question.controls,  # type: ignore[arg-type]
+            anticipation=data.anticipation,
+        )  # fmt: skip
+
+    values = values_of(data.contrast)
+    on = np.arange(len(data.periods))[None, :] >= data.adoption[:, None]
+    without = values_of(data.contrast - values[0] * on)
     extreme = np.abs(values) >= abs(values[0]) * (1.0 - _TIE)
-    sd = float(np.sqrt(np.mean(values[1:] ** 2)))
+    sd = float(np.sqrt(np.mean(without[1:] ** 2)))
     return Permuted(float(extreme.mean()), len(values), every, sd)
 
 

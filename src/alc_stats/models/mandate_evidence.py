@@ -35,7 +35,7 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
             name,
             "not tested",
             Phrase(
-                "No cohort has two periods before its start, so trends before it cannot be seen."
+                "Too few periods before the starts, or firms, for trends before them to be seen."
             ),
         )
     bias = abs(bias_of_trend(found, found.pre.slope))
@@ -45,7 +45,7 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
             name,
             "threat",
             Phrase(
-                "Firms moved apart before the start already (Wald test, p = {pretest_p}; a trend "
+                "Firms moved apart before the start already (F test, p = {pretest_p}; a trend "
                 "that it finds in 80 % of samples would add {trend_bias} to the effect).",
                 numbers,
             ),
@@ -65,7 +65,7 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
         name,
         "clear",
         Phrase(
-            "No difference before the start (Wald test, p = {pretest_p}); a trend that adds "
+            "No difference before the start (F test, p = {pretest_p}); a trend that adds "
             "{trend_bias} to the effect would have been found in 80 % of samples.",
             numbers,
         ),

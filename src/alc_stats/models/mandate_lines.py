@@ -110,13 +110,13 @@ def _permutation(found: MandateFound) -> Line:
 
 
 def _pretest(found: MandateFound) -> list[Line]:
-    if found.pre is None:
+    if found.wald is None:
         return []
     note = Phrase("All effects before the start are zero; the number is the statistic.")
     return [
         Line(
             "Wald test of periods before", "trends that differed before", note,
-            found.pre.statistic, p=found.pre.p, df=float(found.pre.df), reference="chi-squared",
+            found.wald.statistic, p=found.wald.p, df=float(found.wald.df), reference="chi-squared",
             unit="chi-squared",
         )
     ]  # fmt: skip
