@@ -199,21 +199,58 @@ def overall_values(
 
     Rows are the same adoption dates in another order, so that cohorts keep their sizes.
     """
-    first = adoptions[0]
-    dates, sizes = np.unique(first, return_counts=True)
-    sums = np.array([(adoptions == g).astype(float) @ outcomes for g in dates])
-    after = [c for c in cells_of(first, outcomes.shape[1], "universal", anticipation)
+    dates, sizes, sums = _cohort_sums(outcomes, adoptions)
+    after = [c for c in cells_of(adoptions[0], outcomes.shape[1], "universal", anticipation)
              if c[1] >= c[0]]  # fmt: skip
     total, weight = np.zeros(len(adoptions)), 0.0
     for k, g in enumerate(dates.tolist()):
-        effects = []
-        for t, b in ((t, b) for cohort, t, b in after if cohort == g):
-            compared = controls_of(dates, g, t, controls, anticipation)
-            if compared.any():
-                steps = sums[:, :, t] - sums[:, :, b]
-                down = steps[compared].sum(axis=0) / sizes[compared].sum()
-                effects.append(steps[k] / sizes[k] - down)
+        effects = [
+            _permuted_cell(sums, sizes, k, compared, t, b)
+            for cohort, t, b in after
+            if cohort == g and (compared := controls_of(dates, g, t, controls, anticipation)).any()
+        ]
         if effects:
             total += sizes[k] * np.mean(effects, axis=0)
             weight += sizes[k]
     return total / weight
+
+
+def early_values(
+    outcomes: FloatArray,
+    adoptions: IntArray,
+    *,
+    controls: Controls,
+    anticipation: int,
+) -> tuple[IntArray, FloatArray]:
+    """Steps at every time before the start (m,) under each of many adoptions (B, n): (B, m)."""
+    dates, sizes, sums = _cohort_sums(outcomes, adoptions)
+    place = {g: k for k, g in enumerate(dates.tolist())}
+    found: dict[int, list[tuple[int, FloatArray]]] = {}
+    for g, t, b in cells_of(adoptions[0], outcomes.shape[1], "varying", anticipation):
+        compared = controls_of(dates, g, max(t, b), controls, anticipation)
+        if t < g - anticipation and compared.any():
+            step = _permuted_cell(sums, sizes, place[g], compared, t, b)
+            found.setdefault(t - g, []).append((int(sizes[place[g]]), step))
+    at = np.array(sorted(found), dtype=np.int64)
+    means = [
+        np.average([v for _, v in found[e]], axis=0, weights=[w for w, _ in found[e]])
+        for e in at.tolist()
+    ]
+    return at, np.column_stack(means) if means else np.empty((len(adoptions), 0))
+
+
+def _cohort_sums(
+    outcomes: FloatArray, adoptions: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Dates (D,), their numbers of units, and sums of outcomes (D, B, T) over their units."""
+    dates, sizes = np.unique(adoptions[0], return_counts=True)
+    return dates, sizes, np.array([(adoptions == g).astype(float) @ outcomes for g in dates])
+
+
+def _permuted_cell(
+    sums: FloatArray, sizes: IntArray, k: int, compared: np.ndarray, t: int, b: int
+) -> FloatArray:
+    """Effect (B,) on the k-th cohort in period t, compared with b."""
+    steps = sums[:, :, t] - sums[:, :, b]
+    down = steps[compared].sum(axis=0) / sizes[compared].sum()
+    return np.asarray(steps[k] / sizes[k] - down)

@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from alc_stats.errors import FitError
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.group_time import NEVER, GroupTimes, group_times, overall_values
+from alc_stats.inference.group_time import (
+    NEVER,
+    GroupTimes,
+    early_values,
+    group_times,
+    overall_values,
+)
 from alc_stats.inference.group_time_summaries import (
     Pretest,
     Summary,
@@ -23,7 +30,7 @@ from alc_stats.inference.group_time_summaries import (
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate_checks import FEWEST_PERSONS
 from alc_stats.models.mandate_data import MandateData, functional
-from alc_stats.records import FloatArray
+from alc_stats.records import FloatArray, IntArray
 
 FEW_FIRMS = 5
 """Up to so many firms on a side, the headline is the randomisation test of firms."""
@@ -33,6 +40,29 @@ ENUMERATED = 5000
 BAND_DRAWS = 1999
 SEED = 20261127
 _TIE = 1e-9
+_TINY = 1e-300
+_SEEN = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.80))
+"""Standard errors that are seen in 80 % of samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyPermuted:
+    """Steps before the start under other assignments.
+
+    Attributes
+    ----------
+    p : float
+        Of the largest step, each over its root mean square.
+    slope : float
+        Difference in trends, a period, that the mean step shows in 80 % of samples.
+    last, last_p : float
+        The step just before the start (and before anticipation), and its own p.
+    """
+
+    p: float
+    slope: float
+    last: float
+    last_p: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +76,7 @@ class Permuted:
     number: int
     enumerated: bool
     sd: float
+    early: EarlyPermuted | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -166,18 +197,31 @@ def _permuted(data: MandateData) -> Permuted:
         data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
     )
 
-    def values_of(outcomes: FloatArray) -> FloatArray:
-        return overall_values(
-            outcomes, orders, controls=data.question.controls,  # type: ignore[arg-type]
-            anticipation=data.anticipation,
-        )  # fmt: skip
-
-    values = values_of(data.contrast)
+    how: dict[str, Any] = {
+        "controls": data.question.controls, "anticipation": data.anticipation,
+    }  # fmt: skip
+    values = overall_values(data.contrast, orders, **how)
     on = np.arange(len(data.periods))[None, :] >= data.adoption[:, None]
-    without = values_of(data.contrast - values[0] * on)
+    rest = data.contrast - values[0] * on
+    without = overall_values(rest, orders, **how)
     extreme = np.abs(values) >= abs(values[0]) * (1.0 - _TIE)
     sd = float(np.sqrt(np.mean(without[1:] ** 2)))
-    return Permuted(float(extreme.mean()), len(values), every, sd)
+    early = _early(*early_values(rest, orders, **how))
+    return Permuted(float(extreme.mean()), len(values), every, sd, early)
+
+
+def _early(at: IntArray, steps: FloatArray) -> EarlyPermuted | None:
+    """The largest step before the start, the mean one and the last."""
+    if not at.size:
+        return None
+    scale = np.sqrt(np.mean(steps**2, axis=0))
+    largest = np.abs(steps / np.maximum(scale, _TINY)).max(axis=1)
+    mean = np.sqrt(np.mean(steps[1:].mean(axis=1) ** 2))
+    last = np.abs(steps[:, -1])
+    return EarlyPermuted(
+        float(np.mean(largest >= largest[0] * (1.0 - _TIE))), float(_SEEN * mean),
+        float(steps[0, -1]), float(np.mean(last >= last[0] * (1.0 - _TIE))),
+    )  # fmt: skip
 
 
 def _overall(data: MandateData, outcomes: FloatArray, name: str, **other: Any) -> Estimate | None:
@@ -216,14 +260,27 @@ def bias_of_trend(found: MandateFound, slope: float) -> float:
     return slope * summarised(replace(found.cells, value=apart), "group").overall
 
 
-def last_step(found: MandateFound) -> Estimate | None:
-    """The change just before the start (and before anticipation); None where it is not seen."""
+def trends_before(found: MandateFound) -> tuple[float, float] | None:
+    """P of no difference before the start, and the slope that would have been seen.
+
+    With few firms, errors of the steps are those of one or two firms, so dates are permuted.
+    """
+    test = found.permuted.early if found.few else found.pre
+    return None if test is None else (test.p, test.slope)
+
+
+def last_step(found: MandateFound) -> tuple[float, float] | None:
+    """The change just before the start (and before anticipation), and its p."""
+    if found.few:
+        early = found.permuted.early
+        return None if early is None else (early.last, early.last_p)
     series = summarised(found.before, "dynamic")
     where = np.flatnonzero(series.at == -1 - found.data.anticipation)
     if not where.size or not np.isfinite(series.se[where[0]]):
         return None
     k = where[0]
-    return Estimate("before", float(series.value[k]), float(series.se[k]), float(series.df[k]))
+    e = Estimate("before", float(series.value[k]), float(series.se[k]), float(series.df[k]))
+    return e.value, e.p_value
 
 
 def worst_step(found: MandateFound) -> float | None:

@@ -7,7 +7,13 @@ import numpy as np
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.group_time import NEVER
 from alc_stats.models.finding import Evidence
-from alc_stats.models.mandate_effects import FEW_FIRMS, MandateFound, bias_of_trend, last_step
+from alc_stats.models.mandate_effects import (
+    FEW_FIRMS,
+    MandateFound,
+    bias_of_trend,
+    last_step,
+    trends_before,
+)
 from alc_stats.records import Number, Phrase
 
 MOST_MOVERS = 0.05
@@ -30,7 +36,8 @@ def all_evidence(found: MandateFound, criterion: Criterion) -> tuple[Evidence, .
 def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
     """A test that sees nothing is no evidence unless it would have seen what matters."""
     name = "pre-trends"
-    if found.pre is None:
+    test = trends_before(found)
+    if test is None:
         return Evidence(
             name,
             "not tested",
@@ -38,14 +45,15 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
                 "Too few periods before the starts, or firms, for trends before them to be seen."
             ),
         )
-    bias = abs(bias_of_trend(found, found.pre.slope))
-    numbers = {"pretest_p": Number(found.pre.p, "p"), "trend_bias": Number(bias, unit=found.unit)}
-    if found.pre.p < criterion.alpha:
+    p, slope = test
+    bias = abs(bias_of_trend(found, slope))
+    numbers = {"pretest_p": Number(p, "p"), "trend_bias": Number(bias, unit=found.unit)}
+    if p < criterion.alpha:
         return Evidence(
             name,
             "threat",
             Phrase(
-                "Firms moved apart before the start already (F test, p = {pretest_p}; a trend "
+                "Firms moved apart before the start already (p = {pretest_p}; a trend "
                 "that it finds in 80 % of samples would add {trend_bias} to the effect).",
                 numbers,
             ),
@@ -65,7 +73,7 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
         name,
         "clear",
         Phrase(
-            "No difference before the start (F test, p = {pretest_p}); a trend that adds "
+            "No difference before the start (p = {pretest_p}); a trend that adds "
             "{trend_bias} to the effect would have been found in 80 % of samples.",
             numbers,
         ),
@@ -80,9 +88,9 @@ def _anticipation(found: MandateFound, criterion: Criterion) -> Evidence:
             "not tested",
             Phrase("The last period before the start has none to be compared with."),
         )
-    numbers = {"last_step": Number(step.value, unit=found.unit),
-               "last_step_p": Number(step.p_value, "p")}  # fmt: skip
-    if step.p_value < criterion.alpha:
+    numbers = {"last_step": Number(step[0], unit=found.unit),
+               "last_step_p": Number(step[1], "p")}  # fmt: skip
+    if step[1] < criterion.alpha:
         return Evidence(
             name,
             "threat",
