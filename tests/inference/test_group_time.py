@@ -16,6 +16,7 @@ from alc_stats.inference.group_time import (
     NEVER,
     Controls,
     GroupTimes,
+    early_values,
     group_times,
     overall_values,
 )
@@ -315,6 +316,19 @@ def test_permuted_overall_is_the_slow_one(controls: Controls) -> None:
     fast = overall_values(y, orders, controls=controls, anticipation=0)
     slow = [slow_overall(y, order, controls=controls) for order in orders]
     assert fast == pytest.approx(slow, abs=EXACT_ARITHMETIC)
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_permuted_steps_are_those_of_each_assignment(controls: Controls) -> None:
+    y, _ = panel(18, firms=8)
+    adoption = np.array([3, 3, 5, 6, NEVER, NEVER, NEVER, NEVER])
+    orders, _ = permuted_adoptions(adoption, np.arange(8), draws=10, enumerated=10, seed=3)
+    events, steps = early_values(y, orders, controls=controls, anticipation=1)
+    for order, row in zip(orders, steps, strict=True):
+        series = summarised(group_times(y, order, controls=controls, anticipation=1), "dynamic")
+        early = series.at < -1
+        assert events.tolist() == series.at[early].tolist()
+        assert row == pytest.approx(series.value[early], abs=EXACT_ARITHMETIC)
 
 
 def test_randomisation_keeps_its_size_with_three_treated_firms() -> None:

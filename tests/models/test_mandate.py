@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import Criterion
 from alc_stats.models import Claim, Evidence, Finding, mandate
 from alc_stats.models.finding import Line
 from alc_stats.models.mandate_data import MandateQuestion, mandate_data
+from alc_stats.models.mandate_effects import estimated, trends_before
 from tolerances import EXACT_ARITHMETIC
 
 CLAIM = Claim("H11", "mandate", "Usage rises under the mandate.")
@@ -132,6 +134,7 @@ def test_a_spread_that_widens_has_an_event_study() -> None:
     assert near(found, 0.35)
     assert found.estimate is not None
     assert found.estimate.unit == "log SD"
+    assert found.decision.reason.numbers["sampling_variance"].value == pytest.approx(1.0 / 22.0)
     mean = asked(people(3, widening=0.35), outcome="quality", person="person")
     assert mean.decision.verdict != "supported"
 
@@ -195,6 +198,23 @@ def test_few_treated_firms_are_decided_by_permutation() -> None:
     assert found.p == pytest.approx(1.0 / 91.0), "the most extreme of all choices of 2 among 14"
     assert found.triangulation[0].reference == "SD over permutations, t"
     assert found.decision.verdict == "supported"
+
+
+def test_trends_of_few_firms_keep_their_size() -> None:
+    """Two treated firms: an F test on their one degree of freedom sees trends in noise."""
+    drawn, threats, naive = 60, 0, 0
+    for seed in range(drawn):
+        data = mandate_data(
+            firms(seed, number=14, starts=(5, *[np.nan] * 6)), MandateQuestion(**ASKED)
+        )
+        found = estimated(data, alpha=0.05)
+        before = trends_before(found)
+        assert before is not None
+        assert found.pre is not None
+        threats += before[0] < 0.05
+        naive += found.pre.p < 0.05
+    rare = int(stats.binom.ppf(0.999, drawn, 0.05))
+    assert threats <= rare < naive
 
 
 def test_few_firms_whose_permutation_sees_nothing_support_nothing() -> None:

@@ -195,6 +195,11 @@ def _observed(found: MandateFound) -> Phrase:
 def _said_of(d: MandateData) -> list[Phrase]:
     """What was left out, and what was not compared with."""
     said_of = []
+    if d.question.functional == "log_sd":
+        sampling = Number(float(np.mean(1.0 / (2.0 * (d.sizes - 1.0)))), unit="log SD squared")
+        said_of.append(Phrase("A log SD has a sampling variance of {sampling_variance} on average, "
+                              "which errors by firm contain.",
+                              {"sampling_variance": sampling}))  # fmt: skip
     if d.anticipation:
         said_of.append(Phrase("{notice} periods before the start are not compared with.",
                               {"notice": Number(d.anticipation, "count")}))  # fmt: skip
