@@ -105,13 +105,15 @@ def decoupling(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> person = np.repeat(np.arange(600), 3)
     >>> ability = rng.normal(size=600)[person]
     >>> table = pd.DataFrame({"firm": person // 20, "person": person, "wave": np.arange(1800) % 3})
     >>> table["mandate"] = (table["firm"] < 15) * 1
     >>> other, noise = rng.normal(size=600)[person], rng.normal(size=(2, 1800))
-    >>> table["aware"] = np.where(table["mandate"], other, ability) + noise[0]
+    >>> aware = np.where(table["mandate"], other, 0.8 * ability + 0.6 * other)
+    >>> table["aware"] = aware + noise[0]
     >>> table["skill"] = ability + noise[1]
     >>> found = decoupling(table, awareness="aware", capability="skill", treatment="mandate",
     ...                    person="person", firm="firm", wave="wave")
