@@ -158,25 +158,35 @@ def cell_errors(cells: GroupTimes) -> tuple[FloatArray, FloatArray]:
     return np.where(alone, np.nan, se), df
 
 
-def uniform_critical(
-    cells: GroupTimes, psi: FloatArray, se: FloatArray, *, level: float, draws: int, seed: int
-) -> float:
-    """How many standard errors a band needs to hold everywhere at once.
+def uniform_half_widths(
+    cells: GroupTimes, s: Summary, *, level: float, draws: int, seed: int
+) -> FloatArray:
+    """Half widths (m,) of a band that holds at all of a summary's places at once.
 
-    Clusters' influence functions are multiplied by random signs (Rademacher); the quantile of the
-    largest ratio, at least the pointwise one.
+    Clusters' influence functions are multiplied by random signs (Rademacher) and the quantile of
+    the largest ratio is taken. It is that of normal variables, so each place takes the quantile of
+    its own t with the same tail: with some tens of clusters the band is too narrow otherwise.
     """
-    known = np.isfinite(se) & (se > 0.0)
-    pointwise = float(stats.norm.ppf(0.5 + level / 2.0))
-    if not known.any():
-        return math.nan
-    ratios = clustered(cells, psi[:, known]) / len(cells.adoption) / se[known]
+    known = np.isfinite(s.se) & (s.se > 0.0)
+    half = np.full(len(s.se), np.nan)
+    if known.any():
+        tail = stats.norm.sf(_largest_ratio(cells, s, known, level, draws, seed))
+        half[known] = stats.t.isf(tail, s.df[known]) * s.se[known]
+    return half
+
+
+def _largest_ratio(
+    cells: GroupTimes, s: Summary, known: np.ndarray, level: float, draws: int, seed: int
+) -> float:
+    """Standard errors, at least as many as for one place."""
+    ratios = clustered(cells, s.influence[:, known]) / len(cells.adoption) / s.se[known]
     rng, largest = np.random.default_rng(seed), []
     size = max(1, _CHUNK // len(ratios))
     for first in range(0, draws, size):
         rows = min(size, draws - first)
         signs = RADEMACHER[rng.integers(2, size=(rows, len(ratios)))]
         largest.append(np.abs(signs @ ratios).max(axis=1))
+    pointwise = float(stats.norm.ppf(0.5 + level / 2.0))
     return max(pointwise, float(np.quantile(np.concatenate(largest), level)))
 
 

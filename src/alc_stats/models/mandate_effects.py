@@ -24,7 +24,7 @@ from alc_stats.inference.group_time_summaries import (
     permuted_adoptions,
     pretest,
     summarised,
-    uniform_critical,
+    uniform_half_widths,
     wald_before,
 )
 from alc_stats.inference.two_way_weights import TwoWay, two_way
@@ -101,8 +101,8 @@ class MandateFound:
         Of persons seen throughout.
     other_controls : Estimate or None
         With the other kind of control.
-    critical : float
-        Standard errors of the uniform band.
+    band : array (m,)
+        Half widths of the uniform band of `dynamic`.
     """
 
     data: MandateData
@@ -119,7 +119,7 @@ class MandateFound:
     naive: TwoWay
     stayers: Estimate | None
     other_controls: Estimate | None
-    critical: float
+    band: FloatArray
 
     @property
     def few(self) -> bool:
@@ -173,8 +173,7 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
         _other_controls(data),
-        uniform_critical(cells, dynamic.influence, dynamic.se, level=1.0 - alpha,
-                         draws=BAND_DRAWS, seed=SEED),
+        uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
         return ()
     at, value, se, df = s.at[shown], s.value[shown], s.se[shown], s.df[shown]
     half = stats.t.ppf(0.5 + level / 2.0, df) * se
-    wide = np.maximum(found.critical * se, half)
+    wide = found.band[shown]
     marks = (
         *_bands(at, value, wide, level),
         *_intervals(at, value, half),
