@@ -139,6 +139,31 @@ def test_a_spread_that_widens_has_an_event_study() -> None:
     assert mean.decision.verdict != "supported"
 
 
+def test_a_spread_is_estimated_without_bias() -> None:
+    how = {"outcome": "quality", "person": "person", "functional": "log_sd"}
+    found = [asked(people(s, widening=0.35), **how).estimate for s in range(40)]
+    values = np.array([e.value for e in found if e is not None])
+    assert len(values) == 40
+    assert abs(values.mean() - 0.35) < 3.0 * values.std(ddof=1) / 40**0.5
+    covered = sum(e.interval()[0] < 0.35 < e.interval()[1] for e in found if e is not None)
+    assert 40 - covered <= stats.binom.ppf(0.999, 40, 0.05)
+
+
+@pytest.mark.parametrize(("number", "starts"), [(12, (5, 8, *[np.nan] * 4)), (24, (5, 7, np.nan))])
+def test_directed_verdicts_without_an_effect_are_rare(
+    number: int, starts: tuple[float, ...]
+) -> None:
+    """Four mandated firms of twelve, decided by permutation; 16 of 24, by errors of firms."""
+    drawn = 100
+    verdicts = [
+        asked(firms(s, number=number, starts=starts),
+              criterion=Criterion("superiority", 0.2)).decision.verdict
+        for s in range(drawn)
+    ]  # fmt: skip
+    wrong = sum(v in ("supported", "contradicted") for v in verdicts)
+    assert wrong <= stats.binom.ppf(0.999, drawn, 0.05)
+
+
 def test_log_sd_is_corrected_for_small_firms() -> None:
     """Averaged over many firms of 5, ln S + 1 / (2 (n - 1)) is the truth to its second order."""
     data = people(4, persons=5, number=600)
