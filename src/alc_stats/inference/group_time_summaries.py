@@ -268,11 +268,6 @@ def _noncentrality(df: int, error: int, power: float, alpha: float) -> float:
     return float(optimize.brentq(lambda c: stats.ncf.sf(limit, df, error, c) - power, 1e-6, 1e5))
 
 
-def treated_clusters(adoption: IntArray, clusters: IntArray) -> int:
-    """Clusters that ever start."""
-    return len(np.unique(clusters[adoption < NEVER]))
-
-
 def permuted_adoptions(
     adoption: IntArray, clusters: IntArray, *, draws: int, enumerated: int, seed: int
 ) -> tuple[IntArray, bool]:

@@ -123,12 +123,8 @@ def mandate_data(data: pd.DataFrame, question: MandateQuestion) -> MandateData:
     kept = rows.loc[known & rows["time"].notna() & rows["firm"].notna()].reset_index(drop=True)
     _raise(TableError, broken(kept, question))
     complete = _complete(kept, question)
-    return _panel(complete, question, len(rows) - len(kept), lost_firms(kept, complete))
-
-
-def lost_firms(before: pd.DataFrame, after: pd.DataFrame) -> int:
-    """Firms that are in one and not in the other."""
-    return before["firm"].nunique() - after["firm"].nunique()
+    lost = kept["firm"].nunique() - complete["firm"].nunique()
+    return _panel(complete, question, len(rows) - len(kept), lost)
 
 
 def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
