@@ -238,3 +238,8 @@ def test_a_statistic_that_workers_cannot_import_says_so(
     monkeypatch.setitem(sys.modules, notebook.__name__, notebook)
     with pytest.raises(DeclarationError, match="define it in a module"):
         cluster_bootstrap(firms, notebook.lost, cluster="firm", draws=4, seed=3, workers=2)
+
+
+def test_a_statistic_names_its_numbers(firms: pd.DataFrame) -> None:
+    with pytest.raises(DeclarationError, match="does not name its numbers"):
+        cluster_bootstrap(firms, lambda table: 1.0, cluster="firm", seed=1)  # type: ignore[arg-type, return-value]

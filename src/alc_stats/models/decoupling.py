@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.decoupling_comparison import Decoupled, DecouplingQuestion, decoupled
 from alc_stats.models.decoupling_lines import (
     decoupling_evidence,
@@ -123,7 +124,7 @@ def decoupling(
     question = DecouplingQuestion(
         awareness=awareness, capability=capability, treatment=treatment, person=person, firm=firm,
         post=post, wave=wave, treated=treated, control=control,
-        awareness_items=tuple(awareness_items), capability_items=tuple(capability_items),
+        awareness_items=listed(awareness_items), capability_items=listed(capability_items),
         awareness_reliability=awareness_reliability,
         capability_reliability=capability_reliability, uncorrected=uncorrected,
     )  # fmt: skip

@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.finding import Claim, Finding, find_jointly, joined
 from alc_stats.models.gap_comparison import Gap, criterion_of, estimated
 from alc_stats.models.gap_data import Bounds, GapQuestion, gap_data
@@ -137,8 +138,8 @@ def gap(
     question = GapQuestion(
         awareness=awareness, capability=capability, usage=usage, treatment=treatment,
         person=person, firm=firm, post=post, wave=wave, treated=treated, control=control,
-        covariates=tuple(covariates), awareness_items=tuple(awareness_items),
-        capability_items=tuple(capability_items), awareness_bounds=awareness_bounds,
+        covariates=listed(covariates), awareness_items=listed(awareness_items),
+        capability_items=listed(capability_items), awareness_bounds=awareness_bounds,
         capability_bounds=capability_bounds, smallest_usage=smallest_usage,
         smallest_awareness=smallest_awareness, smallest_capability=smallest_capability,
     )  # fmt: skip
