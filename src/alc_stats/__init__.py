@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from alc_stats.models import forecast as forecast
     from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
+    from alc_stats.models import mandate as mandate
     from alc_stats.models import mediation as mediation
     from alc_stats.models import moderation as moderation
     from alc_stats.models import response_surface as response_surface
@@ -115,6 +116,7 @@ _ROOM = {
     "inversion": "models",
     "johnson_neyman": "inference",
     "joint": "inference",
+    "mandate": "models",
     "marginal_means": "inference",
     "marginal_probabilities": "inference",
     "non_inferiority_p": "inference",
@@ -185,6 +187,7 @@ __all__ = [
     "inversion",
     "johnson_neyman",
     "joint",
+    "mandate",
     "marginal_means",
     "marginal_probabilities",
     "mediation",

@@ -13,6 +13,7 @@ from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, fi
 from alc_stats.models.forecast import forecast
 from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
+from alc_stats.models.mandate import mandate
 from alc_stats.models.mediation import mediation
 from alc_stats.models.moderation import moderation
 from alc_stats.models.response_surface import response_surface
@@ -36,6 +37,7 @@ __all__ = [
     "gap",
     "guarded",
     "inversion",
+    "mandate",
     "mediation",
     "moderation",
     "response_surface",

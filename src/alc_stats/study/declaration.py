@@ -21,6 +21,7 @@ from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mandate_data import MandateQuestion
 from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.moderation_data import ModerationQuestion
 from alc_stats.models.shift_data import ShiftQuestion
@@ -160,6 +161,7 @@ class HypothesisDeclared:
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
+    mandate: MandateQuestion | None = None
     mediation: MediationQuestion | None = None
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None
