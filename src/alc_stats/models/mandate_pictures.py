@@ -33,12 +33,12 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
             caption=(
                 f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
                 f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                f"hold pointwise, the shaded band at all times at once ({level:.0%}; multiplier "
+                f"hold pointwise, the shaded band at all times at once ({100 * level:.0f} %; multiplier "
                 "bootstrap of firms). Before the start, differences from the period before."
                 if q.base == "varying" else
                 f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
                 f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                f"hold pointwise, the shaded band at all times at once ({level:.0%}; multiplier "
+                f"hold pointwise, the shaded band at all times at once ({100 * level:.0f} %; multiplier "
                 "bootstrap of firms). All differences are from the last period before the start."
             ),
             alt="Points with intervals and a shaded band along periods since the start, a dashed "
@@ -68,7 +68,7 @@ def _rows_behind(found: MandateFound, event: int) -> int:
 
 def _bands(at: np.ndarray, value: np.ndarray, wide: np.ndarray, level: float) -> tuple[Mark, ...]:
     """One band before the start and one from it on, so that nothing is drawn between."""
-    label, low, high = f"{level:.0%} uniform band", value - wide, value + wide
+    label, low, high = f"{100 * level:.0f} % uniform band", value - wide, value + wide
     return tuple(
         Mark(kind="band", x=_t(at[side]), low=_t(low[side]), high=_t(high[side]), label=label)
         for side in (at < 0, at >= 0)
