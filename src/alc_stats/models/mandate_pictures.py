@@ -33,13 +33,15 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
             caption=(
                 f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
                 f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                f"hold pointwise, the shaded band at all times at once ({100 * level:.0f} %; multiplier "
-                "bootstrap of firms). Before the start, differences from the period before."
+                "hold pointwise, the shaded band at all times at once "
+                f"({100 * level:.0f} %; multiplier bootstrap of firms). "
+                "Before the start, differences from the period before."
                 if q.base == "varying" else
                 f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
                 f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                f"hold pointwise, the shaded band at all times at once ({100 * level:.0f} %; multiplier "
-                "bootstrap of firms). All differences are from the last period before the start."
+                "hold pointwise, the shaded band at all times at once "
+                f"({100 * level:.0f} %; multiplier bootstrap of firms). "
+                "All differences are from the last period before the start."
             ),
             alt="Points with intervals and a shaded band along periods since the start, a dashed "
             "line at zero and another before the start.",
