@@ -46,8 +46,8 @@ def _paths(found: Analysis, level: float) -> Picture:
         id="paths",
         title=f"Paths from {title}",
         caption=f"Paths, direct, total and indirect effects with {100 * level:.0f} % intervals, "
-        "each in standard deviations of rows that nothing acts on. The indirect effect is the product of "
-        "the lettered paths.",
+        "each in standard deviations of rows that nothing acts on. The indirect effect is the "
+        "product of the lettered paths.",
         alt=f"{len(rows)} intervals around a line at zero, one a path or effect.",
         x="Standard deviations of untreated rows",
         panels=(Panel(marks=(forest, Mark(kind="down", x=(0.0,)))),),
