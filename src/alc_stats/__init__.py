@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import NamedScale as NamedScale
+    from alc_stats.models import bunching as bunching
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
     from alc_stats.models import distinct as distinct
@@ -91,6 +92,7 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "bunching": "models",
     "calibration": "models",
     "Measure": "measures",
     "NamedScale": "models",
@@ -164,6 +166,7 @@ __all__ = [
     "Measure",
     "NamedScale",
     "benjamini_hochberg",
+    "bunching",
     "calibration",
     "check",
     "cluster_bootstrap",

@@ -41,7 +41,7 @@ class Zones:
     @property
     def edges(self) -> FloatArray:
         """Where bins begin and the last one ends (K + 1,)."""
-        return self.width * np.arange(-self.window, self.window + 1)
+        return np.asarray(self.width * np.arange(-self.window, self.window + 1), dtype=float)
 
     @property
     def middles(self) -> FloatArray:
@@ -133,7 +133,7 @@ def excess_mass(
     smooth = _polynomial(zones, order)
     kept = usable(rounds, zones, order)
     X = np.column_stack([smooth, kept])
-    beta = _coefficients(counts, X, zones.outside, constrained)
+    beta = _coefficients(counts, X, zones.outside, constrained=constrained)
     height = (beta[:, : order + 1] @ smooth.T)[:, zones.joined].mean(axis=1)
     height = np.where(height > 0.0, height, np.nan)
     expected = beta @ X.T
@@ -161,7 +161,7 @@ def _polynomial(zones: Zones, order: int) -> FloatArray:
 
 
 def _coefficients(
-    counts: FloatArray, X: FloatArray, outside: BoolArray, constrained: bool
+    counts: FloatArray, X: FloatArray, outside: BoolArray, *, constrained: bool
 ) -> FloatArray:
     """Coefficients (b, p); constrained by one Lagrange multiplier."""
     inverse = np.linalg.inv(X[outside].T @ X[outside])

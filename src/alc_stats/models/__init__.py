@@ -5,6 +5,7 @@ the artefacts that could have made it. May import estimators, inference and meas
 nothing of studies or reports.
 """
 
+from alc_stats.models.bunching import bunching
 from alc_stats.models.calibration import calibration
 from alc_stats.models.decoupling import decoupling
 from alc_stats.models.distinct import NamedScale, distinct
@@ -25,6 +26,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "NamedScale",
+    "bunching",
     "calibration",
     "decided",
     "decoupling",

@@ -147,7 +147,9 @@ def judge(
     check_criterion(criterion)
     if draws < 99:
         raise DeclarationError(
-            Problem("too few draws", where="bunching, draws", found=f"{draws}", allowed="99 or more")
+            Problem(
+                "too few draws", where="bunching, draws", found=f"{draws}", allowed="99 or more"
+            )
         )
     rows = bunching_data(data, question)
     try:

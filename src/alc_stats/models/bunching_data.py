@@ -13,7 +13,7 @@ from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
 from alc_stats.inference.excess_mass import Zones
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.picture import FEWEST_PEOPLE
-from alc_stats.records import FloatArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _WHERE = "bunching"
 GROUPS = ("under", "before", "never")
@@ -82,8 +82,8 @@ class BunchingData:
     question: BunchingQuestion
     counts: dict[str, FloatArray]
     rounds: FloatArray
-    treated: np.ndarray
-    visible: dict[str, np.ndarray]
+    treated: BoolArray
+    visible: dict[str, BoolArray]
     late: dict[str, FloatArray]
     typical: float
     outlying: tuple[str, ...]
@@ -96,7 +96,7 @@ class BunchingData:
 
     @property
     def comparison(self) -> str:
-        """Never-mandated firms where there are two, otherwise the same firms without the mandate."""
+        """Never-mandated firms if there are two, otherwise the same firms without the mandate."""
         return "never" if (~self.treated).sum() > 1 and self.has("never") else "before"
 
 
@@ -212,7 +212,8 @@ def _mandate_problems(rows: pd.DataFrame, q: BunchingQuestion) -> Iterator[Probl
         wrong = rows.loc[under & (rows["quota_unit"] != q.unit), "quota_unit"]
         if len(wrong):
             yield Problem(
-                "the quota is counted in another unit than the log", where=f"column '{q.quota_unit}'",
+                "the quota is counted in another unit than the log",
+                where=f"column '{q.quota_unit}'",
                 found=f"{', '.join(sorted(set(wrong.astype(str))))} in {len(wrong)} rows",
                 allowed=f"{q.unit}",
                 way_out="Count the log in the quota's unit: a quota of prompts is compared with "
@@ -268,7 +269,10 @@ def _counted(rows: pd.DataFrame, q: BunchingQuestion, left_out: int) -> Bunching
     both = rows[["late", "amount"]].fillna({"late": 0.0}).to_numpy()
     late = {
         name: np.column_stack(
-            [np.bincount(firm[group == at], column, len(names)) for column in both[group == at].T]
+            [
+                np.bincount(firm[group == at], x, len(names)).astype(float)
+                for x in both[group == at].T
+            ]
         )
         for at, name in enumerate(GROUPS)
     }
@@ -285,16 +289,16 @@ def _refuse_nowhere_near(under: FloatArray, typical: pd.Series, q: BunchingQuest
         )  # fmt: skip
 
 
-def _own_quota(quota: FloatArray, firm: FloatArray, under: FloatArray) -> FloatArray:
+def _own_quota(quota: FloatArray, firm: IntArray, under: BoolArray) -> FloatArray:
     """The quota of every row: its own, or the one that its firm had later; NaN without."""
     later = pd.Series(quota[under]).groupby(firm[under]).first().reindex(range(firm.max() + 1))
     return np.where(np.isnan(quota), later.to_numpy()[firm], quota)
 
 
 def _histogram(
-    amount: FloatArray, quota: FloatArray, firm: FloatArray, person: FloatArray,
+    amount: FloatArray, quota: FloatArray, firm: IntArray, person: IntArray,
     weights: pd.Series, zones: Zones, firms: int,
-) -> tuple[FloatArray, np.ndarray]:  # fmt: skip
+) -> tuple[FloatArray, BoolArray]:  # fmt: skip
     """Counts (G, K), and the bins with enough people.
 
     Rows without a quota are counted about every quota that others have, in their proportions.
@@ -325,7 +329,7 @@ def round_numbers(weights: pd.Series, declared: tuple[float, ...], zones: Zones)
     columns = []
     for level in range(len(declared) or 3):
         share = np.zeros(zones.bins)
-        for quota, weight in weights.items():
+        for quota, weight in zip(weights.index.astype(float), weights, strict=True):
             power = 10.0 ** math.floor(math.log10(quota) + 1e-12)
             step = declared[level] if declared else power * (1.0, 0.5, 0.1)[level]
             ends = np.ceil(quota * (1.0 + zones.edges) / step - 1e-9)

@@ -128,8 +128,9 @@ def _caps(found: Bunching) -> Evidence:
     other = above[found.data.comparison]
     numbers = {"above": Number(above["under"], "share"), "above_without": Number(other, "share")}
     capped = above["under"] < CAPPED * other
-    seen = "Of amounts in the window {above} lie beyond the quota, {above_without} without a quota" + (
-        ": the quota is a lid as well, and a lid bunches by itself." if capped else "."
+    seen = (
+        "Of amounts in the window {above} lie beyond the quota, {above_without} without a quota"
+        + (": the quota is a lid as well, and a lid bunches by itself." if capped else ".")
     )
     return Evidence("a cap at the quota", "threat" if capped else "clear", Phrase(seen, numbers))
 
@@ -170,7 +171,11 @@ def _curve(found: Bunching, criterion: Criterion) -> Evidence:
 
 def _before(found: Bunching, criterion: Criterion) -> Evidence:
     name = "differences before the mandate"
-    if found.data.comparison != "never" or not found.data.has("before") or found.firms("before") < 2:
+    if (
+        found.data.comparison != "never"
+        or not found.data.has("before")
+        or found.firms("before") < 2
+    ):
         why = "There is no second comparison: that firms were alike rests on the assignment."
         return Evidence(name, "not tested", Phrase(why))
     placebo = found.difference(of="before", less="never")

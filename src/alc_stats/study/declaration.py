@@ -14,6 +14,7 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.bunching_data import BunchingQuestion
 from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.decoupling_comparison import DecouplingQuestion
 from alc_stats.models.distinct import DistinctQuestion
@@ -164,6 +165,7 @@ class HypothesisDeclared:
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None
     decoupling: DecouplingQuestion | None = None
+    bunching: BunchingQuestion | None = None
     gap: GapQuestion | None = None
     moderation: ModerationQuestion | None = None
     shift: ShiftQuestion | None = None

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.bunching import judge as judge_bunching
 from alc_stats.models.calibration import judge as judge_calibration
 from alc_stats.models.decoupling import judge as judge_decoupling
 from alc_stats.models.distinct import judge as judge_distinct
@@ -43,6 +44,7 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "bunching": judge_bunching,
     "calibration": judge_calibration,
     "decoupling": judge_decoupling,
     "distinct": judge_distinct,
