@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
+    from alc_stats.models import frontier as frontier
     from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
@@ -93,6 +94,7 @@ _ROOM = {
     "Finding": "models",
     "Fit": "estimators",
     "bunching": "models",
+    "frontier": "models",
     "calibration": "models",
     "Measure": "measures",
     "NamedScale": "models",
@@ -182,6 +184,7 @@ __all__ = [
     "fit",
     "fit_panel",
     "forecast",
+    "frontier",
     "gap",
     "holm",
     "icc",

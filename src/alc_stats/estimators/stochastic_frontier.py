@@ -134,9 +134,11 @@ def fit_frontier(
         return -float(value.sum()) / n, -scores.sum(axis=0) / n
 
     theta = _start(b, sd, skewness, arrays, side)
-    found = optimize.minimize(loss, theta, jac=True, method="L-BFGS-B",
-                              bounds=_bounds(sd, arrays), options={"maxiter": 2000, "ftol": 1e-14})  # fmt: skip
-    theta, information = _newton(found.x, arrays, side, sd)
+    found = optimize.minimize(
+        loss, theta, jac=True, method="L-BFGS-B", bounds=_bounds(sd, arrays),
+        options={"maxiter": 2000, "ftol": 1e-14},
+    )  # fmt: skip
+    theta, information = _newton(found.x, arrays, side)
     value, scores = _likelihood(theta, arrays, side)
     certificate = _certified(theta, information, scores.sum(axis=0), arrays)
     return Frontier(*arrays, side, theta, information, scores, float(value.sum()), without,
@@ -213,7 +215,7 @@ def _likelihood(
 
 
 def _newton(
-    theta: FloatArray, arrays: tuple[FloatArray, ...], side: Side, sd: float
+    theta: FloatArray, arrays: tuple[FloatArray, ...], side: Side
 ) -> tuple[FloatArray, FloatArray]:
     """A few Newton steps from where the search ended, as long as they climb."""
     information = _information(theta, arrays, side)

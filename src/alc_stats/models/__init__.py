@@ -12,6 +12,7 @@ from alc_stats.models.distinct import NamedScale, distinct
 from alc_stats.models.dose_response import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
 from alc_stats.models.forecast import forecast
+from alc_stats.models.frontier import frontier
 from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
 from alc_stats.models.mediation import mediation
@@ -35,6 +36,7 @@ __all__ = [
     "find",
     "find_jointly",
     "forecast",
+    "frontier",
     "gap",
     "guarded",
     "inversion",

@@ -20,6 +20,7 @@ from alc_stats.models.decoupling_comparison import DecouplingQuestion
 from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
+from alc_stats.models.frontier_data import FrontierQuestion
 from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
@@ -166,6 +167,7 @@ class HypothesisDeclared:
     forecast: ForecastQuestion | None = None
     decoupling: DecouplingQuestion | None = None
     bunching: BunchingQuestion | None = None
+    frontier: FrontierQuestion | None = None
     gap: GapQuestion | None = None
     moderation: ModerationQuestion | None = None
     shift: ShiftQuestion | None = None

@@ -20,6 +20,7 @@ from alc_stats.models.distinct import judge as judge_distinct
 from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.forecast import judge as judge_forecast
+from alc_stats.models.frontier import judge as judge_frontier
 from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.mediation import judge as judge_mediation
@@ -45,6 +46,7 @@ Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
     "bunching": judge_bunching,
+    "frontier": judge_frontier,
     "calibration": judge_calibration,
     "decoupling": judge_decoupling,
     "distinct": judge_distinct,
