@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import Measure as Measure
     from alc_stats.measures import disattenuated as disattenuated
+    from alc_stats.measures import priced as priced
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
@@ -107,6 +108,7 @@ _ROOM = {
     "dose_response": "models",
     "decoupling": "models",
     "disattenuated": "measures",
+    "priced": "measures",
     "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
@@ -204,6 +206,7 @@ __all__ = [
     "plot",
     "pool",
     "pooled",
+    "priced",
     "profile_interval",
     "profile_intervals",
     "r2",

@@ -155,7 +155,7 @@ def _refuse_dependent(design: FloatArray, name: str) -> None:
 
 
 def _least_squares(y: FloatArray, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-    b = np.linalg.lstsq(X, y, rcond=None)[0]
+    b = np.asarray(np.linalg.lstsq(X, y, rcond=None)[0], dtype=float)
     return b, y - X @ b
 
 

@@ -89,10 +89,8 @@ def _frontier(found: Excesses, level: float) -> Iterator[Line]:
 
 def _fit(found: Excesses) -> Iterator[Line]:
     f, k = found.plain, found.data.X.shape[1]
-    for name, of in (
-        ("Variance of excess and noise", _total),
-        ("Share of the excess in it", _share),
-    ):
+    parts = {"Variance of excess and noise": _total, "Share of the excess in it": _share}
+    for name, of in parts.items() if f.certificate.usable else ():
         own = found.derived(lambda t, of=of: of(t[k:]), name, fit=f)  # type: ignore[misc]
         low, high = own.interval()
         yield Line(name, "", value=own.value, low=low, high=high, reference=reference(found),
@@ -178,8 +176,8 @@ def _few(found: Excesses, criterion: Criterion) -> Evidence:
         len(np.unique(d.clusters[d.treated == value])) for value in (0.0, 1.0)
     ]  # fmt: skip
     few = min(sides) <= FEW_TREATED and _shown(found, criterion)
-    seen = Phrase("{firms} firms, {fewest} on the smaller side.",
-                  {"firms": Number(firms, "count"), "fewest": Number(min(sides), "count")})  # fmt: skip
+    numbers = {"firms": Number(firms, "count"), "fewest": Number(min(sides), "count")}
+    seen = Phrase("{firms} firms, {fewest} on the smaller side.", numbers)
     return Evidence("few firms", "threat" if few else "clear", seen)
 
 
