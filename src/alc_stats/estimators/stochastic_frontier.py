@@ -23,8 +23,14 @@ MEAN_OF_HALF_NORMAL = math.sqrt(2.0 / math.pi)
 _STEP = 1e-5
 _FLAT = 1e-3
 """Largest gradient, in standard errors, of an optimum."""
-_NONE = 1e-3
-"""SD of the inefficiency, relative to that of the noise, that is none."""
+_NONE = 0.01
+"""SD of the excess, relative to that of the noise, that is none."""
+_GAIN = 1e-8
+"""Log-likelihood per row, over least squares, that is rounding."""
+_SOME_NONE = (
+    "The excess of some rows is estimated to be none at all, as if the frontier were theirs: what "
+    "moves the excess may move the frontier instead, and belongs among what is given."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +146,9 @@ def fit_frontier(
     )  # fmt: skip
     theta, information = _newton(found.x, arrays, side)
     value, scores = _likelihood(theta, arrays, side)
-    certificate = _certified(theta, information, scores.sum(axis=0), arrays)
+    certificate = _certified(
+        theta, information, scores.sum(axis=0), arrays, float(value.sum()) - without
+    )
     return Frontier(*arrays, side, theta, information, scores, float(value.sum()), without,
                     skewness, certificate)  # fmt: skip
 
@@ -249,11 +257,14 @@ def _information(theta: FloatArray, arrays: tuple[FloatArray, ...], side: Side) 
 
 def _certified(
     theta: FloatArray, information: FloatArray, gradient: FloatArray,
-    arrays: tuple[FloatArray, ...],
+    arrays: tuple[FloatArray, ...], gain: float,
 ) -> Certificate:  # fmt: skip
     _, log_u, log_v = _parts(theta, arrays[0], arrays[1], arrays[2], arrays[3])
-    if np.exp(log_u - log_v).mean() < _NONE:
-        return Certificate("not_identified", "The inefficiency is estimated to be none at all.")
+    ratio = np.exp(log_u - log_v)
+    if ratio.max() < _NONE or gain <= _GAIN * len(log_u):
+        return Certificate("not_identified", "The excess is estimated to be none at all.")
+    if ratio.min() < _NONE:
+        return Certificate("not_identified", _SOME_NONE)
     scale = np.sqrt(np.abs(np.diag(information)))
     curvature = np.linalg.eigvalsh(information / np.outer(scale, scale))
     if curvature[0] <= 1e-10:
