@@ -174,7 +174,7 @@ def test_noise_that_the_mandate_moves_is_not_called_waste() -> None:
 
 
 def test_a_frontier_that_the_mandate_moves_is_not_called_waste() -> None:
-    found = ask(tasks(4, shift=0.2, rows=400))
+    found = ask(tasks(4, shift=0.17, rows=400))
     assert line_of(found, "Effect on mean excess").value > SMALLEST_EXCESS
     assert abs(line_of(found, "With a frontier").value) < SMALLEST_EXCESS / 2
     assert outcome_of(found, "a frontier that moves") == "threat"

@@ -135,22 +135,55 @@ def fit_frontier(
     skewness = _sign(side) * float(stats.skew(residual))
     arrays = (y, X, Z, W)
 
+    start = _start(b, sd, skewness, arrays, side)
+    best = _searched(start, arrays, side, sd, without)
+    if best.certificate.status != "optimum" and Z.shape[1] + W.shape[1] > 2:
+        ones = np.ones((n, 1))
+        flat = (y, X, ones, ones)
+        plain = _searched(_start(b, sd, skewness, flat, side), flat, side, sd, without)
+        again = _searched(_widened(plain.theta, arrays), arrays, side, sd, without)
+        best = max(best, again, key=lambda found: found.log_likelihood)
+    return Frontier(*arrays, side, best.theta, best.information, best.scores,
+                    best.log_likelihood, without, skewness, best.certificate)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Searched:
+    theta: FloatArray
+    information: FloatArray
+    scores: FloatArray
+    log_likelihood: float
+    certificate: Certificate
+
+
+def _searched(
+    start: FloatArray, arrays: tuple[FloatArray, ...], side: Side, sd: float, without: float
+) -> _Searched:
+    """Where a search from `start` ends."""
+    n = len(arrays[0])
+
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:
         value, scores = _likelihood(theta, arrays, side)
         return -float(value.sum()) / n, -scores.sum(axis=0) / n
 
-    theta = _start(b, sd, skewness, arrays, side)
     found = optimize.minimize(
-        loss, theta, jac=True, method="L-BFGS-B", bounds=_bounds(sd, arrays),
+        loss, start, jac=True, method="L-BFGS-B", bounds=_bounds(sd, arrays),
         options={"maxiter": 2000, "ftol": 1e-14},
     )  # fmt: skip
     theta, information = _newton(found.x, arrays, side)
     value, scores = _likelihood(theta, arrays, side)
-    certificate = _certified(
-        theta, information, scores.sum(axis=0), arrays, float(value.sum()) - without
-    )
-    return Frontier(*arrays, side, theta, information, scores, float(value.sum()), without,
-                    skewness, certificate)  # fmt: skip
+    gained = float(value.sum())
+    certificate = _certified(theta, information, scores.sum(axis=0), arrays, gained - without)
+    return _Searched(theta, information, scores, gained, certificate)
+
+
+def _widened(plain: FloatArray, arrays: tuple[FloatArray, ...]) -> FloatArray:
+    """The optimum with one SD each, as a start where SDs may differ."""
+    _, X, Z, W = arrays
+    k, m = X.shape[1], Z.shape[1]
+    start = np.zeros(k + m + W.shape[1])
+    start[:k], start[k], start[k + m] = plain[:k], plain[k], plain[k + 1]
+    return start
 
 
 def _refuse_dependent(design: FloatArray, name: str) -> None:
