@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -226,12 +229,17 @@ def test_what_cannot_be_resampled_says_why(firms: pd.DataFrame) -> None:
         cluster_bootstrap(firms, lambda t: {next(names): 1.0}, cluster="firm", draws=9, seed=1)
 
 
-def lost(table: pd.DataFrame) -> dict[str, float]:
-    return {"mean": table["y"].mean()}
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_statistic_that_workers_cannot_import_says_so(firms: pd.DataFrame) -> None:
-    # this module is known to the test runner only, as a notebook is to itself
+def test_a_statistic_that_workers_cannot_import_says_so(
+    firms: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = types.ModuleType("a_notebook_of_this_process")
+    exec("def lost(table):\n    return {'mean': table['y'].mean()}\n", notebook.__dict__)
+    monkeypatch.setitem(sys.modules, notebook.__name__, notebook)
     with pytest.raises(DeclarationError, match="define it in a module"):
-        cluster_bootstrap(firms, lost, cluster="firm", draws=4, seed=3, workers=2)
+        cluster_bootstrap(firms, notebook.lost, cluster="firm", draws=4, seed=3, workers=2)
+
+
+def test_a_statistic_names_its_numbers(firms: pd.DataFrame) -> None:
+    with pytest.raises(DeclarationError, match="does not name its numbers"):
+        cluster_bootstrap(firms, lambda table: 1.0, cluster="firm", seed=1)  # type: ignore[arg-type, return-value]

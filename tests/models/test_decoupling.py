@@ -202,6 +202,23 @@ def test_without_reliability_nothing_is_tested_unless_it_is_said_to_be_uncorrect
     assert evidence(finding, "error of measurement").outcome == "not tested"
 
 
+def test_changes_of_persons_are_compared_as_well_and_one_occasion_after_is_none_to_compare() -> (
+    None
+):
+    """Changes that go together under the mandate alone: 0.5 among the treated, 0 elsewhere."""
+    rng = np.random.default_rng(13)
+    before = people(13, waves=1, firms=60)
+    moved = rng.normal(size=(3, len(before)))
+    half = np.sqrt(0.5) * (before["mandate"] == 1)
+    both = [np.sqrt(1 - half**2) * own + half * moved[2] for own in moved[:2]]
+    after = before.assign(wave=1, aware=before["aware"] + both[0], skill=before["skill"] + both[1])
+    data = pd.concat([before.assign(post=0), after.assign(post=1)], ignore_index=True)
+    told = asked(data, post="post").decision.reason.template
+    assert "one occasion a person" in told
+    finding = asked(data, post="post", uncorrected=True)
+    assert near(lined(finding, "Changes of persons, as measured, Fisher's z"), np.arctanh(0.5))
+
+
 def test_groups_that_differed_before_are_a_threat() -> None:
     before, after = people(10, r=(0.8, 0.1), firms=60), people(10, r=(0.8, 0.1), firms=60)
     data = pd.concat([before.assign(post=0), after.assign(post=1, wave=after["wave"] + 3)])

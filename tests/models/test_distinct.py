@@ -85,3 +85,15 @@ def test_what_cannot_be_told_apart_says_why() -> None:
     assert "not between 0 and 1" in str(caught.value)
     with pytest.raises(DeclarationError, match="a label of its own"):
         distinct(answers(0.5), scales=[SCALES[0], SCALES[0]])
+
+
+def test_a_scale_without_a_factor_leaves_the_other_pairs() -> None:
+    rng = np.random.default_rng(4)
+    noise = {f"tech{i}": rng.normal(size=500) for i in range(4)}
+    noise["tech1"] = 0.9 * noise["tech0"] + 0.1 * noise["tech1"]
+    found = distinct(answers(0.5).assign(**noise), scales=SCALES)
+    untested = [line.method for line in found.triangulation if line.value is None]
+    assert untested == ["tech and eval", "tech and create"]
+    assert found.triangulation[2].value is not None
+    assert found.decision.verdict == "not tested"
+    assert "the one-factor model is improper" in summary(found)

@@ -283,3 +283,25 @@ def test_tables_that_cannot_answer_are_not_tested(data: pd.DataFrame, words: str
     found = judged(data)
     assert found.decision.verdict == "not tested"
     assert words in found.decision.reason.template
+
+
+def test_one_forecast_a_person_is_decided_on_persons() -> None:
+    rng = np.random.default_rng(6)
+    chance = rng.uniform(0.1, 0.7, 400)
+    answers = pd.DataFrame({"person": np.arange(400), "sure": chance + 0.25})
+    answers["right"] = (rng.random(400) < chance) * 1
+    found = forecast(answers, forecast="sure", outcome="right", person="person")
+    assert found.decision.verdict == "supported"
+    miss = answers["sure"] - answers["right"]
+    assert found.estimate is not None
+    assert found.estimate.value == pytest.approx(miss.mean(), rel=EXACT_ARITHMETIC)
+    assert found.estimate.se == pytest.approx(miss.std() / 20.0, rel=EXACT_ARITHMETIC)
+    assert found.estimate.df == pytest.approx(399.0, rel=EXACT_ARITHMETIC)
+    assert found.triangulation[0].note.template == "Each person made one forecast."
+
+
+@pytest.mark.parametrize(("argument", "allowed"), [("kind", "quantity"), ("about", "resolution")])
+def test_unknown_questions_are_refused(argument: str, allowed: str) -> None:
+    table = pd.DataFrame({"person": [1], "sure": [0.5], "right": [1]})
+    with pytest.raises(DeclarationError, match=allowed):
+        forecast(table, forecast="sure", outcome="right", person="person", **{argument: "x"})

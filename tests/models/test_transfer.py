@@ -18,7 +18,7 @@ from alc_stats.models import Claim, Evidence, Finding
 from alc_stats.models.finding import Line
 from alc_stats.models.transfer import transfer
 from alc_stats.models.transfer_data import TransferQuestion, transfer_data
-from alc_stats.models.transfer_models import crossed_model, without_tasks
+from alc_stats.models.transfer_models import crossed_model, gain_of, model_rows, without_tasks
 from tolerances import EXACT_ARITHMETIC, OTHER_SEARCH
 
 CLAIM = Claim("H9", "transfer", "Use by volume does not carry to far tasks.")
@@ -32,6 +32,7 @@ ARMS = ("none", "use", "train")
 DRAWS = 60
 RARE = int(stats.binom.ppf(0.999, DRAWS, 0.05))
 """More false rejections than this are seen once in 1,000 runs of a test of size 5 %."""
+USE = gain_of("far", "usage", "control")
 WITNESS = Path(__file__).parents[1] / "reference" / "transfer" / "problems.json"
 
 
@@ -112,13 +113,11 @@ def test_use_that_carries_contradicts_the_theory() -> None:
 
 
 def test_training_without_a_loss_on_familiar_tasks_is_a_corrective() -> None:
-    found = asked(crossed(2, gains={("train", "far"): 6.0}, firms=60, tasks=5, firm_sd=0.5),
-                  asks="corrective", smallest=4.0)  # fmt: skip
+    found = asked(crossed(2, gains={("train", "far"): 6.0}, firms=60, firm_sd=0.5),
+                  asks="corrective", smallest=5.0)  # fmt: skip
     assert found.decision.verdict == "supported"
     loses = {("train", "far"): 6.0, ("train", "familiar"): -6.0}
-    lost = asked(
-        crossed(2, gains=loses, firms=60, tasks=5, firm_sd=0.5), asks="corrective", smallest=4.0
-    )
+    lost = asked(crossed(2, gains=loses, firms=60, firm_sd=0.5), asks="corrective", smallest=5.0)
     assert lost.decision.verdict == "contradicted"
 
 
@@ -184,12 +183,46 @@ def test_the_model_is_that_of_lme4_on_real_problems() -> None:
         covariates=("gpa_prev", "teacher", "Grader", "Session", "Year"),
     )  # fmt: skip
     model, known = crossed_model(transfer_data(rows, question)), json.loads(WITNESS.read_text())
-    for name, of in (("base", "usage_far"), ("tutor", "schema_far"),
-                     ("tutor_over_base", "schema_far - usage_far")):  # fmt: skip
-        e = model.gain(of, name="")
+    pairs = (("base", "usage", "control"), ("tutor", "schema", "control"),
+             ("tutor_over_base", "schema", "usage"))  # fmt: skip
+    for name, arm, other in pairs:
+        e = model.gain(gain_of("far", arm, other))
         assert e.value == pytest.approx(known["estimate"][name], abs=OTHER_SEARCH)
         assert e.se == pytest.approx(known["se"][name], abs=OTHER_SEARCH)
         assert e.df == pytest.approx(known["df"][name], rel=1e-3)
+
+
+def answered(seed: int, gains: dict[tuple[str, str], float], **how: Any) -> pd.DataFrame:
+    """Right or wrong, with a chance that is logistic in the score; gains are 6 to the log odds."""
+    table = crossed(seed, gains=gains, **how)
+    chance = 1.0 / (1.0 + np.exp(-(table["score"] - 50.0) / 6.0))
+    draws = np.random.default_rng(seed + 1000).random(len(table))
+    return table.assign(score=(draws < chance).astype(float))
+
+
+def test_right_and_wrong_answers_are_decided_in_probability_and_shown_in_log_odds() -> None:
+    table = answered(30, TRUE, firms=30, tasks=6, noise=0.01)
+    found = asked(table, smallest=None, bounds=None)
+    assert found.observed.numbers["smallest_gain"].value == 0.05
+    means = table.groupby(["arm", "novelty"])["score"].mean()
+    for name, arm in (("Usage", "use"), ("Schema", "train")):
+        raw = means[arm, "far"] - means["none", "far"]
+        part = line(found, f"{name} over control, far tasks")
+        assert part.unit == "probability"
+        assert part.value == pytest.approx(raw, abs=0.01)
+    odds = line(found, "Schema over control, far tasks, log odds")
+    assert odds.unit == "log odds"
+    assert (odds.low or 9.0) < 6.0 / 6.0 < (odds.high or -9.0)
+
+
+def test_right_and_wrong_answers_with_a_time_before() -> None:
+    before, after = answered(31, {}, firms=18, tasks=5), answered(32, TRUE, firms=18, tasks=5)
+    table = pd.concat([before.assign(post=0), after.assign(post=1)], ignore_index=True)
+    found = asked(table, post="post", bounds=None)
+    means = table.groupby(["arm", "post", "novelty"])["score"].mean()
+    raw = sum(sign * means[arm, post, "far"] for arm, post, sign in (
+        ("train", 1, 1), ("train", 0, -1), ("none", 1, -1), ("none", 0, 1)))  # fmt: skip
+    assert value(found, "Schema over control, far tasks") == pytest.approx(raw, abs=0.02)
 
 
 # -- artefacts -----------------------------------------------------------------------------------
@@ -203,8 +236,8 @@ def test_tasks_taken_as_fixed_reject_far_too_often_and_ours_do_not() -> None:
         question = TransferQuestion(**(ASKED | {"firm": None, "schema": None}))
         rows = transfer_data(table, question)
         model = crossed_model(rows)
-        ours += model.gain("usage_far", name="").p_value < 0.05
-        naive += without_tasks(rows, model).gain("usage_far", name="").p_value < 0.05
+        ours += model.gain(USE).p_value < 0.05
+        naive += without_tasks(rows, model).gain(USE).p_value < 0.05
     assert ours <= RARE
     assert naive > 2 * RARE
 
@@ -216,7 +249,7 @@ def test_no_gain_at_the_boundary_is_found_in_one_of_twenty() -> None:
         table = crossed(seed, gains={("use", "far"): 4.0}, firms=20, persons=4, tasks=5)
         table = table[(table["novelty"] == "far") & (table["arm"] != "train")]
         rows = transfer_data(table, TransferQuestion(**(ASKED | {"schema": None})))
-        gain = crossed_model(rows).gain("usage_far", name="")
+        gain = crossed_model(rows).gain(USE)
         false += gain.interval(0.90)[1] < 4.0
     assert false <= RARE
 
@@ -358,11 +391,5 @@ def test_the_random_part_says_what_was_not_found() -> None:
     model = crossed_model(rows)
     assert {"person", "firm", "task", "task:arm"} <= set(model.groupings)
     assert model.fit.certificate.usable
-    full = fit(model.fit.request.formula, _rows_of(rows))
+    full = fit(model.fit.request.formula, model_rows(rows))
     assert full.loglik == pytest.approx(model.fit.loglik, rel=EXACT_ARITHMETIC)
-
-
-def _rows_of(rows: Any) -> pd.DataFrame:
-    from alc_stats.models.transfer_models import model_rows
-
-    return model_rows(rows)

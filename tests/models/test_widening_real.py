@@ -78,7 +78,10 @@ def test_girls_grow_more_steadily_and_differ_no_more() -> None:
 
 
 def test_practice_with_ai_is_never_said_to_widen_an_exam_with_a_floor() -> None:
-    raw = public("bastani-genai-harm/final_data.csv")
+    raw = {
+        "sessions": public("bastani-genai-harm/final_data.csv"),
+        "problems": public("bastani-genai-harm/problem_part3.csv"),
+    }
     spec = importlib.util.spec_from_file_location(
         "bastani_prepare", ROOT / "analysis" / "bastani_2025" / "prepare.py"
     )
@@ -87,7 +90,7 @@ def test_practice_with_ai_is_never_said_to_widen_an_exam_with_a_floor() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     finding = widening(
-        module.prepare({"sessions": raw}, Ledger())["sessions"],
+        module.prepare(raw, Ledger())["sessions"],
         outcome="exam", treatment="arm", treated="GPT Base", control="control", person="student",
         firm="class", wave="session", bounds=(0.0, 1.0),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference import Criterion
 from alc_stats.models.finding import Claim, Line, find
+from alc_stats.records import Phrase
 from alc_stats.report.finding_summary import summary
 
 
@@ -25,3 +26,13 @@ def test_a_summary_says_the_unit_once_or_in_every_line() -> None:
     head, first, second, _ = summary(mixed).split("\n\n")[1].splitlines()
     assert head.split()[0] == "estimate"
     assert ("points" in first, "SD" in second) == (True, True)
+
+
+def test_a_line_without_a_number_says_why() -> None:
+    claim = Claim("H", "gap", "Something rises.")
+    why = Phrase("No waves were named.")
+    found = find(
+        claim, Estimate("slope", 0.5, 0.2, 9.0), criterion=Criterion("superiority", 0.1),
+        triangulation=(Line("trend", "", note=why), Line("slope", "", value=0.5, unit="points")),
+    )  # fmt: skip
+    assert "— trend: No waves were named." in summary(found).splitlines()

@@ -192,7 +192,7 @@ def test_no_digit_is_typed_in_the_prose() -> None:
     body = (PAPER / "paper.typ").read_text(encoding="utf-8")
     for allowed in (
         r"//.*",
-        r"\(H\d+[a-z]?\b",
+        r"\([HX]\d+[a-z]?\b",
         r'"(?:[^"\\]|\\.)*"',
         r"@[\w-]+",
         r"<[\w-]+>",

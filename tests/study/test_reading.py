@@ -132,11 +132,6 @@ MISTAKES |= {
         f'{_MIXED}family = "censored"\nbounds = [100, 0]',
         "the bounds are not in order",
     ),
-    "difference score": (
-        _MODEL,
-        'formula = "I(score - age) ~ treated"\n',
-        "'score - age' is a difference score",
-    ),
     "spread of a yes or no": (
         _MODEL,
         f'{_MIXED}family = "binomial"\nscale = "~ treated"',
@@ -146,6 +141,11 @@ MISTAKES |= {
         _MODEL,
         f'{_MIXED}family = "binomial"\nmethod = "REML"',
         "a logistic model takes no method 'REML'",
+    ),
+    "difference score": (
+        _MODEL,
+        'formula = "I(score - age) ~ treated"\n',
+        "'score - age' is a difference score",
     ),
     "law of errors": (_MODEL, f'{_MIXED}family = "tobit"', "found 'tobit'. Allowed: \"gaussian\""),
 }

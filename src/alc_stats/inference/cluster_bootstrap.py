@@ -104,7 +104,7 @@ def cluster_bootstrap(
     groups = clustering(
         data[cluster], None if strata is None else data[strata], "cluster_bootstrap"
     )
-    names = tuple(statistic(data))
+    names = _names(statistic(data))
     job = _Job(data, statistic, names, groups, _nested(data, groups, cluster, nested))
     observed = _required(job, data)
     seeds = stream_seed(seed, "cluster_bootstrap").spawn(draws)
@@ -266,6 +266,20 @@ def _attempt(job: _Job, table: pd.DataFrame) -> FloatArray | str:
     except np.linalg.LinAlgError as error:
         return f"linear algebra: {error}"
     return found if np.isfinite(found).all() else _NOT_FINITE
+
+
+def _names(made: object) -> tuple[str, ...]:
+    """What the statistic's numbers are called."""
+    if not isinstance(made, Mapping) or not made:
+        raise DeclarationError(
+            Problem(
+                "the statistic does not name its numbers",
+                where="cluster_bootstrap(statistic=...)",
+                found=type(made).__name__,
+                allowed='numbers by name, such as {"mean": table["y"].mean()}',
+            )
+        )
+    return tuple(made)
 
 
 def _required(job: _Job, data: pd.DataFrame) -> FloatArray:

@@ -142,7 +142,7 @@ def marginal_probabilities(
     >>> from alc_stats.estimators import fit
     >>> data = pd.DataFrame({"right": [0, 1, 1, 0, 1, 0, 0, 1] * 3, "arm": [*"aabbbaab"] * 3})
     >>> marginal_probabilities(fit("right ~ arm", data, family="binomial"), "arm").table.round(3)
-      arm  estimate     se   low   high
+      arm  estimate     se    low   high
     0   a      0.25  0.125  0.083  0.552
     1   b      0.75  0.125  0.448  0.917
     """

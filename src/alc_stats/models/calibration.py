@@ -16,6 +16,7 @@ import pandas as pd
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.calibration_data import About, CalibrationQuestion, Rated, rated
 from alc_stats.models.calibration_evidence import all_evidence
 from alc_stats.models.calibration_lines import lines
@@ -141,7 +142,7 @@ def calibration(
     question = CalibrationQuestion(
         self_estimate=self_estimate, actual=actual, person=person, cluster=cluster,
         treatment=treatment, treated=treated, control=control, post=post, about=about,
-        bounds=bounds, reliability=reliability, items=tuple(items), item_range=item_range,
+        bounds=bounds, reliability=reliability, items=listed(items), item_range=item_range,
     )  # fmt: skip
     claim = claim or Claim("calibration", "calibration", _plain(question))
     return judge(data, question, claim, criterion, seed=seed, draws=draws)
@@ -205,12 +206,13 @@ def default_criterion(rows: Rated) -> Criterion:
 
 
 def _plain(q: CalibrationQuestion) -> str:
-    return {
+    statements = {
         "curvature": f"The less able misjudge themselves more ({q.self_estimate} by {q.actual}).",
         "spread": f"{q.self_estimate} is more scattered among people of low {q.actual}.",
         "bias": f"Under {q.treatment}, {q.self_estimate} rises beyond {q.actual}.",
         "resolution": f"Under {q.treatment}, {q.self_estimate} follows {q.actual} less.",
-    }[q.asked]
+    }
+    return statements.get(q.asked, "")  # an unknown claim is refused with the rest
 
 
 def _named(found: Compared) -> Estimate:

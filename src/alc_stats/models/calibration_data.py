@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -162,6 +162,11 @@ def _misdeclared(q: CalibrationQuestion) -> Iterator[Problem]:
             where="calibration",
             way_out="Leave one of them out.",
         )
+    if q.asked not in get_args(About):
+        yield Problem(
+            f"unknown claim '{q.asked}'", where="calibration, about",
+            allowed=", ".join(get_args(About)),
+        )  # fmt: skip
     if q.about in ("bias", "resolution") and q.treatment is None:
         yield Problem(
             f"a claim about {q.about} compares arms, and no treatment is named",

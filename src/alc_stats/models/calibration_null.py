@@ -34,7 +34,9 @@ class NullWorld:
     Attributes
     ----------
     latent : array (n,)
-        Ability: scores shrunk to the variance that their reliability leaves.
+        Ability: scores shrunk to the variance that their error leaves. The error is the same for
+        everybody, so that where people differ less the score is less reliable: an arm whose
+        abilities are closer together has a flatter slope without anybody's judging worse.
     error_sd : float
         Of a score about ability.
     base : array (n,)
@@ -121,17 +123,27 @@ def null_world(data: Rated, reliability: float, *, seed: int) -> NullWorld:
     residual = s - observed_slope * x
     total = float(np.mean(residual**2))
     cluster, person = _shared(residual, data)
-    slope = observed_slope / reliability
-    row = total - cluster - person - slope**2 * reliability * (1.0 - reliability) * variance
-    latent = (actual - x) + np.sqrt(reliability) * x
+    error = (1.0 - reliability) * variance
+    kept = _kept(x, error, plan)
+    able = float(np.mean((kept * x) ** 2))
+    slope = observed_slope * variance / able
+    row = total - cluster - person - slope**2 * able * (1.0 - able / variance)
+    latent = (actual - x) + kept * x
     base = _means(own - slope * latent, data.codes("post_code"))
     world = NullWorld(
-        latent=latent, error_sd=float(np.sqrt((1.0 - reliability) * variance)), base=base,
+        latent=latent, error_sd=float(np.sqrt(error)), base=base,
         slope=slope, cluster_sd=float(np.sqrt(cluster)), person_sd=float(np.sqrt(person)),
         row_sd=float(np.sqrt(max(row, _FLOOR * total))), cluster=data.codes("cluster"),
         person=data.codes("person"), bounds=data.question.bounds or (-np.inf, np.inf),
     )  # fmt: skip
     return _matched(world, data, plan, seed)
+
+
+def _kept(x: FloatArray, error: float, plan: Layout) -> FloatArray:
+    """Ability in every score's distance from its cell's mean (n,): SDs of ability per SD seen."""
+    seen = (x * x) @ plan.member / plan.member.sum(axis=0)
+    share = np.divide(error, seen, out=np.ones_like(seen), where=seen > error)
+    return np.asarray(plan.member @ np.sqrt(1.0 - share))
 
 
 def uncut(actual: FloatArray, bounds: tuple[float, float] | None, *, seed: int) -> FloatArray:

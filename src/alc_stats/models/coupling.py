@@ -18,7 +18,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.unit_contrast import resampled_units
+from alc_stats.inference.cluster_bootstrap import weighted_cluster_bootstrap
 from alc_stats.measures.scales import reliability
 from alc_stats.models.gap_data import GapData, Level
 from alc_stats.models.gap_model import PAIR
@@ -26,6 +26,7 @@ from alc_stats.records import BoolArray, FloatArray
 
 Way = Literal["occasions", "reliability", "uncorrected"]
 _SUMS = ("aa", "cc", "ac", "items_a", "error_a", "items_c", "error_c", "people")
+_NO_ERRORS = dict.fromkeys(("items_a", "error_a", "items_c", "error_c"), 0.0)
 FEWEST_PERSONS = 10
 """In a group, for a correlation at all."""
 
@@ -137,13 +138,14 @@ def way_of(data: GapData, known: tuple[float | None, float | None], *, uncorrect
         return "reliability"
     if uncorrected:
         return "uncorrected"
-    if data.repeated:
+    after = data.rows.loc[data.rows["post"] == data.rows["post"].max(), "person"]
+    if after.duplicated().any():
         return "occasions"
     raise FitError(
         Problem(
             "error of measurement cannot be told from weak coupling",
             where="decoupling",
-            found="no items, no declared reliability, one row a person",
+            found="no items, no declared reliability, one occasion a person",
             allowed="items or a reliability of both, or several occasions a person",
             way_out="Give them, or ask for uncorrected=True, which says so.",
         )
@@ -164,20 +166,47 @@ def coupling_sums(
     rows = rows.loc[rows[[*PAIR]].notna().all(axis=1)].reset_index(drop=True)
     by = ["firm", "treated", "wave"] if data.question.firm else ["treated", "wave"]
     persons = _persons(_centred(rows, data, by), data, way)
-    counts = tuple(int((persons["treated"] == g).sum()) for g in (0.0, 1.0))
-    if min(counts) < FEWEST_PERSONS:
+    omega = _omega(rows, data, by) if way == "reliability" else np.ones((2, 2))
+    return _summed(persons, data, known, omega, way)
+
+
+def change_sums(data: GapData) -> Sums:
+    """Sums of persons' changes from before the start to after it, as measured."""
+    rows = data.rows.loc[data.rows[[*PAIR]].notna().all(axis=1)].reset_index(drop=True)
+    by = ["firm", "treated", "wave"] if data.question.firm else ["treated", "wave"]
+    keys = ["person", "treated", "firm"]
+    means = _centred(rows, data, by).groupby([*keys, "post"])[[*PAIR]].mean().reset_index()
+    before, after = (means.loc[means["post"] == p].set_index(keys)[[*PAIR]] for p in (0.0, 1.0))
+    changes = (after - before).dropna().reset_index()
+    return _summed(
+        _persons(changes, data, "uncorrected"), data, (None, None), np.ones((2, 2)), "uncorrected"
+    )
+
+
+def _summed(
+    persons: pd.DataFrame,
+    data: GapData,
+    known: tuple[float | None, float | None],
+    omega: FloatArray,
+    way: Way,
+) -> Sums:
+    control, treated = (int((persons["treated"] == g).sum()) for g in (0.0, 1.0))
+    if min(control, treated) < FEWEST_PERSONS:
         raise FitError(
-            Problem("a group has too few persons to correlate anything", where="decoupling",
-                    found=str(min(counts)), allowed=f"{FEWEST_PERSONS} or more")
-        )  # fmt: skip
+            Problem(
+                "a group has too few persons to correlate anything",
+                where="decoupling",
+                found=str(min(control, treated)),
+                allowed=f"{FEWEST_PERSONS} or more",
+            )
+        )
     clusters = persons["cluster"].unique()
     values = np.stack([
         persons.loc[persons["treated"] == g].groupby("cluster")[[*_SUMS]].sum()
         .reindex(clusters, fill_value=0.0).to_numpy(float)
         for g in (0.0, 1.0)
     ])  # fmt: skip
-    omega = _omega(rows, data, by) if way == "reliability" else np.ones((2, 2))
-    return Sums(values, (counts[0], counts[1]), data.assigned_whole, known, omega, way)
+    return Sums(values, (control, treated), data.assigned_whole, known, omega, way)
 
 
 def _omega(rows: pd.DataFrame, data: GapData, by: list[str]) -> FloatArray:
@@ -215,7 +244,7 @@ def _persons(rows: pd.DataFrame, data: GapData, way: Way) -> pd.DataFrame:
         "cc": (sums["c"] ** 2 - own["cc"]) / pairs,
         "ac": (sums["a"] * sums["c"] - own["ac"]) / pairs,
     }
-    made |= _errors(rows, data, keys)
+    made |= _errors(rows, data, keys) if way == "reliability" else _NO_ERRORS
     out = sums.assign(**made, cluster=sums[data.cluster], people=1.0)
     return out.loc[pairs > 0.0].reset_index(drop=True)
 
@@ -261,10 +290,14 @@ def jackknifed(sums: Sums, statistic: Statistic, name: str, unit: str) -> Estima
 def bootstrapped(
     sums: Sums, statistic: Statistic, *, seed: int, draws: int, level: float
 ) -> tuple[float, float]:
-    """Percentile limits over samples of clusters, drawn within groups."""
-    generator = np.random.default_rng(seed)
-    counts = resampled_units(sums.treated, generator, draws, paired=not sums.whole)
-    drawn = statistic(sums.moments(counts))
-    tail = (1.0 - level) / 2.0
-    low, high = np.nanquantile(drawn, [tail, 1.0 - tail])
+    """BCa limits over samples of clusters, drawn within groups where each is in one."""
+    found = weighted_cluster_bootstrap(
+        np.arange(sums.values.shape[1]),
+        lambda drawn: {"value": statistic(sums.moments(drawn.counts))},
+        strata=sums.treated if sums.whole else None,
+        draws=draws,
+        seed=seed,
+    )
+    limits = found.conf_int(level, kind="percentile" if found.influence is None else "bca")
+    low, high = limits.to_numpy(float)[0]
     return float(low), float(high)

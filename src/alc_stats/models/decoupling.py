@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.decoupling_comparison import Decoupled, DecouplingQuestion, decoupled
 from alc_stats.models.decoupling_lines import (
     decoupling_evidence,
@@ -105,13 +106,15 @@ def decoupling(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> person = np.repeat(np.arange(600), 3)
     >>> ability = rng.normal(size=600)[person]
     >>> table = pd.DataFrame({"firm": person // 20, "person": person, "wave": np.arange(1800) % 3})
     >>> table["mandate"] = (table["firm"] < 15) * 1
     >>> other, noise = rng.normal(size=600)[person], rng.normal(size=(2, 1800))
-    >>> table["aware"] = np.where(table["mandate"], other, ability) + noise[0]
+    >>> aware = np.where(table["mandate"], other, 0.8 * ability + 0.6 * other)
+    >>> table["aware"] = aware + noise[0]
     >>> table["skill"] = ability + noise[1]
     >>> found = decoupling(table, awareness="aware", capability="skill", treatment="mandate",
     ...                    person="person", firm="firm", wave="wave")
@@ -121,7 +124,7 @@ def decoupling(
     question = DecouplingQuestion(
         awareness=awareness, capability=capability, treatment=treatment, person=person, firm=firm,
         post=post, wave=wave, treated=treated, control=control,
-        awareness_items=tuple(awareness_items), capability_items=tuple(capability_items),
+        awareness_items=listed(awareness_items), capability_items=listed(capability_items),
         awareness_reliability=awareness_reliability,
         capability_reliability=capability_reliability, uncorrected=uncorrected,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from alc_stats.models.coupling import (
     Moments,
     Sums,
     bootstrapped,
+    change_sums,
     coupling_sums,
     jackknifed,
     way_of,
@@ -81,8 +82,8 @@ class Decoupled:
         Of z, by a bootstrap of clusters.
     plain_z : Estimate
         As measured.
-    before : Estimate or None
-        Of z, as measured, before the start; None without a time before.
+    before, change : Estimate or None
+        Of z, as measured, before the start, and of persons' changes; None without a time before.
     log_sd : mapping of outcome to Estimate
         Log ratio of the SDs of true scores.
     """
@@ -94,6 +95,7 @@ class Decoupled:
     z_limits: tuple[float, float]
     plain_z: Estimate
     before: Estimate | None
+    change: Estimate | None
     log_sd: dict[Level, Estimate]
 
 
@@ -121,6 +123,7 @@ def decoupled(
         z_limits=bootstrapped(sums, z_apart, seed=seed, draws=DRAWS, level=level),
         plain_z=_plain_z(read, after),
         before=_plain_z(read, 0.0) if read.did else None,
+        change=jackknifed(change_sums(read), z_apart, "changes", "z") if read.did else None,
         log_sd={o: _log_sd(sums, o) for o in PAIR},
     )
 

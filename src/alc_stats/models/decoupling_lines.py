@@ -47,7 +47,7 @@ def _correlations(found: Decoupled, level: float) -> Iterator[Line]:
     yield Line(
         "Correlation, Fisher's z, bootstrap", "few clusters, and z that is not normal",
         value=found.z.value, low=low, high=high,
-        reference=f"bootstrap of {found.data.unit_name}s", unit="z",
+        reference=f"BCa bootstrap of {found.data.unit_name}s", unit="z",
     )  # fmt: skip
     guards = "error of measurement that differs between groups"
     yield line(found.plain_z, "Correlation as measured, Fisher's z", guards, how, level=level,
@@ -56,6 +56,10 @@ def _correlations(found: Decoupled, level: float) -> Iterator[Line]:
         guards = "groups that differed before the start"
         method = "Before the start, as measured, Fisher's z"
         yield line(found.before, method, guards, how, level=level, unit="z")
+    if found.change is not None:
+        guards = "people who differ for good, whatever treatment changes"
+        method = "Changes of persons, as measured, Fisher's z"
+        yield line(found.change, method, guards, how, level=level, unit="z")
 
 
 def _spreads(found: Decoupled, level: float) -> Iterator[Line]:

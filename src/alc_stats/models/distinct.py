@@ -12,11 +12,12 @@ from itertools import combinations
 
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, Problem
+from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.models.finding import Claim, Evidence, Finding, Part, find_jointly
+from alc_stats.models.widening_evidence import said
 from alc_stats.records import Number, Phrase
 
 CEILING = 0.90
@@ -92,14 +93,16 @@ def distinct(
     -------
     Finding
         Supported only if every pair is; contradicted if one lies at the ceiling or above it. A
-        pair beyond 1 is a failure of the measurement model and a threat to the whole.
+        pair beyond 1 is a failure of the measurement model and a threat to the whole. A pair
+        whose items share no factor is not tested, and neither is the whole then, unless another
+        pair contradicts it.
 
     Raises
     ------
     DeclarationError
         For fewer than two scales, labels used twice, or a ceiling outside (0, 1); and as
         `disattenuated`.
-    TableError, FitError
+    TableError
         As `disattenuated`.
 
     References
@@ -131,19 +134,34 @@ def judge(
     """The finding, from a declared question."""
     _check(question)
     rule = Criterion("non_superiority", question.ceiling, alpha=criterion.alpha)
-    pairs = {
-        f"{one.label} and {other.label}": disattenuated(
-            data, one.measure, other.measure, cluster=question.cluster, within=question.within
-        )
+    tried = {
+        f"{one.label} and {other.label}": _pair(data, one, other, question)
         for one, other in combinations(question.scales, 2)
     }
+    pairs = {name: found for name, found in tried.items() if isinstance(found, Disattenuated)}
     parts = [
-        Part(name, Estimate(name, found.value, found.se, found.df, _UNIT), rule)
-        for name, found in pairs.items()
+        Part(name, None, rule, said(found))
+        if isinstance(found, str)
+        else Part(name, Estimate(name, found.value, found.se, found.df, _UNIT), rule)
+        for name, found in tried.items()
     ]
+    if not pairs:
+        return find_jointly(claim, parts)
     return find_jointly(
         claim, parts, evidence=tuple(_evidence(pairs)), observed=_observed(pairs, question)
     )
+
+
+def _pair(
+    data: pd.DataFrame, one: NamedScale, other: NamedScale, question: DistinctQuestion
+) -> Disattenuated | str:
+    """The corrected correlation, or why there is none: an improper scale leaves the other pairs."""
+    try:
+        return disattenuated(
+            data, one.measure, other.measure, cluster=question.cluster, within=question.within
+        )
+    except FitError as error:
+        return str(error)
 
 
 def _observed(pairs: dict[str, Disattenuated], question: DistinctQuestion) -> Phrase:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.dose_data import DoseData, DoseQuestion, Shape, dose_data
 from alc_stats.models.dose_evidence import all_evidence
 from alc_stats.models.dose_lines import DoseFound, shape_of, triangulation
@@ -103,7 +104,7 @@ def dose_response(
     'contradicted'
     """
     question = DoseQuestion(
-        outcome=outcome, dose=dose, person=person, cluster=cluster, controls=tuple(controls),
+        outcome=outcome, dose=dose, person=person, cluster=cluster, controls=listed(controls),
         bounds=bounds, shape=shape, smallest_slope=smallest_slope,
     )  # fmt: skip
     statement = _STATEMENTS.get(shape, "").format(outcome=outcome, dose=dose)

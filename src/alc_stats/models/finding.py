@@ -185,7 +185,9 @@ def find_jointly(
     ('supported', 2)
     """
     decisions = [_part_decision(part) for part in parts]
-    said = joined(observed, conjoin(decisions).reason, _said_of(parts, decisions))
+    said = joined(
+        observed, conjoin(decisions).reason, _said_of(parts, decisions), *_whys(parts, observed)
+    )
     whole = guarded(replace(conjoin(decisions), reason=said), evidence)
     tested = [own_p(p.estimate, p.criterion) for p in parts if p.estimate is not None]
     lines = tuple(_part_line(p, d) for p, d in zip(parts, decisions, strict=True))
@@ -208,6 +210,12 @@ def _said_of(parts: Sequence[Part], decisions: Sequence[Decision]) -> Phrase:
         return NOTHING
     words = [f"{p.statement}: {d.verdict}" for p, d in zip(parts, decisions, strict=True)]
     return Phrase(f"({'; '.join(words)}.)")
+
+
+def _whys(parts: Sequence[Part], observed: Phrase) -> list[Phrase]:
+    """Why parts could not be tested, each reason once, unless it was said already."""
+    known = {p.why.template: p.why for p in parts if p.estimate is None}
+    return [why for text, why in known.items() if text and text not in observed.template]
 
 
 def _part_line(part: Part, decision: Decision) -> Line:

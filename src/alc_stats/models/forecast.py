@@ -120,7 +120,7 @@ def forecast(
         about=about,
     )  # fmt: skip
     claim = claim or Claim("forecast", "calibration", _plain(question))
-    criterion = criterion or Criterion("superiority", SMALLEST[kind])
+    criterion = criterion or Criterion("superiority", SMALLEST.get(kind, 0.05))
     return judge(data, question, claim, criterion, seed=seed, draws=draws)
 
 
@@ -170,13 +170,14 @@ def _named(q: ForecastQuestion) -> str:
 
 
 def _plain(q: ForecastQuestion) -> str:
+    name = _NAMES.get(q.about, "")  # an unknown question is refused with the rest
     if q.by:
-        return f"The {_NAMES[q.about]} of {q.forecast} changes with {q.by}."
+        return f"The {name} of {q.forecast} changes with {q.by}."
     return {
         "bias": f"{q.forecast} exceeds {q.outcome}.",
         "resolution": f"{q.forecast} tells outcomes of {q.outcome} apart.",
         "score": f"{q.forecast} misses {q.outcome}.",
-    }[q.about]
+    }.get(q.about, "")
 
 
 def _observed(found: Judged) -> Phrase:

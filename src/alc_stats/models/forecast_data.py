@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -79,6 +79,11 @@ class Forecasts:
         return int(self.rows["person"].nunique())
 
     @property
+    def repeated(self) -> bool:
+        """Whether anybody made several, so that persons can be told from their forecasts."""
+        return bool(self.rows["person"].duplicated().any())
+
+    @property
     def by_within(self) -> bool:
         """Whether `by` changes within people."""
         pairs = self.rows[["person", "by"]].drop_duplicates()
@@ -125,6 +130,10 @@ def _measured(rows: pd.DataFrame, q: ForecastQuestion) -> pd.DataFrame:
 
 
 def _misdeclared(q: ForecastQuestion) -> Iterator[Problem]:
+    for name, known in (("kind", get_args(ForecastKind)), ("about", get_args(ForecastAbout))):
+        if (found := getattr(q, name)) not in known:
+            yield Problem(f"unknown {name} '{found}'", where=f"forecast, {name}",
+                          allowed=", ".join(known))  # fmt: skip
     if q.by in (q.forecast, q.outcome):
         yield Problem(
             f"the miss is regressed on its own part '{q.by}'",

@@ -37,11 +37,13 @@ def lines(found: Judged, *, level: float) -> tuple[Line, ...]:
 def _pair(found: Judged, about: ForecastAbout, level: float, *, primary: bool) -> tuple[Line, ...]:
     model, q = found.models[about], found.data.question
     name = _METHODS[about] + (f" by {q.by}" if q.by else "")
-    items = " and items" if q.item else ""
+    random = [*(["people"] if found.data.repeated else []), *(["items"] if q.item else [])]
+    how = f", {' and '.join(random)} random" if random else ""
     differ = "People differ in level and effect" if model.slopes else "People differ in level"
+    differ = f"{differ}." if found.data.repeated else "Each person made one forecast."
     return (
-        _line(model.estimate, f"{name}, people{items} random", "forecasts of one person, or of one "
-              "item, taken as independent", Phrase(f"{differ}."), _reference(model), level,
+        _line(model.estimate, f"{name}{how}", "forecasts of one person, or of one "
+              "item, taken as independent", Phrase(differ), _reference(model), level,
               primary=primary),
         _line(model.clustered, f"{name}, clustered by person", "wrong random effects", Phrase(""),
               "t, CR2 Satterthwaite", level),

@@ -104,12 +104,17 @@ def _modelled(data: Forecasts, about: ForecastAbout) -> Modelled:
     rows["within"] = rows["forecast"] - rows["person_mean"]
     item = " + (1 | item)" if data.question.item else ""
     how = _inference(data)
+    plain = fit(f"{left} ~ {right}", rows, covariance="CR2", cluster="person")
     fitted = (
-        _usable(f"{left} ~ {right} + (1 + {slope} | person){item}", rows, how) if slope else None
+        _usable(f"{left} ~ {right} + (1 + {slope} | person){item}", rows, how)
+        if slope and data.repeated
+        else None
     )
     slopes = fitted is not None
-    fitted = fitted or fit(f"{left} ~ {right} + (1 | person){item}", rows, **how)  # type: ignore[arg-type]
-    plain = fit(f"{left} ~ {right}", rows, covariance="CR2", cluster="person")
+    if fitted is None:
+        people = " + (1 | person)" if data.repeated else ""
+        random = people + item
+        fitted = fit(f"{left} ~ {right}{random}", rows, **how) if random else plain  # type: ignore[arg-type]
     name = unit(data, about)
     return Modelled(
         replace(contrast(fitted, term), unit=name), replace(contrast(plain, term), unit=name),

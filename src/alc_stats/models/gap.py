@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.finding import Claim, Finding, find_jointly, joined
 from alc_stats.models.gap_comparison import Gap, criterion_of, estimated
 from alc_stats.models.gap_data import Bounds, GapQuestion, gap_data
@@ -132,13 +133,13 @@ def gap(
     >>> found = gap(table, awareness="aware", capability="skill", treatment="mandate",
     ...             person="person", firm="firm")
     >>> found.decision.verdict, [round(line.value, 2) for line in found.triangulation[:3]]
-    ('supported', [0.74, -0.01, 0.74])
+    ('supported', [0.7, -0.02, 0.72])
     """
     question = GapQuestion(
         awareness=awareness, capability=capability, usage=usage, treatment=treatment,
         person=person, firm=firm, post=post, wave=wave, treated=treated, control=control,
-        covariates=tuple(covariates), awareness_items=tuple(awareness_items),
-        capability_items=tuple(capability_items), awareness_bounds=awareness_bounds,
+        covariates=listed(covariates), awareness_items=listed(awareness_items),
+        capability_items=listed(capability_items), awareness_bounds=awareness_bounds,
         capability_bounds=capability_bounds, smallest_usage=smallest_usage,
         smallest_awareness=smallest_awareness, smallest_capability=smallest_capability,
     )  # fmt: skip

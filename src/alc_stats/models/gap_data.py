@@ -282,8 +282,9 @@ def _not_two(column: pd.Series, where: str) -> Problem:
     return Problem(
         "the column is not 0 and 1",
         where=f"{where}, column '{column.name}'",
-        found=_listed(sorted({str(v) for v in column.dropna()})),
-        allowed="0 and 1",
+        found=_listed(sorted({str(v) for v in column.dropna()}))
+        + ("" if pd.api.types.is_numeric_dtype(column) else " (text)"),
+        allowed="0 and 1, as numbers",
         way_out="Name the two arms with treated= and control=, or code the column as 0 and 1.",
     )
 
@@ -337,6 +338,9 @@ def _lost(part: str, name: str, count: int) -> Iterator[Problem]:
 
 
 def _unanswerable(rows: pd.DataFrame, q: GapQuestion) -> Iterator[Problem]:
+    if rows.empty:
+        yield Problem("no row has an outcome")
+        return
     for part, name in (("treated", q.treatment), ("post", q.post)):
         if name and rows[part].nunique() < 2:
             yield Problem(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.measures.columns import listed
 from alc_stats.models.finding import NOTHING, Claim, Finding, Part, find_jointly, joined
 from alc_stats.models.inversion_data import InversionData, InversionQuestion, inversion_data
 from alc_stats.models.inversion_evidence import all_evidence
@@ -129,7 +130,7 @@ def inversion(
     """
     question = InversionQuestion(
         quality=quality, usage=usage, mandate=mandate, person=person, firm=firm, time=time,
-        post=post, intensity=intensity, difficulty=tuple(difficulty), bounds=bounds, log=log,
+        post=post, intensity=intensity, difficulty=listed(difficulty), bounds=bounds, log=log,
         smallest_slope=smallest_slope, strict=strict,
     )  # fmt: skip
     claim = claim or Claim(

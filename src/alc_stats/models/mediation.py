@@ -175,7 +175,7 @@ def judge(
     except FitError as error:
         said = Phrase(str(error).replace("{", "(").replace("}", ")"))
         return _finding(claim, not_tested("conjunction", said))
-    evidence = all_evidence(found)
+    evidence = all_evidence(found, 1.0 - alpha)
     return Finding(
         claim.id, claim.claim, claim.statement, claim.family, None, None, None,
         guarded(_decision(found, alpha), evidence), evidence, p=found.effect.p,

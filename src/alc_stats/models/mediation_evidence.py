@@ -7,7 +7,7 @@ from itertools import pairwise
 from alc_stats.estimators.certificate import Certificate
 from alc_stats.models.finding import Evidence, Outcome
 from alc_stats.models.mediation_analysis import Analysis
-from alc_stats.models.mediation_effects import reaching
+from alc_stats.models.mediation_effects import monte_carlo, reaching
 from alc_stats.records import Number, Phrase
 
 NEEDED_CORRELATION = 0.15
@@ -16,11 +16,11 @@ MOST_INCOMPLETE = 0.05
 """Share of rows without the outcome or a mediator that is too small to matter."""
 
 
-def all_evidence(found: Analysis) -> tuple[Evidence, ...]:
-    """In the order in which a reviewer would ask."""
+def all_evidence(found: Analysis, level: float) -> tuple[Evidence, ...]:
+    """In the order in which a reviewer would ask; intervals of the level."""
     asked = (
         _certificates(found), _assignment(found), _confounding(found), _order(found),
-        _method(found), _levels(found), _slopes(found), _rows(found),
+        _method(found), _levels(found), _sampling(found, level), _slopes(found), _rows(found),
     )  # fmt: skip
     return tuple(e for e in asked if e is not None)
 
@@ -133,6 +133,28 @@ def _levels(found: Analysis) -> Evidence | None:
         "levels would have made it {naive}."
     )
     return Evidence("conflated levels", "clear", Phrase(said, numbers))
+
+
+def _sampling(found: Analysis, level: float) -> Evidence | None:
+    """Means of few people lean towards the effect among people, which may be all there is."""
+    if found.sampled is None:
+        return None
+    chain, reliability = found.sampled
+    low, high = monte_carlo(chain, seed=found.seed).interval(level)
+    own_low, own_high = found.effect.interval(level)
+    lost = low <= 0.0 <= high and not own_low <= 0.0 <= own_high
+    unit = found.data.question.unit or found.data.question.outcome
+    numbers = {
+        "sampled_low": Number(low, "estimate", unit),
+        "sampled_high": Number(high, "estimate", unit),
+        "mean_reliability": Number(reliability, "ratio"),
+    }
+    said = (
+        "With the people seen as a sample of their unit (means of reliability {mean_reliability}), "
+        "the interval is {sampled_low} to {sampled_high}"
+        + (": what the units' means show may be the effect among people." if lost else ".")
+    )
+    return Evidence("means of few people", "threat" if lost else "clear", Phrase(said, numbers))
 
 
 def _slopes(found: Analysis) -> Evidence | None:

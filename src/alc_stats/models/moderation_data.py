@@ -155,7 +155,7 @@ def _as_before(rows: pd.DataFrame, q: ModerationQuestion) -> pd.DataFrame:
     """With a time before, moderators are what they were then."""
     if q.post is None:
         return rows
-    held = [c for c in rows if str(c).startswith("m_")]
+    held = [str(c) for c in rows if str(c).startswith("m_")]
     before = rows.loc[rows["post"] == 0.0].groupby("person")[held].mean()
     return rows.assign(**{c: rows["person"].map(before[c]) for c in held})
 
@@ -165,7 +165,7 @@ def _lost(rows: pd.DataFrame, q: ModerationQuestion) -> Iterator[Problem]:
         if name and (count := int(rows[part].isna().sum())):
             yield Problem(f"{count} rows have no {part}", where=f"column '{name}'",
                           way_out="Leave them out when the data are prepared.")  # fmt: skip
-    if q.post and not set(rows["post"].dropna()) == {0.0, 1.0}:
+    if q.post and set(rows["post"].dropna()) != {0.0, 1.0}:
         yield Problem("the column is not 0 before and 1 after", where=f"column '{q.post}'",
                       allowed="0 and 1, both of them")  # fmt: skip
     if "late" in rows and (late := int(rows["late"].sum())):
@@ -183,13 +183,13 @@ def _broken(rows: pd.DataFrame, q: ModerationQuestion, held: list[str]) -> Itera
         yield Problem("no row has an outcome and every moderator", where=_WHERE)
         return
     for column, name in zip(held, q.held, strict=True):
-        if rows[column].nunique() < 2:
+        if len(rows[column].unique()) < 2:
             yield Problem("the moderator never varies", where=f"column '{name}'")
-        elif (rows.groupby("person")[column].nunique() > 1).any():
+        elif _varies(rows, "person", column):
             yield Problem("the moderator changes within persons", where=f"column '{name}'",
                           way_out="Name the column post=, so that it is taken as it was before, or "
                           "give one value a person.")  # fmt: skip
-    if (rows.groupby("unit")["treated"].nunique() > 1).any():
+    if _varies(rows, "unit", "treated"):
         yield Problem("what was assigned is in both arms", where=f"column '{q.firm or q.person}'",
                       allowed="one arm throughout; with post, the start says when")  # fmt: skip
         return
@@ -198,6 +198,11 @@ def _broken(rows: pd.DataFrame, q: ModerationQuestion, held: list[str]) -> Itera
                       allowed=f"at least {FEWEST_UNITS}")  # fmt: skip
     if rows["treated"].nunique() < 2:
         yield Problem("one arm has no complete row", where=f"column '{q.treatment}'")
+
+
+def _varies(rows: pd.DataFrame, within: str, column: str) -> bool:
+    """Whether a column takes several values within a level."""
+    return bool(rows[[within, column]].drop_duplicates()[within].duplicated().any())
 
 
 def _standardised(rows: pd.DataFrame, held: list[str], q: ModerationQuestion) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def all_evidence(data: ModerationData, model: Moderated, alpha: float) -> tuple[
         ability(data),
         at_bounds(data),
         scale(data, model, alpha),
-        steadiness(data),
+        steadiness(),
         few_units(data),
     )
 
@@ -119,7 +119,7 @@ def scale(data: ModerationData, model: Moderated, alpha: float) -> Evidence:
     return Evidence("scale", "threat" if removed else "clear", phrase)
 
 
-def steadiness(data: ModerationData) -> Evidence:
+def steadiness() -> Evidence:
     """Error in a moderator makes its moderation too small, never too large."""
     said = Phrase("Error of measurement in a moderator makes its moderation smaller, and that of "
                   "what goes with it larger; no reliability is in the model.")  # fmt: skip

@@ -69,7 +69,7 @@ def moderated(
     """
     held = [data.column(m) for m in (data.question.held if only is None else only)]
     rows = data.rows.assign(outcome=_log_odds(data)) if log_odds else data.rows
-    terms = ["C(wave)" if rows["wave"].nunique() > 1 else "1", "on"]
+    terms = ["C(wave)" if len(rows["wave"].unique()) > 1 else "1", "on"]
     terms += ["treated"] if data.did else []
     for m in held:
         terms += [m, f"on:{m}"] + ([f"post:{m}", f"treated:{m}"] if data.did else [])
@@ -105,5 +105,5 @@ def _log_odds(data: ModerationData) -> pd.Series:
     inside = share[(share > 0.0) & (share < 1.0)]
     edge = 0.5 * float(min(inside.min(), 1.0 - inside.max()))
     share = share.clip(edge, 1.0 - edge)
-    logit = np.log(share / (1.0 - share))
+    logit = pd.Series(np.log(share / (1.0 - share)), share.index)
     return logit / float(logit.std())

@@ -158,7 +158,9 @@ def response_surface(
         firm=firm, person=person, wave=wave, bounds=bounds, separate_scales=separate_scales,
         reliability=reliability, smallest_slope=smallest_slope,
     )  # fmt: skip
-    claim = claim or Claim("response_surface", "gap", _STATEMENT[claim_form].format(q=question))
+    claim = claim or Claim(
+        "response_surface", "gap", _STATEMENT.get(claim_form, "").format(q=question)
+    )
     criterion = criterion or Criterion("conjunction", float("nan"))
     return judge(data, question, claim, criterion, seed=seed, draws=draws)
 

@@ -108,10 +108,11 @@ def shift(
     >>> rows = pd.MultiIndex.from_product([range(60), range(12)], names=["who", "week"])
     >>> table = rows.to_frame(index=False)
     >>> own = 5 * rng.normal(size=60)
-    >>> table["score"] = 50 + own[table["who"]] - 6 * (table["week"] >= 6) + 4 * rng.normal(size=720)
+    >>> table["score"] = 50 + own[table["who"]] - 6 * (table["week"] >= 6)
+    >>> table["score"] += 4 * rng.normal(size=720)
     >>> found = shift(table, outcome="score", person="who", time="week", event=6, bounds=(0, 100))
     >>> found.triangulation[0].method, round(found.triangulation[0].value, 1)
-    ('Drop at the event', -6.3)
+    ('Drop at the event', -6.6)
     """
     question = ShiftQuestion(
         outcome=outcome, person=person, time=time, event=event, exposed=exposed,

@@ -97,7 +97,7 @@ def shift_data(data: pd.DataFrame, question: ShiftQuestion) -> ShiftData:
     _raise(DeclarationError, _misdeclared(question))
     rows = _read(data, question)
     needed = [c for c in rows if c in ("outcome", "t", "exposed", "adaptive", "benchmark")
-              or c.startswith("x_")]  # fmt: skip
+              or str(c).startswith("x_")]  # fmt: skip
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
     _raise(TableError, _broken(kept, question))
@@ -204,7 +204,7 @@ def _exposure_problems(rows: pd.DataFrame, q: ShiftQuestion) -> Iterator[Problem
     if not set(rows["exposed"]) <= {0.0, 1.0}:
         yield Problem("the column is not 0 and 1", where=where, allowed="0 and 1")
         return
-    if (rows.groupby("unit")["exposed"].nunique() > 1).any():
+    if rows[["unit", "exposed"]].drop_duplicates()["unit"].duplicated().any():
         yield Problem(
             "some are exposed at one time and not at another",
             where=where,

@@ -81,7 +81,7 @@ def fieller(
     Examples
     --------
     >>> [round(x, 3) for x in fieller(2.0, 4.0, (0.01, 0.04, 0.0), 2.0)]
-    [0.432, 0.578]
+    [0.434, 0.576]
     """
     v, w, c = (critical**2 * x for x in variances)
     a, b, d = below**2 - w, top * below - c, top**2 - v
@@ -138,16 +138,16 @@ def pictures(course: Course) -> tuple[Picture, ...]:
             marks.append(mark)
     if not marks:
         return ()
-    marks.append(Mark(kind="down", label="event", x=(0.0,)))
+    marks.append(Mark(kind="down", x=(0.0,)))
     return (
         Picture(
             id="course",
             title="Outcomes before and after the shift",
             caption="Mean departure from a person's own mean before the event, with 95 % "
-            f"intervals ({rows['person'].nunique()} persons).",
+            f"intervals ({rows['person'].nunique()} persons); the dashed line is the event.",
             alt="Means by time with intervals and a dashed line at the event.",
             x="Time from the event",
-            y="Departure from the own mean before (units of the outcome)",
+            y="Change from the own mean before",
             panels=(Panel(marks=tuple(marks)),),
         ),
     )

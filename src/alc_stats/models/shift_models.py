@@ -152,9 +152,11 @@ def placebos(data: ShiftData) -> Placebos:
 def _series(data: ShiftData) -> pd.Series:
     """Mean of persons' departures from their own mean, by time; exposed less others."""
     own = data.rows["outcome"] - data.rows.groupby("person")["outcome"].transform("mean")
-    means = own.groupby([data.rows["exposed"], data.rows["t"]]).mean().unstack(0)
-    both = means[1.0] - (means[0.0] if data.controlled else 0.0)
-    return both.dropna()
+    sides = data.rows["exposed"] == 1.0
+    exposed = own[sides].groupby(data.rows["t"]).mean()
+    if not data.controlled:
+        return exposed
+    return (exposed - own[~sides].groupby(data.rows["t"]).mean()).dropna()
 
 
 def _jump(series: pd.Series, date: float) -> float:

@@ -146,7 +146,7 @@ def transfer(
     >>> found = transfer(table, score="score", person="who", task="task", arm="arm",
     ...                  control="none", usage="use", smallest=4.0, bounds=(0, 100))
     >>> found.triangulation[0].method, round(found.triangulation[0].value, 1)
-    ('Usage arm, far tasks: no gain over control', 0.2)
+    ('Usage arm, far tasks: no gain over control', -0.6)
     """
     question = TransferQuestion(
         score=score, person=person, arm=arm, control=control, usage=usage, schema=schema,

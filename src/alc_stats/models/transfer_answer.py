@@ -25,7 +25,7 @@ from alc_stats.models.transfer_models import (
     CrossedModel,
     Gain,
     fixed_part,
-    free_units,
+    free_of_design,
     gain_of,
     less,
     model_rows,
@@ -158,11 +158,13 @@ def unit_sums(data: TransferData, level: str, arms: tuple[str, str]) -> UnitSums
     rows, y = rows.loc[pair], y[pair]
     channels = [1.0, 0.0] if data.did else [1.0]
     unit, names = pd.factorize(rows["unit"])
-    inside = [(rows["post"] == c).to_numpy(float) for c in channels]
-    numerators = np.column_stack([np.bincount(unit, y * i, len(names)) for i in inside])
-    counts = np.column_stack([np.bincount(unit, i, len(names)) for i in inside])
+    inside = [np.asarray(rows["post"] == c, dtype=float) for c in channels]
+    sums, counts = (
+        np.column_stack([np.bincount(unit, w * i, len(names)).astype(float) for i in inside])
+        for w in (y, np.ones(len(y)))
+    )
     treated = rows.groupby(unit)["arm"].first().eq(arms[0]).to_numpy()
-    return UnitSums(numerators, counts, np.array([1.0, -1.0][: len(channels)]), treated, log=False)
+    return UnitSums(sums, counts, np.array([1.0, -1.0][: len(channels)]), treated, log=False)
 
 
 _NO_OVERLAP = (
@@ -202,7 +204,7 @@ def _with_norm(data: TransferData, norm: pd.Series, kept: Sequence[str]) -> Cros
             gains += [f"start_norm_{arm}"]
     fixed = f"score ~ {fixed_part(data)} + norm + {' + '.join(gains)}"
     found = fit(with_terms(fixed, kept), rows)
-    return CrossedModel(found, tuple(kept), most=free_units(data))
+    return CrossedModel(found, tuple(kept), most=free_of_design(data))
 
 
 def cross_norms(data: TransferData) -> pd.Series:

@@ -133,7 +133,8 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
     here = data.loc[data[question.arm].astype(str).isin(question.arms)]
     scores = numbers(here, [question.score], where="transfer")[question.score]
     rows = _read(here, scores, question)
-    known = rows.notna()[[c for c in rows if c == "score" or c.startswith("x_")]].all(axis=1)
+    needed = [c for c in rows if c == "score" or str(c).startswith("x_")]
+    known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
     _raise(TableError, _broken(kept, question))
     levels = tuple(level for level in LEVELS if (kept["level"] == level).any())
@@ -296,8 +297,8 @@ def _task_problems(rows: pd.DataFrame, q: TransferQuestion) -> Iterator[Problem]
             where=f"column '{q.novelty}'",
             found=f"{int((moving > 1).sum())} of {len(moving)} tasks have several levels",
             allowed="one level a task: novelty belongs to the task and is fixed before outcomes",
-            way_out="Code tasks, not answers; where a task is familiar to some people only, give it "
-            "another id for them.",
+            way_out="Code tasks, not answers; where a task is familiar to some people only, give "
+            "it another id for them.",
         )
     seen = rows.groupby("task")["person"].nunique()
     if (seen < 2).any():
@@ -345,9 +346,10 @@ def _time_problems(rows: pd.DataFrame, q: TransferQuestion) -> Iterator[Problem]
             allowed="0 and 1, both of them",
             way_out="Leave post out if there is no time before.",
         )
-    cells = rows.groupby(["arm", "level"])["post"].nunique()
-    if (cells < 2).any():
-        missing = [f"{a}, {level}" for (a, level), n in cells.items() if n < 2]
+    cells = rows.groupby(["arm", "level"])["post"].nunique().reset_index()
+    halves = cells.loc[cells["post"] < 2]
+    if len(halves):
+        missing = halves["arm"] + ", " + halves["level"]
         yield Problem(
             "an arm has no scores before or after",
             where=f"column '{q.post}'",

@@ -59,7 +59,7 @@ class CrossedModel:
     dropped : tuple of str
         Groupings that are replicated and show no variation, or that the data cannot tell.
     most : float
-        Degrees of freedom of what was assigned, which no gain has more of: with a variance
+        Degrees of freedom that the design leaves, which no gain has more of: with a variance
         between few classes estimated as zero, persons would count as if assigned one by one.
     """
 
@@ -135,7 +135,9 @@ def crossed_model(data: TransferData) -> CrossedModel:
         If no such model can be fitted.
     """
     rows, fixed = model_rows(data), f"score ~ {fixed_part(data)}"
-    found, kept, dropped = fit(fixed, rows), [], []
+    kept: list[str] = []
+    dropped: list[str] = []
+    found = fit(fixed, rows)
     for grouping in groupings(data):
         more = None
         if grouping in _ALWAYS or _promising(found, rows, grouping):
@@ -146,7 +148,7 @@ def crossed_model(data: TransferData) -> CrossedModel:
             found, kept = more, [*kept, grouping]
     if not found.certificate.usable:
         raise FitError("no model of the scores has a usable certificate")
-    return CrossedModel(found, tuple(kept), tuple(dropped), free_units(data))
+    return CrossedModel(found, tuple(kept), tuple(dropped), free_of_design(data))
 
 
 _ALWAYS = ("person", "firm", "task", "task:arm")
@@ -188,9 +190,18 @@ def _sd(found: Fit, grouping: str) -> float:
     return next(c.sd for c in found.random if c.group == grouping)
 
 
-def free_units(data: TransferData) -> float:
-    """Degrees of freedom that what was assigned leaves: units less arms."""
-    return float(data.rows["unit"].nunique() - 1 - len(data.others))
+def free_of_design(data: TransferData) -> float:
+    """Degrees of freedom that the design leaves for gains, whatever variances were estimated.
+
+    Of what was assigned, units less arms; of tasks by arm, the interaction's in the balanced
+    analysis of variance.
+    """
+    arms = 1 + len(data.others)
+    units = float(data.rows["unit"].nunique() - arms)
+    if "task:arm" not in groupings(data):
+        return units
+    tasks = sum(data.tasks(level) - 1 for level in data.levels)
+    return min(units, float(tasks * (arms - 1)))
 
 
 def tasks_fixed(data: TransferData) -> CrossedModel | str:
@@ -200,7 +211,8 @@ def tasks_fixed(data: TransferData) -> CrossedModel | str:
     """
     rows = model_rows(data)
     means = "seat" if data.question.task else "occasion"
-    vary = [c for c in data.covariates if (rows.groupby(means)[c].nunique() > 1).any()]
+    vary = [c for c in data.covariates
+            if rows[[means, c]].drop_duplicates()[means].duplicated().any()]  # fmt: skip
     formula = f"score ~ {fixed_part(data, means=means, covariates=vary)}"
     try:
         return CrossedModel(fit(formula, rows, covariance="CR2", cluster="unit"), ())

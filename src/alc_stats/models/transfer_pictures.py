@@ -18,37 +18,62 @@ def pictures(answer: Answer) -> tuple[Picture, ...]:
 
 
 def _gains(answer: Answer) -> Picture:
-    levels = answer.rows.levels
+    reference = _NAMES[answer.rows.reference]
+    several = len(answer.rows.levels) > 1
+    gain = f"Gain over {reference} (units of the score)"
+    return Picture(
+        id="gains",
+        title="Gains by how new the tasks are" if several else "Gains on far tasks",
+        caption=f"Gain over {reference} with 95 % intervals, persons and tasks as samples "
+        f"({_size(answer)}). Dashed lines: no gain, and the smallest gain of interest.",
+        alt="Intervals of gains for each arm, with lines at no gain and at the smallest gain of "
+        "interest.",
+        x="Novelty of the tasks" if several else gain,
+        y=gain if several else "",
+        panels=(Panel(marks=_by_novelty(answer) if several else _forest(answer)),),
+        x_names=_level_names(answer) if several else (),
+    )
+
+
+def _forest(answer: Answer) -> tuple[Mark, ...]:
+    estimates = [answer.over("far", arm, answer.rows.reference) for arm in answer.rows.others]
+    limits = [e.interval() for e in estimates]
+    rows = Mark(
+        kind="row", texts=tuple(_NAMES[arm] for arm in answer.rows.others),
+        x=tuple(e.value for e in estimates),
+        low=tuple(low for low, _ in limits), high=tuple(high for _, high in limits),
+    )  # fmt: skip
+    return rows, Mark(kind="down", x=(0.0, answer.smallest))
+
+
+def _by_novelty(answer: Answer) -> tuple[Mark, ...]:
     marks = []
-    for shift, arm in zip((-0.06, 0.06), answer.rows.others, strict=False):
-        estimates = [answer.over(level, arm, answer.rows.reference) for level in levels]
+    for i, arm in enumerate(answer.rows.others):
+        estimates = [answer.over(k, arm, answer.rows.reference) for k in answer.rows.levels]
         limits = [e.interval() for e in estimates]
         marks.append(
             Mark(
-                kind="interval", label=_NAMES[arm],
-                x=tuple(i + shift for i in range(len(levels))),
+                kind="interval", label=_NAMES[arm], x=_places(answer, i, len(answer.rows.others)),
                 y=tuple(e.value for e in estimates),
                 low=tuple(low for low, _ in limits), high=tuple(high for _, high in limits),
             )
         )  # fmt: skip
-    marks.append(Mark(kind="across", label="no gain", y=(0.0,)))
-    marks.append(Mark(kind="across", label="smallest gain of interest", y=(answer.smallest,)))
-    reference = _NAMES[answer.rows.reference]
-    return Picture(
-        id="gains",
-        title="Gains by how new the tasks are",
-        caption=f"Gain over {reference} with 95 % intervals, persons and tasks as samples "
-        f"({_size(answer)}). The upper dashed line is the smallest gain of interest.",
-        alt="Intervals of gains for each arm, from familiar to far tasks, with lines at no gain "
-        "and at the smallest gain of interest.",
-        x="Novelty of the tasks",
-        y=f"Gain over {reference} (units of the score)",
-        panels=(Panel(marks=tuple(marks)),),
-        x_names=tuple((float(i), level) for i, level in enumerate(levels)),
-    )
+    return (*marks, Mark(kind="across", y=(0.0, answer.smallest)))
+
+
+def _places(answer: Answer, arm: int, arms: int) -> tuple[float, ...]:
+    """Where an arm's marks stand: beside each other at each level."""
+    shift = 0.12 * (arm - (arms - 1) / 2.0)
+    return tuple(i + shift for i in range(len(answer.rows.levels)))
+
+
+def _level_names(answer: Answer) -> tuple[tuple[float, str], ...]:
+    return tuple((float(i), level) for i, level in enumerate(answer.rows.levels))
 
 
 def _means(answer: Answer) -> tuple[Picture, ...]:
+    if len(answer.rows.levels) < 2:
+        return ()
     rows = answer.rows.rows
     times = [0.0, 1.0] if answer.rows.did else [1.0]
     panels = []
@@ -70,25 +95,31 @@ def _means(answer: Answer) -> tuple[Picture, ...]:
             x="Novelty of the tasks",
             y="Mean score",
             panels=tuple(panels),
-            x_names=tuple((float(i), level) for i, level in enumerate(answer.rows.levels)),
+            x_names=_level_names(answer),
         ),
     )
 
 
 def _mean_mark(answer: Answer, here: pd.DataFrame, arm: str) -> Mark | None:
-    points = []
-    for i, level in enumerate(answer.rows.levels):
+    x: list[float] = []
+    y: list[float] = []
+    half: list[float] = []
+    arms = (answer.rows.reference, *answer.rows.others)
+    places = _places(answer, arms.index(arm), len(arms))
+    for place, level in zip(places, answer.rows.levels, strict=True):
         cell = here.loc[(here["arm"] == arm) & (here["level"] == level)]
         if cell["person"].nunique() < FEWEST_PEOPLE:
             continue
         units = cell.groupby("unit")["score"].mean()
-        half = 1.96 * units.std() / math.sqrt(len(units)) if len(units) > 1 else math.nan
-        points.append((float(i), float(units.mean()), half))
-    if not points:
+        x.append(place)
+        y.append(float(units.mean()))
+        half.append(
+            1.96 * float(units.std()) / math.sqrt(len(units)) if len(units) > 1 else math.nan
+        )
+    if not x:
         return None
-    x, y, half = zip(*points, strict=True)
     return Mark(
-        kind="interval", label=_NAMES[arm], x=x, y=y,
+        kind="interval", label=_NAMES[arm], x=tuple(x), y=tuple(y),
         low=tuple(a - b for a, b in zip(y, half, strict=True)),
         high=tuple(a + b for a, b in zip(y, half, strict=True)),
     )  # fmt: skip

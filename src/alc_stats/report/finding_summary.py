@@ -61,6 +61,9 @@ def _table(lines: tuple[Line, ...]) -> Iterator[str]:
                  for i, (c, w) in enumerate(zip(row[:-1], widths, strict=False))]  # fmt: skip
         yield "  ".join([*cells, row[-1]]).rstrip()
     yield "* the line that the verdict rests on"
+    for line in lines:
+        if line.value is None and line.note.template:
+            yield _filled(f"{numbers.MISSING} {line.method}: {numbers.say(line.note)}", "  ")
 
 
 def _cells(line: Line) -> tuple[str, ...]:

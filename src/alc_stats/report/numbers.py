@@ -262,7 +262,7 @@ def _df(value: float) -> str:
 
 
 def _share(value: float) -> str:
-    per_cent = 100.0 * value
+    per_cent = 100.0 * value + 0.0  # a zero has no sign
     if per_cent in (0.0, 100.0):
         return f"{per_cent:.0f} %"
     if 0.0 < per_cent < 0.05:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MUTED_LINE = (0, (1, 1.5))
+_REFERENCES = ("across", "down")
+_LABEL_WIDTH = 42
+"""Characters that fit beside a panel, or below one of two."""
 
 
 def picture_figure(picture: Picture) -> Figure:
@@ -38,14 +41,15 @@ def picture_figure(picture: Picture) -> Figure:
         axes[0].set_xlabel(canvas.words(picture.x))
     else:
         figure.supxlabel(canvas.words(picture.x), fontsize=9)
-    axes[0].set_ylabel(canvas.words(picture.y))
+    axes[0].set_ylabel(textwrap.fill(canvas.words(picture.y), _LABEL_WIDTH))
     _legend(figure, picture, styles)
     return figure
 
 
 def _styles(picture: Picture) -> dict[str, int]:
-    """A number for every label, in order of appearance."""
-    labels = [m.label for p in picture.panels for m in p.marks if m.label]
+    """A number for every label that has a colour, in order of appearance."""
+    marks = [m for p in picture.panels for m in p.marks if m.kind not in _REFERENCES]
+    labels = [m.label for m in marks if m.label]
     return {label: i for i, label in enumerate(canvas.unique(labels))}
 
 
@@ -177,7 +181,9 @@ def _legend(figure: Figure, picture: Picture, styles: Mapping[str, int]) -> None
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    if len(styles) < 2:
+    named = [m for p in picture.panels for m in p.marks if m.kind in _REFERENCES and m.label]
+    references = canvas.unique([m.label for m in named])
+    if len(styles) + len(references) < 2:
         return
     kinds: dict[str, set[str]] = {}
     for panel in picture.panels:
@@ -193,4 +199,6 @@ def _legend(figure: Figure, picture: Picture, styles: Mapping[str, int]) -> None
         look = _marker(style) if pointed else {"color": _colour(style)}
         lined = kind & {"line", "outline"} or not pointed
         handles.append(Line2D([], [], ls=_pattern(style) if lined else "", label=words, **look))
+    dashed: dict[str, Any] = {"color": MUTED, "lw": 0.9, "ls": (0, (4, 2.5))}
+    handles += [Line2D([], [], label=canvas.words(r), **dashed) for r in references]
     canvas.legend(figure, handles)

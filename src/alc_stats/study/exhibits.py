@@ -11,6 +11,7 @@ from alc_stats.errors import DeclarationError, FitError, Problem, TableError, di
 from alc_stats.measures.describe import distribution, trajectory
 from alc_stats.models import spread_pictures as pictures
 from alc_stats.models.finding import Finding
+from alc_stats.models.picture import Panel
 from alc_stats.models.spread_data import spread_data
 from alc_stats.records import Cell
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, Study
@@ -37,12 +38,16 @@ def widenings(study: Study) -> dict[str, HypothesisDeclared]:
 
 
 def pictured(findings: Iterable[Finding]) -> tuple[Exhibit, ...]:
-    """The pictures that findings carry, as exhibits called after finding and picture."""
-    return tuple(
-        Exhibit(f"{f.id}_{p.id}", "picture", p.title, p.caption, p.alt, {}, picture=p)
-        for f in findings
-        for p in f.pictures
-    )
+    """The pictures that findings carry, as exhibits called after finding and picture.
+
+    Findings that ask several things of the same rows may bring the same picture: it is shown once.
+    """
+    shown: dict[tuple[Panel, ...], Exhibit] = {}
+    for finding in findings:
+        for p in finding.pictures:
+            name, words = f"{finding.id}_{p.id}", (p.title, p.caption, p.alt)
+            shown.setdefault(p.panels, Exhibit(name, "picture", *words, {}, picture=p))
+    return tuple(shown.values())
 
 
 def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:

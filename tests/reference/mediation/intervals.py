@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import alc_stats as alc
 from alc_stats.models.finding import Finding, Line
-from models.mediations import averaged, opposed, sloped
+from models.mediations import averaged, opposed
 
 Table = Callable[[int], pd.DataFrame]
 
@@ -35,17 +35,10 @@ def between(data: pd.DataFrame) -> Finding:
     return alc.mediation(data, outcome="y", treatment="treated", mediators="m", firm="firm")
 
 
-def within(data: pd.DataFrame) -> Finding:
-    """Treatment varies within groups."""
-    return alc.mediation(data, outcome="y", treatment="x", mediators="m", person="g")
-
-
 CASES: dict[str, tuple[Table, Callable[[pd.DataFrame], Finding], float, int]] = {
     "2-1-1, 40 firms, a 1, b 1 between and -1 within": (opposed, between, 1.0, 200),
     "2-1-1, 12 firms, a 1, b 1 between and -1 within": (
         lambda s: opposed(s, firms=12), between, 1.0, 200),
-    "1-1-1, 100 groups, cov(a, b) 0.10": (sloped, within, 0.4, 120),
-    "1-1-1, 30 groups, cov(a, b) 0.10": (lambda s: sloped(s, groups=30), within, 0.4, 120),
     "firm means, 16 firms, a 0, b 1": (lambda s: averaged(s, a=0.0, b=1.0), between, 0.0, 1000),
     "firm means, 16 firms, a 1.5, b 0": (lambda s: averaged(s, a=1.5, b=0.0), between, 0.0, 1000),
     "firm means, 16 firms, a 0, b 0": (lambda s: averaged(s, a=0.0, b=0.0), between, 0.0, 1000),
@@ -53,8 +46,8 @@ CASES: dict[str, tuple[Table, Callable[[pd.DataFrame], Finding], float, int]] = 
 
 
 def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float, n: int) -> dict:
-    """Shares over `n` tables, and what the covariance of slopes says of its own error."""
-    rows, slopes = [], []
+    """Shares over `n` tables."""
+    rows = []
     for seed in range(1, n + 1):
         found = ask(table(seed))
         own = line(found, "Indirect effect, Monte")
@@ -63,28 +56,17 @@ def measured(table: Table, ask: Callable[[pd.DataFrame], Finding], truth: float,
         rows.append([own.value, own.low, own.high,
                      *((boot.low, boot.high) if boot.value is not None else (np.nan, np.nan)),
                      *((naive.low, naive.high) if naive else (np.nan, np.nan))])  # fmt: skip
-        covariance = line(found, "Covariance")
-        if covariance is not None:
-            half = covariance.high - covariance.value
-            slopes.append([covariance.value, half / 2.0])
     value, low, high, b_low, b_high, n_low, n_high = np.array(rows, dtype=float).T
-    made = {
+    return {
         "replications": n,
         "truth": truth,
         "mean": float(value.mean()),
         "monte_carlo_covers": float(((low <= truth) & (truth <= high)).mean()),
         "bootstrap_covers": float(((b_low <= truth) & (truth <= b_high)).mean()),
-        "conflated_covers": float(((n_low <= truth) & (truth <= n_high)).mean()),
         "found": float(((low > 0) | (high < 0)).mean()),
-    }
-    if slopes:
-        covariance, se = np.array(slopes).T
-        made |= {
-            "covariance_mean": float(covariance.mean()),
-            "covariance_sd": float(covariance.std(ddof=1)),
-            "covariance_se": float(se.mean()),
-        }
-    return made
+    } | ({} if np.isnan(n_low).all() else {
+        "conflated_covers": float(((n_low <= truth) & (truth <= n_high)).mean())
+    })  # fmt: skip
 
 
 def main() -> None:
