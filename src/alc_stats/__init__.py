@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from alc_stats.models import inversion as inversion
     from alc_stats.models import mediation as mediation
     from alc_stats.models import moderation as moderation
+    from alc_stats.models import proxy as proxy
     from alc_stats.models import response_surface as response_surface
     from alc_stats.models import shift as shift
     from alc_stats.models import transfer as transfer
@@ -96,6 +97,7 @@ _ROOM = {
     "Fit": "estimators",
     "bunching": "models",
     "frontier": "models",
+    "proxy": "models",
     "calibration": "models",
     "Measure": "measures",
     "NamedScale": "models",
@@ -209,6 +211,7 @@ __all__ = [
     "priced",
     "profile_interval",
     "profile_intervals",
+    "proxy",
     "r2",
     "randomisation_test",
     "read_study",

@@ -17,6 +17,7 @@ from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
 from alc_stats.models.mediation import mediation
 from alc_stats.models.moderation import moderation
+from alc_stats.models.proxy import proxy
 from alc_stats.models.response_surface import response_surface
 from alc_stats.models.shift import shift
 from alc_stats.models.transfer import transfer
@@ -42,6 +43,7 @@ __all__ = [
     "inversion",
     "mediation",
     "moderation",
+    "proxy",
     "response_surface",
     "shift",
     "transfer",

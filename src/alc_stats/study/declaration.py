@@ -25,6 +25,7 @@ from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
 from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.moderation_data import ModerationQuestion
+from alc_stats.models.proxy_data import ProxyQuestion
 from alc_stats.models.shift_data import ShiftQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
@@ -168,6 +169,7 @@ class HypothesisDeclared:
     decoupling: DecouplingQuestion | None = None
     bunching: BunchingQuestion | None = None
     frontier: FrontierQuestion | None = None
+    proxy: ProxyQuestion | None = None
     gap: GapQuestion | None = None
     moderation: ModerationQuestion | None = None
     shift: ShiftQuestion | None = None

@@ -25,6 +25,7 @@ from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.inversion import judge as judge_inversion
 from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.moderation import judge as judge_moderation
+from alc_stats.models.proxy import judge as judge_proxy
 from alc_stats.models.response_surface import judge as judge_response_surface
 from alc_stats.models.shift import judge as judge_shift
 from alc_stats.models.transfer import judge as judge_transfer
@@ -47,6 +48,7 @@ Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 JUDGES: Mapping[str, Judge] = {
     "bunching": judge_bunching,
     "frontier": judge_frontier,
+    "proxy": judge_proxy,
     "calibration": judge_calibration,
     "decoupling": judge_decoupling,
     "distinct": judge_distinct,
