@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from alc_stats.models import frontier as frontier
     from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
+    from alc_stats.models import mandate as mandate
     from alc_stats.models import mediation as mediation
     from alc_stats.models import moderation as moderation
     from alc_stats.models import proxy as proxy
@@ -123,6 +124,7 @@ _ROOM = {
     "inversion": "models",
     "johnson_neyman": "inference",
     "joint": "inference",
+    "mandate": "models",
     "marginal_means": "inference",
     "marginal_probabilities": "inference",
     "non_inferiority_p": "inference",
@@ -195,6 +197,7 @@ __all__ = [
     "inversion",
     "johnson_neyman",
     "joint",
+    "mandate",
     "marginal_means",
     "marginal_probabilities",
     "mediation",

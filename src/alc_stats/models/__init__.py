@@ -15,6 +15,7 @@ from alc_stats.models.forecast import forecast
 from alc_stats.models.frontier import frontier
 from alc_stats.models.gap import gap
 from alc_stats.models.inversion import inversion
+from alc_stats.models.mandate import mandate
 from alc_stats.models.mediation import mediation
 from alc_stats.models.moderation import moderation
 from alc_stats.models.proxy import proxy
@@ -41,6 +42,7 @@ __all__ = [
     "gap",
     "guarded",
     "inversion",
+    "mandate",
     "mediation",
     "moderation",
     "proxy",

@@ -23,6 +23,7 @@ from alc_stats.models.forecast_data import ForecastQuestion
 from alc_stats.models.frontier_data import FrontierQuestion
 from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mandate_data import MandateQuestion
 from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.moderation_data import ModerationQuestion
 from alc_stats.models.proxy_data import ProxyQuestion
@@ -163,6 +164,7 @@ class HypothesisDeclared:
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
+    mandate: MandateQuestion | None = None
     mediation: MediationQuestion | None = None
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None

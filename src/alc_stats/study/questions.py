@@ -23,6 +23,7 @@ from alc_stats.models.forecast import judge as judge_forecast
 from alc_stats.models.frontier import judge as judge_frontier
 from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.inversion import judge as judge_inversion
+from alc_stats.models.mandate import judge as judge_mandate
 from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.moderation import judge as judge_moderation
 from alc_stats.models.proxy import judge as judge_proxy
@@ -56,6 +57,7 @@ JUDGES: Mapping[str, Judge] = {
     "forecast": judge_forecast,
     "gap": judge_gap,
     "inversion": judge_inversion,
+    "mandate": judge_mandate,
     "mediation": judge_mediation,
     "moderation": judge_moderation,
     "response_surface": judge_response_surface,
