@@ -22,7 +22,6 @@ from alc_stats.records import Number, Phrase
 
 SMALLEST_EXCESS = 0.10
 """Default smallest excess, and smallest effect on it, in log amounts: about ten per cent."""
-SEED = 20261127
 
 
 def frontier(
@@ -40,7 +39,6 @@ def frontier(
     side: Side = "cost",
     quantile: float = 0.05,
     criterion: Criterion | None = None,
-    seed: int = SEED,
 ) -> Finding:
     """Whether more is used than the same outcome needs, or more so under a treatment.
 
@@ -76,8 +74,6 @@ def frontier(
         Of the quantile frontier that is shown beside it.
     criterion : Criterion, optional
         Superiority with 0.10 by default.
-    seed : int
-        Of the price's interval.
 
     Returns
     -------
@@ -118,7 +114,7 @@ def frontier(
     )
     claim = claim or Claim("frontier", "proxy", what)
     criterion = criterion or Criterion("superiority", SMALLEST_EXCESS)
-    return judge(data, question, claim, criterion, seed=seed)
+    return judge(data, question, claim, criterion)
 
 
 def judge(
@@ -126,8 +122,6 @@ def judge(
     question: FrontierQuestion,
     claim: Claim,
     criterion: Criterion,
-    *,
-    seed: int = SEED,
 ) -> Finding:
     """`frontier` with its columns as one record."""
     check_criterion(criterion)
@@ -138,11 +132,11 @@ def judge(
         return _untested(claim, criterion, said(str(error)))
     if not fit.certificate.usable:
         return _untested(claim, criterion, _no_excess(fit))
-    found = Excesses(rows, fit, seed)
+    found = Excesses(rows, fit)
     level = 1.0 - criterion.alpha
     return find(
         claim,
-        found.effect(),
+        found.main_effect,
         criterion=criterion,
         evidence=frontier_evidence(found, criterion),
         observed=_observed(found, rows),

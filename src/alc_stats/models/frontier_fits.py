@@ -12,12 +12,10 @@ import numpy as np
 from alc_stats.errors import AlcError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.estimators.stochastic_frontier import MEAN_OF_HALF_NORMAL, Frontier, fit_frontier
-from alc_stats.inference.draws import stream_seed
 from alc_stats.models.frontier_data import FrontierData
 from alc_stats.records import FloatArray
 
 LOG_AMOUNT = "log amount"
-DRAWS = 199
 _STEP = 1e-6
 
 
@@ -27,8 +25,6 @@ class Excesses:
 
     data: FrontierData
     main: Frontier
-    seed: int
-    draws: int = DRAWS
 
     @property
     def df(self) -> float:
@@ -72,6 +68,11 @@ class Excesses:
             Z[:, 1] = treated
         k = f.X.shape[1]
         return float(MEAN_OF_HALF_NORMAL * np.exp(Z @ theta[k : k + Z.shape[1]]).mean())
+
+    @functools.cached_property
+    def main_effect(self) -> Estimate:
+        """By the main model."""
+        return self.effect(None)
 
     def effect(self, fit: Frontier | None = None, name: str = "effect on mean excess") -> Estimate:
         """The mandate's effect on E[u]; E[u] itself without a treatment."""
@@ -118,7 +119,7 @@ class Excesses:
 
     @functools.cached_property
     def price(self) -> tuple[float, float, float] | None:
-        """Money of excess per 1,000 of measurable output, with limits from draws of parameters."""
+        """Money of excess per 1,000 of measurable output, with limits by the delta method."""
         d = self.data
         if d.money is None or d.measurable is None:
             return None
@@ -127,7 +128,5 @@ class Excesses:
         def of(theta: FloatArray) -> float:
             return float(money @ (1.0 - self.main.efficiency(theta))) * per
 
-        rng = np.random.default_rng(stream_seed(self.seed, "frontier.price"))
-        drawn = rng.multivariate_normal(self.main.theta, self.covariance, size=self.draws)
-        low, high = np.quantile([of(t) for t in drawn], [0.025, 0.975], method="weibull")
-        return of(self.main.theta), float(low), float(high)
+        own = self.derived(of, "price", "money")
+        return own.value, *own.interval()

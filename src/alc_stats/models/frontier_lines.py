@@ -31,7 +31,7 @@ def reference(found: Excesses) -> str:
 
 def frontier_lines(found: Excesses, level: float) -> tuple[Line, ...]:
     """The effect, its parts, other models, the frontier itself, the price."""
-    first = line(found.effect(), _main_name(found), "", reference(found), level=level,
+    first = line(found.main_effect, _main_name(found), "", reference(found), level=level,
                  unit=LOG_AMOUNT)  # fmt: skip
     return (replace(first, primary=True), *_parts(found, level), *_others(found, level),
             *_price(found), *_frontier(found, level), *_fit(found))  # fmt: skip
@@ -78,7 +78,7 @@ def _price(found: Excesses) -> Iterator[Line]:
         value, low, high = found.price
         yield Line("Money of excess per 1,000 of measurable output", "",
                    Phrase("At the prices given."), value, low, high,
-                   reference="draws of the parameters", unit="money")  # fmt: skip
+                   reference=reference(found), unit="money")  # fmt: skip
 
 
 def _frontier(found: Excesses, level: float) -> Iterator[Line]:
@@ -127,7 +127,7 @@ def frontier_evidence(found: Excesses, criterion: Criterion) -> tuple[Evidence, 
 
 
 def _shown(found: Excesses, criterion: Criterion) -> bool:
-    return decide(found.effect(), criterion).verdict in ("supported", "contradicted")
+    return decide(found.main_effect, criterion).verdict in ("supported", "contradicted")
 
 
 def _none(found: Excesses, criterion: Criterion) -> Evidence:
@@ -157,7 +157,7 @@ def _other(
     name = f"a {what} that moves" if what == "frontier" else "noise that moves"
     if isinstance(other, str):
         return Evidence(name, "not tested", said(other))
-    own = found.effect().value
+    own = found.main_effect.value
     lost = _shown(found, criterion) and other.value * math.copysign(1.0, own) < KEPT * abs(own)
     seen = f"Where the {what} may move as well the answer is {{with_{what}}}" + (
         f": what was called excess may be the {what}." if lost else "."
@@ -229,7 +229,7 @@ def _binned(name: str, edge: FloatArray, y: FloatArray) -> Mark:
 
 
 def _forest(found: Excesses, level: float) -> Picture:
-    rows: list[tuple[str, Estimate | str]] = [("As declared", found.effect())]
+    rows: list[tuple[str, Estimate | str]] = [("As declared", found.main_effect)]
     if found.data.treated is not None:
         rows.append(("Frontier moves as well", found.shifted))
     if found.data.Z.shape[1] > 1:
