@@ -1,5 +1,8 @@
 """Every tolerance in the tests, by name, with its reason. Sorted by name."""
 
+BOOTSTRAPPED_ERRORS = 0.003
+"""Standard errors that the source bootstrapped (multipliers), with ours by formula."""
+
 BOOTSTRAP_LIMITS = 0.03
 """Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of
 their distance from the estimate."""
@@ -45,6 +48,9 @@ FINITE_DIFFERENCE = 1e-6
 """Fourth-order differences, step 0.001, of a function of some thousands: rounding leaves 1e-9,
 truncation 1e-12 times a fifth derivative of some thousands."""
 
+FIVE_PRINTED_DIGITS = 5.1e-6
+"""The source prints five decimals: half a unit of the last, and rounding of the half."""
+
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
 optimum the likelihood is flat, so its last digit fixes only half the digits of the place."""
@@ -68,12 +74,17 @@ step before."""
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
 
+JACKKNIFE_ERRORS = 0.06
+"""Standard errors by influence functions and by leaving out one of 90 or 120 units: they differ by
+the second order of the estimate, some units over their number."""
+
 JSON_DIGITS = 1e-12
 """R writes 15 significant digits; sums of about a hundred terms lose two or three of them."""
 
 LMER_SANDWICH = 1e-4
 """Bias-reduced standard errors and degrees of freedom where lmer's search stopped: they move with
 the random part, which a flat optimum leaves to half the digits of its log-likelihood."""
+
 LAVAAN_STOPS_EARLY = 1e-6
 """Where lavaan's search for a factor's loadings rests: a relative change of the likelihood of 1e-10
 leaves half the digits of the place."""

@@ -60,21 +60,26 @@ if TYPE_CHECKING:
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import Measure as Measure
     from alc_stats.measures import disattenuated as disattenuated
+    from alc_stats.measures import priced as priced
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
     from alc_stats.models import NamedScale as NamedScale
+    from alc_stats.models import bunching as bunching
     from alc_stats.models import calibration as calibration
     from alc_stats.models import decoupling as decoupling
     from alc_stats.models import distinct as distinct
     from alc_stats.models import dose_response as dose_response
     from alc_stats.models import forecast as forecast
+    from alc_stats.models import frontier as frontier
     from alc_stats.models import gap as gap
     from alc_stats.models import inversion as inversion
+    from alc_stats.models import mandate as mandate
     from alc_stats.models import mediation as mediation
     from alc_stats.models import moderation as moderation
+    from alc_stats.models import proxy as proxy
     from alc_stats.models import response_surface as response_surface
     from alc_stats.models import shift as shift
     from alc_stats.models import transfer as transfer
@@ -91,6 +96,9 @@ _ROOM = {
     "Estimate": "estimators",
     "Finding": "models",
     "Fit": "estimators",
+    "bunching": "models",
+    "frontier": "models",
+    "proxy": "models",
     "calibration": "models",
     "Measure": "measures",
     "NamedScale": "models",
@@ -103,6 +111,7 @@ _ROOM = {
     "dose_response": "models",
     "decoupling": "models",
     "disattenuated": "measures",
+    "priced": "measures",
     "distinct": "models",
     "equivalence_of_means": "inference",
     "equivalence_p": "inference",
@@ -115,6 +124,7 @@ _ROOM = {
     "inversion": "models",
     "johnson_neyman": "inference",
     "joint": "inference",
+    "mandate": "models",
     "marginal_means": "inference",
     "marginal_probabilities": "inference",
     "non_inferiority_p": "inference",
@@ -164,6 +174,7 @@ __all__ = [
     "Measure",
     "NamedScale",
     "benjamini_hochberg",
+    "bunching",
     "calibration",
     "check",
     "cluster_bootstrap",
@@ -179,12 +190,14 @@ __all__ = [
     "fit",
     "fit_panel",
     "forecast",
+    "frontier",
     "gap",
     "holm",
     "icc",
     "inversion",
     "johnson_neyman",
     "joint",
+    "mandate",
     "marginal_means",
     "marginal_probabilities",
     "mediation",
@@ -198,8 +211,10 @@ __all__ = [
     "plot",
     "pool",
     "pooled",
+    "priced",
     "profile_interval",
     "profile_intervals",
+    "proxy",
     "r2",
     "randomisation_test",
     "read_study",

@@ -30,6 +30,8 @@ COLUMNS: dict[str, Any] = {
     "firm": "firm",
     "post": "post",
     "wave": "wave",
+    "capability_bounds": (-np.inf, np.inf),
+    "capability_reliability": 1.0,
 }
 ARMS = GapQuestion(**{**COLUMNS, "treatment": "arm", "treated": "mandate", "control": "control"})
 SINGLE: dict[str, Any] = {
@@ -38,6 +40,9 @@ SINGLE: dict[str, Any] = {
     "treatment": "mandate",
     "person": "person",
     "firm": "firm",
+    "capability_bounds": (-np.inf, np.inf),
+    "capability_reliability": 1.0,
+    "randomised": True,
 }
 RUNS = 40
 TWO_ROUTES = 1e-6
@@ -310,7 +315,7 @@ def test_a_ceiling_that_hides_a_rise_of_capability_gives_no_verdict() -> None:
     data = cross_section(21, (0.8, 0.30), firms=20, persons=200, firm_sd=0.0)
     data = data.assign(skill=data["skill"].clip(upper=-1.0))
     naive = gap(data, **SINGLE)
-    finding = gap(data, **SINGLE, capability_bounds=(-np.inf, -1.0))
+    finding = gap(data, **SINGLE | {"capability_bounds": (-np.inf, -1.0)})
     seen = lined(naive, "Capability does not rise").value
     latent = lined(finding, "Capability, censored model").value
     assert seen is not None
@@ -333,6 +338,26 @@ def test_error_in_the_capability_test_does_not_make_a_rise_small() -> None:
     assert bare.decision.verdict == "supported"
     assert evidence(finding, "reliability of capability").outcome == "threat"
     assert finding.decision.verdict == "inconclusive"
+
+
+def test_what_could_hold_capability_down_must_be_declared() -> None:
+    """No bounds, an unknown reliability that matters, or arms nobody assigned: no verdict."""
+    data = cross_section(12, (0.8, 0.08), firms=20, persons=200, firm_sd=0.0)
+    assert gap(data, **SINGLE).decision.verdict == "supported"
+    unbounded = gap(data, **SINGLE | {"capability_bounds": None})
+    assert evidence(unbounded, "bounds of capability").outcome == "threat"
+    chosen = gap(data, **SINGLE | {"randomised": False})
+    assert evidence(chosen, "assignment").outcome == "threat"
+    noisy = with_items(data, column="skill", error=3.0).assign(skill=lambda t: t["scale"])
+    hidden = cross_section(12, (0.8, 0.28), firms=20, persons=200, firm_sd=0.0)
+    hidden = with_items(hidden, column="skill", error=2.0).assign(skill=lambda t: t["scale"])
+    unknown = [gap(t, **SINGLE | {"capability_reliability": None}) for t in (noisy, hidden)]
+    verdicts = [f.decision.verdict for f in (unbounded, chosen, unknown[1])]
+    assert verdicts == ["inconclusive"] * 3
+    assert (
+        "{supposed_capability}"
+        in evidence(unknown[0], "reliability of capability").finding.template
+    )
 
 
 def test_arms_that_part_before_the_start_are_a_threat() -> None:

@@ -16,6 +16,7 @@ from alc_stats.measures.describe import (
 from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.measures.moments import LogSd, log_sd, log_sd_by_group
 from alc_stats.measures.panel import within_between
+from alc_stats.measures.prices import priced
 from alc_stats.measures.scales import Scale, reliability, score
 from alc_stats.measures.usage import person_period_usage
 
@@ -33,6 +34,7 @@ __all__ = [
     "log_sd",
     "log_sd_by_group",
     "person_period_usage",
+    "priced",
     "reliability",
     "score",
     "trajectory",

@@ -47,6 +47,8 @@ def gap(
     capability_items: Sequence[str] = (),
     awareness_bounds: Bounds | None = None,
     capability_bounds: Bounds | None = None,
+    capability_reliability: float | None = None,
+    randomised: bool = False,
     smallest_usage: float = SMALLEST,
     smallest_awareness: float = SMALLEST,
     smallest_capability: float = SMALLEST,
@@ -96,7 +98,14 @@ def gap(
     awareness_items, capability_items : sequence of str
         Items, keyed, for reliabilities and effects in SDs of true scores.
     awareness_bounds, capability_bounds : (float, float), optional
-        Smallest and largest possible value; inf where there is none.
+        Smallest and largest possible value; inf where there is none. A ceiling keeps capability
+        from rising, so its undeclared bounds allow no verdict.
+    capability_reliability : float, optional
+        As the test's manual says, where there are no items. A noisy test keeps a rise small, so
+        the verdict must hold at a reliability of 0.7 where none is known.
+    randomised : bool
+        Whether treatment was assigned by chance. Without it, and without `post`, arms may have
+        differed from the start, which allows no verdict.
     smallest_usage, smallest_awareness, smallest_capability : float
         Smallest effects of interest, baseline SDs.
     criterion : Criterion, optional
@@ -131,7 +140,8 @@ def gap(
     >>> table["aware"] = 0.8 * table["mandate"] + rng.normal(size=600)
     >>> table["skill"] = rng.normal(size=600)
     >>> found = gap(table, awareness="aware", capability="skill", treatment="mandate",
-    ...             person="person", firm="firm")
+    ...             person="person", firm="firm", randomised=True,
+    ...             capability_bounds=(-np.inf, np.inf))
     >>> found.decision.verdict, [round(line.value, 2) for line in found.triangulation[:3]]
     ('supported', [0.7, -0.02, 0.72])
     """
@@ -140,7 +150,8 @@ def gap(
         person=person, firm=firm, post=post, wave=wave, treated=treated, control=control,
         covariates=listed(covariates), awareness_items=listed(awareness_items),
         capability_items=listed(capability_items), awareness_bounds=awareness_bounds,
-        capability_bounds=capability_bounds, smallest_usage=smallest_usage,
+        capability_bounds=capability_bounds, capability_reliability=capability_reliability,
+        randomised=randomised, smallest_usage=smallest_usage,
         smallest_awareness=smallest_awareness, smallest_capability=smallest_capability,
     )  # fmt: skip
     what = f"{treatment} raises {awareness}, and not {capability}."

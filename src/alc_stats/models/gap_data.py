@@ -48,6 +48,8 @@ class GapQuestion:
     capability_items: tuple[str, ...] = ()
     awareness_bounds: Bounds | None = None
     capability_bounds: Bounds | None = None
+    capability_reliability: float | None = None
+    randomised: bool = False
     smallest_usage: float = 0.20
     smallest_awareness: float = 0.20
     smallest_capability: float = 0.20
@@ -217,6 +219,14 @@ def _misdeclared(q: GapQuestion, where: str) -> Iterator[Problem]:
                 found=f"{bounds[0]:g}, {bounds[1]:g}",
                 allowed="the smallest possible value, then the largest; inf where there is none",
             )
+    known = q.capability_reliability
+    if known is not None and not 0.0 < known <= 1.0:
+        yield Problem(
+            "a reliability is not a share above 0",
+            where=f"{where}, capability_reliability",
+            found=f"{known:g}",
+            allowed="above 0, at most 1",
+        )
     if (q.treated is None) != (q.control is None):
         yield Problem("treated and control are named together", where=where)
     elif q.treated is not None and q.treated == q.control:

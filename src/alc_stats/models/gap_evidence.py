@@ -19,6 +19,8 @@ from alc_stats.models.gap_lines import said
 from alc_stats.models.gap_model import PAIR, long_rows
 from alc_stats.records import Number, Phrase
 
+SUPPOSED_RELIABILITY = 0.7
+"""Of a test of capability of which none is known: a claim that it does not rise must bear it."""
 ATTRITION = 0.05
 """A difference between arms in the share that left, from which on it is worth a test."""
 
@@ -26,7 +28,7 @@ ATTRITION = 0.05
 def gap_evidence(found: Gap) -> tuple[Evidence, ...]:
     """One piece an artefact."""
     return (
-        _certificate(found), *(_bounds(found, o) for o in PAIR),
+        _certificate(found), _assignment(found), *(_bounds(found, o) for o in PAIR),
         *(_reliability(found, o) for o in PAIR), _pre_trends(found), _practice(found),
         _attrition(found), *_left_out(found),
     )  # fmt: skip
@@ -41,6 +43,20 @@ def _certificate(found: Gap) -> Evidence:
     return Evidence("certificate", "clear", joined(own, said(text + "robust errors allow for it.")))
 
 
+def _assignment(found: Gap) -> Evidence:
+    """Whether arms were alike before treatment, by chance or because change is compared."""
+    if found.data.question.randomised:
+        return Evidence("assignment", "clear", Phrase("Treatment was assigned at random."))
+    if found.data.did:
+        why = "Changes are compared, so that what is stable in the arms cancels."
+        return Evidence("assignment", "clear", Phrase(why))
+    why = (
+        "There is no time before the start and treatment was not said to be assigned at random, so "
+        "that the arms may have differed all along."
+    )
+    return Evidence("assignment", "threat", Phrase(why))
+
+
 # -- floors and ceilings -------------------------------------------------------------------------
 
 
@@ -48,7 +64,8 @@ def _bounds(found: Gap, outcome: Level) -> Evidence:
     name = f"bounds of {outcome}"
     if found.data.question.bounds(outcome) is None:
         why = f"The bounds of {outcome} were not declared; scores at a ceiling cannot rise."
-        return Evidence(name, "not tested", Phrase(why))
+        fatal = outcome == "capability"
+        return Evidence(name, "threat" if fatal else "not tested", Phrase(why))
     share = {"share_" + outcome: Number(share_at_bounds(found.data, outcome), "share")}
     seen = Phrase(f"At most {{share_{outcome}}} of an arm lie at a bound.", share)
     latent = found.censored.get(outcome)
@@ -72,6 +89,8 @@ def _reliability(found: Gap, outcome: Level) -> Evidence:
     """Error in the SD shrinks effects in SDs: a verdict must hold in SDs of true scores."""
     name = f"reliability of {outcome}"
     known = found.reliabilities.get(outcome)
+    if outcome == "capability" and not isinstance(known, dict):
+        return _supposed(found, name)
     if known is None or isinstance(known, str):
         why = known or f"No items of {outcome} were given, so that its reliability is not known."
         return Evidence(name, "not tested", said(why))
@@ -93,6 +112,24 @@ def _reliability(found: Gap, outcome: Level) -> Evidence:
     return Evidence(name, "clear" if same else "threat", seen)
 
 
+def _supposed(found: Gap, name: str) -> Evidence:
+    """Capability at a declared reliability, or at a supposed one where none is known."""
+    declared = found.data.question.capability_reliability
+    alpha = SUPPOSED_RELIABILITY if declared is None else declared
+    true = found.effect({"capability": alpha**-0.5}, "capability")
+    same = found.reads("capability", true) == found.reads("capability")
+    numbers = {
+        "supposed_capability": Number(alpha, "ratio"),
+        "true_capability": Number(true.value, unit="SD"),
+    }
+    start = "At the declared" if declared is not None else "No reliability is known; at a supposed"
+    text = (
+        f"{start} reliability of {{supposed_capability}} the effect in SDs of true scores is "
+        "{true_capability} and reads " + ("the same." if same else "otherwise.")
+    )
+    return Evidence(name, "clear" if same else "threat", Phrase(text, numbers))
+
+
 # -- time ----------------------------------------------------------------------------------------
 
 
@@ -104,7 +141,7 @@ def _pre_trends(found: Gap) -> Evidence:
         why = (
             "There is one wave before the start, so that trends before it cannot be compared."
             if found.data.did
-            else "There is no time before the start; that arms were alike rests on the assignment."
+            else "There is no time before the start."
         )
         return Evidence(name, "not tested", Phrase(why))
     trends = {o: _trend(found, o, waves) for o in PAIR}

@@ -82,6 +82,13 @@ def _unchanged(found: Gap) -> Line:
     )  # fmt: skip
 
 
+def _untold(found: Gap, error: AlcError) -> Phrase:
+    """Why there is no number; the model's own columns mean nothing to a reader."""
+    if not found.data.covariates:
+        return said(str(error))
+    return said(f"Too few {found.data.unit_name}s to tell the covariates, each one row.")
+
+
 def _other_inference(found: Gap) -> Iterator[Line]:
     other: By = "units" if found.by == "CR2" else "CR2"
     named: dict[str, Mapping[Level, float]] = {
@@ -96,7 +103,7 @@ def _other_inference(found: Gap) -> Iterator[Line]:
         try:
             own = found.effect(weights, name, by=other)
         except AlcError as error:
-            yield Line(method, guards, said(str(error)), unit="SD")
+            yield Line(method, guards, _untold(found, error), unit="SD")
         else:
             yield line(own, method, guards, reference(found, other), level=_level(found))
     for name, weights in [*named.items()][:2]:

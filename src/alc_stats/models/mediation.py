@@ -203,8 +203,23 @@ def _decision(found: Analysis, alpha: float) -> Decision:
     numbers |= {"level": Number(1 - alpha, "share"), "inner_level": Number(1 - 2 * alpha, "share")}
     used = {name: n for name, n in numbers.items() if f"{{{name}}}" in said}
     return Decision(
-        verdict, "conjunction", joined(_seen(found), Phrase(said, used), direct_said(found, alpha))
+        verdict,
+        "conjunction",
+        joined(
+            _seen(found), Phrase(said, used), _unless(found, verdict), direct_said(found, alpha)
+        ),
     )
+
+
+def _unless(found: Analysis, verdict: Verdict) -> Phrase:
+    """What a hidden cause would have to do to undo what was shown."""
+    if verdict not in ("supported", "contradicted"):
+        return Phrase("")
+    said = (
+        "A hidden cause that made what is left of mediator and outcome correlate by {undone_rho} "
+        "would undo it."
+    )
+    return Phrase(said, {"undone_rho": Number(found.undone.weakest, "statistic")})
 
 
 def _reading(

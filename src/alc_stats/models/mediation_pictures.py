@@ -45,9 +45,9 @@ def _paths(found: Analysis, level: float) -> Picture:
     return Picture(
         id="paths",
         title=f"Paths from {title}",
-        caption=f"Paths, direct, total and indirect effects with {level:.0%} intervals, each in "
-        "standard deviations of rows that nothing acts on. The indirect effect is the product of "
-        "the lettered paths.",
+        caption=f"Paths, direct, total and indirect effects with {100 * level:.0f} % intervals, "
+        "each in standard deviations of rows that nothing acts on. The indirect effect is the "
+        "product of the lettered paths.",
         alt=f"{len(rows)} intervals around a line at zero, one a path or effect.",
         x="Standard deviations of untreated rows",
         panels=(Panel(marks=(forest, Mark(kind="down", x=(0.0,)))),),
@@ -73,8 +73,8 @@ def _sensitivity(found: Analysis, level: float) -> Picture:
         id="sensitivity",
         title="What a hidden common cause would leave",
         caption="The indirect effect if what is left unexplained of "
-        f"{links[weak]} and of {links[weak + 1]} correlated, with {level:.0%} intervals. It is "
-        "zero at the correlation marked; nothing in the data says which correlation is true.",
+        f"{links[weak]} and of {links[weak + 1]} correlated, with {100 * level:.0f} % intervals. "
+        "It is zero at the correlation marked; nothing in the data says which correlation is true.",
         alt="A falling or rising curve with a band, crossing zero at a marked correlation.",
         x="Correlation of residuals",
         y=f"Indirect effect ({q.unit or q.outcome})",

@@ -14,15 +14,19 @@ from alc_stats.data.sources import Source
 from alc_stats.estimators.error_laws import Family
 from alc_stats.estimators.estimate import Direction
 from alc_stats.inference.decision import Rule
+from alc_stats.models.bunching_data import BunchingQuestion
 from alc_stats.models.calibration_data import CalibrationQuestion
 from alc_stats.models.decoupling_comparison import DecouplingQuestion
 from alc_stats.models.distinct import DistinctQuestion
 from alc_stats.models.dose_data import DoseQuestion
 from alc_stats.models.forecast_data import ForecastQuestion
+from alc_stats.models.frontier_data import FrontierQuestion
 from alc_stats.models.gap_data import GapQuestion
 from alc_stats.models.inversion_data import InversionQuestion
+from alc_stats.models.mandate_data import MandateQuestion
 from alc_stats.models.mediation_data import MediationQuestion
 from alc_stats.models.moderation_data import ModerationQuestion
+from alc_stats.models.proxy_data import ProxyQuestion
 from alc_stats.models.shift_data import ShiftQuestion
 from alc_stats.models.spread_data import Columns
 from alc_stats.models.surface_data import SurfaceQuestion
@@ -160,10 +164,14 @@ class HypothesisDeclared:
     response_surface: SurfaceQuestion | None = None
     dose_response: DoseQuestion | None = None
     inversion: InversionQuestion | None = None
+    mandate: MandateQuestion | None = None
     mediation: MediationQuestion | None = None
     calibration: CalibrationQuestion | None = None
     forecast: ForecastQuestion | None = None
     decoupling: DecouplingQuestion | None = None
+    bunching: BunchingQuestion | None = None
+    frontier: FrontierQuestion | None = None
+    proxy: ProxyQuestion | None = None
     gap: GapQuestion | None = None
     moderation: ModerationQuestion | None = None
     shift: ShiftQuestion | None = None

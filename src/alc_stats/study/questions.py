@@ -13,16 +13,20 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
+from alc_stats.models.bunching import judge as judge_bunching
 from alc_stats.models.calibration import judge as judge_calibration
 from alc_stats.models.decoupling import judge as judge_decoupling
 from alc_stats.models.distinct import judge as judge_distinct
 from alc_stats.models.dose_response import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
 from alc_stats.models.forecast import judge as judge_forecast
+from alc_stats.models.frontier import judge as judge_frontier
 from alc_stats.models.gap import judge as judge_gap
 from alc_stats.models.inversion import judge as judge_inversion
+from alc_stats.models.mandate import judge as judge_mandate
 from alc_stats.models.mediation import judge as judge_mediation
 from alc_stats.models.moderation import judge as judge_moderation
+from alc_stats.models.proxy import judge as judge_proxy
 from alc_stats.models.response_surface import judge as judge_response_surface
 from alc_stats.models.shift import judge as judge_shift
 from alc_stats.models.transfer import judge as judge_transfer
@@ -43,6 +47,9 @@ class Question(Protocol):
 Judge = Callable[[pd.DataFrame, Any, Claim, Criterion], Finding]
 
 JUDGES: Mapping[str, Judge] = {
+    "bunching": judge_bunching,
+    "frontier": judge_frontier,
+    "proxy": judge_proxy,
     "calibration": judge_calibration,
     "decoupling": judge_decoupling,
     "distinct": judge_distinct,
@@ -50,6 +57,7 @@ JUDGES: Mapping[str, Judge] = {
     "forecast": judge_forecast,
     "gap": judge_gap,
     "inversion": judge_inversion,
+    "mandate": judge_mandate,
     "mediation": judge_mediation,
     "moderation": judge_moderation,
     "response_surface": judge_response_surface,

@@ -1,0 +1,314 @@
+"""Bunching: found where it was put, not where people merely like round numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from alc_stats.errors import DeclarationError, TableError
+from alc_stats.inference.excess_mass import Zones, excess_mass
+from alc_stats.models import Finding, bunching
+from alc_stats.models.bunching_data import BunchingQuestion, bunching_data, round_numbers
+from alc_stats.simulate import read_truth
+from alc_stats.simulate.events import weekly_tokens
+from alc_stats.simulate.population import populate
+from tolerances import EXACT_ARITHMETIC
+
+TRUTH = Path(__file__).parents[2] / "analysis" / "reference" / "truth.toml"
+COLUMNS: dict[str, Any] = {
+    "amount": "tokens",
+    "quota": "quota",
+    "firm": "firm",
+    "mandated": "mandate",
+}
+ZONES = Zones(0.02, 30, 10, 2)
+RUNS = 100
+
+
+def study(share: float, seed: int = 1) -> pd.DataFrame:
+    """Weeks of the reference study, of which `share` of those just short are topped up."""
+    truth = read_truth(TRUTH)
+    truth = replace(truth, usage=replace(truth.usage, bunching_share=share))
+    people = populate(truth.design, seed=seed)
+    tokens = weekly_tokens(truth, people, seed=seed).round()
+    weeks = tokens.shape[1]
+    under = np.repeat(people.mandated > 0, truth.design.weeks_per_wave, axis=1).ravel()
+    return pd.DataFrame(
+        {
+            "person": np.repeat(people.people["person_id"].to_numpy(), weeks),
+            "firm": np.repeat(people.people["firm_id"].to_numpy(), weeks),
+            "week": np.tile(np.arange(weeks), len(tokens)),
+            "tokens": tokens.ravel(),
+            "mandate": under.astype(int),
+            "quota": np.where(under, truth.usage.quota, np.nan),
+        }
+    )
+
+
+def heaped(seed: int, *, firms: int = 30, rows: int = 250, share: float = 0.3) -> pd.DataFrame:
+    """No bunching at 60 000, but some amounts are rounded to ten thousands, everywhere alike."""
+    rng = np.random.default_rng(seed)
+    firm = np.repeat(np.arange(firms), rows)
+    level = 10.9 + 0.2 * rng.normal(size=firms)[firm]
+    tokens = np.exp(level + 0.4 * rng.normal(size=firm.size))
+    rounded = np.where(rng.random(firm.size) < share, np.round(tokens, -4), tokens)
+    return pd.DataFrame(
+        {"firm": firm, "mandate": (firm % 3 == 0) * 1, "quota": 60_000.0, "tokens": rounded}
+    )
+
+
+def ask(data: pd.DataFrame, **more: Any) -> Finding:
+    return bunching(data, **{**COLUMNS, "draws": 199, **more})
+
+
+def line_of(found: Finding, start: str) -> Any:
+    return next(x for x in found.triangulation if x.method.startswith(start))
+
+
+def outcome_of(found: Finding, artefact: str) -> str:
+    return next(e.outcome for e in found.evidence if e.artefact == artefact)
+
+
+# -- the counterfactual --------------------------------------------------------------------------
+
+
+def test_what_was_moved_into_a_polynomial_is_found_exactly() -> None:
+    x = ZONES.middles
+    base = 50.0 - 20.0 * x + 15.0 * x**3
+    moved = np.where(ZONES.left, 0.3 * base, 0.0)
+    seen = base - moved
+    seen[np.flatnonzero(ZONES.joined)[0]] += moved.sum()
+    found = excess_mass(seen[None, :], ZONES, order=4)
+    height = base[ZONES.joined].mean()
+    assert found.mass[0] == pytest.approx(moved.sum() / height, abs=1e3 * EXACT_ARITHMETIC)
+    assert found.missing[0] == pytest.approx(moved.sum() / height, abs=1e3 * EXACT_ARITHMETIC)
+    assert found.share[0] == pytest.approx(0.3, abs=1e3 * EXACT_ARITHMETIC)
+
+
+def test_heaps_at_round_numbers_are_no_excess() -> None:
+    rounds = round_numbers(pd.Series([1.0], [60_000.0]), (10_000.0,), ZONES)
+    assert rounds.sum() == 7  # 30, 40, ..., 90 thousand lie from 24 up to 96 thousand
+    seen = 40.0 + 10.0 * ZONES.middles + 25.0 * rounds[:, 0]
+    assert excess_mass(seen[None, :], ZONES, order=3).mass[0] > 0.3
+    found = excess_mass(seen[None, :], ZONES, order=3, rounds=rounds)
+    assert found.mass[0] == pytest.approx(0.0, abs=1e3 * EXACT_ARITHMETIC)
+
+
+def test_constrained_least_squares_is_the_bordered_system() -> None:
+    rng = np.random.default_rng(3)
+    seen = rng.poisson(40.0, size=ZONES.bins).astype(float)
+    X = np.vander(ZONES.middles, 4)
+    out = ZONES.outside
+    system = np.block([[X[out].T @ X[out], X.sum(axis=0)[:, None]], [X.sum(axis=0), np.zeros(1)]])
+    beta = np.linalg.solve(system, np.append(X[out].T @ seen[out], seen.sum()))[:4]
+    found = excess_mass(seen[None, :], ZONES, order=3)
+    assert found.counterfactual[0] == pytest.approx(X @ beta, rel=1e3 * EXACT_ARITHMETIC)
+    assert found.counterfactual.sum() == pytest.approx(seen.sum(), rel=EXACT_ARITHMETIC)
+
+
+def test_an_amount_at_the_quota_has_reached_it() -> None:
+    at = ZONES.bin_of(np.array([0.0, -1e-4, 59_999 / 60_000 - 1, 0.0199, 0.02]))
+    assert at.tolist() == [30, 29, 29, 30, 31]
+
+
+# -- known truth ---------------------------------------------------------------------------------
+
+
+def test_the_reference_study_bunches_as_much_as_was_put_in() -> None:
+    with_it, without = study(0.5), study(0.0)
+    found = ask(with_it, person="person")
+    assert found.decision.verdict == "supported"
+    place = [
+        t.loc[t["mandate"] == 1, "tokens"].to_numpy() / 60_000.0 - 1.0 for t in (with_it, without)
+    ]
+    gathered = [((p >= 0.0) & (p < 0.04)).sum() for p in place]
+    height = ((place[1] >= -0.2) & (place[1] < 0.2)).sum() / 20.0
+    low, high = found.estimate.interval()  # type: ignore[union-attr]
+    assert low < (gathered[0] - gathered[1]) / height < high
+    assert high - low < 5.0
+
+
+def test_the_same_study_without_bunching_is_not_said_to_bunch() -> None:
+    found = ask(study(0.0))
+    assert found.decision.verdict in ("equivalent", "inconclusive")
+    assert found.estimate is not None
+    assert abs(found.estimate.value) < 1.0
+
+
+def test_round_numbers_deceive_the_naive_and_not_the_comparison() -> None:
+    found = [ask(heaped(seed)) for seed in range(RUNS)]
+    naive = sum(line_of(f, "Naive").p < 0.05 for f in found)
+    ours = sum(f.estimate.p_value < 0.05 for f in found if f.estimate)
+    assert naive > 0.95 * RUNS
+    assert ours <= stats.binom.ppf(0.999, RUNS, 0.05)
+    assert sum(f.decision.verdict == "supported" for f in found) <= stats.binom.ppf(
+        0.999, RUNS, 0.025
+    )
+
+
+def test_intervals_cover_an_excess_that_is_there() -> None:
+    """Amounts are lognormal, so that the excess of the population is known exactly."""
+    below, at, above = stats.norm.cdf(
+        (np.log([48_000.0, 60_000.0, 62_400.0]) - 10.9) / np.hypot(0.2, 0.4)
+    )
+    truth = 0.3 * (at - below) / ((above - at) / 2.0)
+    covered = 0
+    for seed in range(RUNS):
+        data = heaped(seed, share=0.0)
+        short = data["tokens"].between(48_000.0, 60_000.0) & (data["mandate"] == 1)
+        chosen = np.random.default_rng(1000 + seed).random(len(data)) < 0.3
+        data.loc[short & chosen, "tokens"] = 60_000.0
+        low, high = ask(data).estimate.interval()  # type: ignore[union-attr]
+        covered += low < truth < high
+    assert covered >= stats.binom.ppf(0.001, RUNS, 0.95)
+
+
+# -- artefacts -----------------------------------------------------------------------------------
+
+
+def test_a_cap_is_a_threat() -> None:
+    data = heaped(5, share=0.0)
+    capped = data["tokens"].clip(upper=60_000.0)
+    data["tokens"] = np.where(data["mandate"] == 1, capped, data["tokens"])
+    found = ask(data)
+    assert outcome_of(found, "a cap at the quota") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_a_firm_that_counts_in_another_unit_is_a_threat() -> None:
+    data = study(0.5)
+    data.loc[data["firm"] == data.loc[data["mandate"] == 1, "firm"].iloc[0], "tokens"] /= 1000.0
+    found = ask(data)
+    assert outcome_of(found, "units of quota and log") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_few_firms_are_a_threat() -> None:
+    data = study(0.5)
+    under = data.loc[data["mandate"] == 1, "firm"].unique()
+    found = ask(data[~data["firm"].isin(under[4:])])
+    assert outcome_of(found, "few firms") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_firms_that_bunched_before_are_a_threat() -> None:
+    data = study(0.5)
+    ever = data["firm"].isin(data.loc[data["mandate"] == 1, "firm"])
+    short = ever & (data["mandate"] == 0) & data["tokens"].between(48_000, 59_999)
+    data.loc[short, "tokens"] = 60_100.0
+    found = ask(data)
+    assert outcome_of(found, "differences before the mandate") == "threat"
+
+
+def test_without_never_mandated_firms_the_time_before_is_compared() -> None:
+    data = study(0.5)
+    ever = data["firm"].isin(data.loc[data["mandate"] == 1, "firm"])
+    found = ask(data[ever])
+    assert found.estimate is not None
+    assert found.estimate.df == data.loc[ever, "firm"].nunique() - 1
+    assert outcome_of(found, "differences before the mandate") == "not tested"
+
+
+def test_a_single_firm_is_not_tested() -> None:
+    data = heaped(1)
+    found = ask(data[(data["mandate"] == 0) | (data["firm"] == 0)])
+    assert found.decision.verdict == "not tested"
+    assert "two firms on either side" in found.decision.reason.template
+
+
+# -- rows ----------------------------------------------------------------------------------------
+
+
+def test_events_of_a_period_are_added_up() -> None:
+    whole = study(0.5)
+    parts = pd.concat([whole.assign(tokens=whole["tokens"] * s) for s in (0.25, 0.75)])
+    more = {"person": "person", "period": "week"}
+    one, other = ask(whole, **more), ask(parts, **more)
+    assert one.estimate is not None
+    assert other.estimate is not None
+    assert one.estimate.value == pytest.approx(other.estimate.value, rel=1e3 * EXACT_ARITHMETIC)
+
+
+def test_every_firm_is_counted_about_its_own_quota() -> None:
+    data = pd.DataFrame(
+        {
+            "firm": ["a"] * 2 + ["b"] * 2 + ["c"] * 2,
+            "mandate": [1, 1, 1, 1, 0, 0],
+            "quota": [100.0, 100.0, 200.0, 200.0, np.nan, np.nan],
+            "tokens": [100.0, 90.0, 200.0, 180.0, 100.0, 200.0],
+        }
+    )
+    found = bunching_data(data, BunchingQuestion(**COLUMNS))
+    zones = found.question.zones(1.2)
+    under = found.counts["under"]
+    assert under[0].tolist() == under[1].tolist()
+    assert under[0, zones.window] == under[0, zones.window - 5] == 1.0
+    never = found.counts["never"][2]
+    assert never[zones.window] == 1.0  # half about each quota
+    assert never[zones.window - 25] == 0.5  # 100 of 200; 200 of 100 lies outside
+
+
+def test_the_share_used_late_is_compared() -> None:
+    data = study(0.5)
+    data["late"] = np.where(data["mandate"] == 1, 0.5, 0.2) * data["tokens"]
+    found = line_of(ask(data, late="late"), "Share used at the end")
+    assert found.value == pytest.approx(0.3, abs=EXACT_ARITHMETIC)
+
+
+def test_no_bin_with_fewer_than_five_people_is_shown() -> None:
+    data = heaped(2)
+    data["person"] = data["firm"].astype(str) + "-" + (data.index % 4).astype(str)
+    data.loc[data["mandate"] == 1, "person"] = "one"
+    found = ask(data, person="person")
+    under, never = (panel.marks[0].y for panel in found.pictures[0].panels)
+    assert np.isnan(under).all()
+    assert not np.isnan(never).all()
+
+
+# -- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"tokens": -1.0}, "amounts are below zero"),
+        ({"mandate": 2}, "the column is not 0 and 1"),
+        ({"mandate": 0}, "no row is under a quota"),
+        ({"mandate": 1}, "every row is under a quota"),
+        ({"quota": np.nan}, "have no quota"),
+        ({"quota": 6e9}, "no amount lies near its quota"),
+        ({"firm": None}, "have no firm"),
+    ],
+)
+def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(TableError, match=says):
+        ask(heaped(1).assign(**change))
+
+
+def test_a_quota_in_another_unit_is_refused() -> None:
+    data = heaped(1).assign(quota_unit="prompt")
+    with pytest.raises(TableError, match=r"another unit than the log.*prompt in .*Allowed: token"):
+        ask(data, quota_unit="quota_unit", unit="token")
+
+
+def test_a_period_partly_under_a_mandate_is_refused() -> None:
+    data = study(0.5).assign(week=0)
+    with pytest.raises(TableError, match="two quotas, or partly under one"):
+        ask(data, person="person", period="week")
+
+
+def test_everything_misdeclared_is_said_at_once() -> None:
+    with pytest.raises(DeclarationError) as error:
+        ask(heaped(1), window=0.61, order=1, unit="token", period="week", round_to=(0.0,))
+    assert len(error.value.problems) == 1  # the column that is not there comes first
+    with pytest.raises(DeclarationError) as error:
+        ask(heaped(1), window=0.61, order=1, unit="token", round_to=(0.0,))
+    assert len(error.value.problems) == 4
+    with pytest.raises(DeclarationError, match="too few draws"):
+        ask(heaped(1), draws=10)

@@ -1,0 +1,267 @@
+"""The frontier: known answers, known waste, and what is not taken for waste."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from alc_stats.errors import DeclarationError, FitError, TableError
+from alc_stats.estimators.stochastic_frontier import _likelihood, fit_frontier
+from alc_stats.models import Finding, frontier
+from alc_stats.models.frontier import SMALLEST_EXCESS
+from tolerances import CENTRAL_DIFFERENCE, EXACT_ARITHMETIC
+
+WITNESS = Path(__file__).parents[1] / "reference" / "frontier" / "front41.csv"
+COLUMNS: dict[str, Any] = {
+    "amount": "tokens",
+    "given": ["quality"],
+    "treatment": "mandate",
+    "firm": "firm",
+}
+RUNS = 100
+HALF_NORMAL = math.sqrt(2.0 / math.pi)
+
+
+def tasks(
+    seed: int,
+    *,
+    waste: tuple[float, float] = (0.4, 0.4),
+    noise: tuple[float, float] = (0.2, 0.2),
+    shift: float = 0.0,
+    firms: int = 30,
+    rows: int = 60,
+) -> pd.DataFrame:
+    """Tokens above a frontier in quality; SDs are (control, mandate)."""
+    rng = np.random.default_rng(seed)
+    firm = np.repeat(np.arange(firms), rows)
+    mandate = firm % 2
+    quality = rng.normal(size=firm.size)
+    u = np.abs(rng.normal(size=firm.size)) * np.array(waste)[mandate]
+    v = rng.normal(size=firm.size) * np.array(noise)[mandate]
+    tokens = np.exp(7.0 + 0.3 * quality + shift * mandate + u + v)
+    return pd.DataFrame({"firm": firm, "mandate": mandate, "quality": quality, "tokens": tokens})
+
+
+def ask(data: pd.DataFrame, **more: Any) -> Finding:
+    return frontier(data, **{**COLUMNS, **more})
+
+
+def line_of(found: Finding, start: str) -> Any:
+    return next(x for x in found.triangulation if x.method.startswith(start))
+
+
+def outcome_of(found: Finding, artefact: str) -> str:
+    return next(e.outcome for e in found.evidence if e.artefact == artefact)
+
+
+# -- the likelihood ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["cost", "production"])
+def test_the_likelihood_is_the_integral_over_the_inefficiency(side: Any) -> None:
+    arrays = (np.array([0.7]), np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
+    theta = np.array([0.2, math.log(0.6), math.log(0.3)])
+    sign = 1.0 if side == "cost" else -1.0
+
+    def joint(u: float) -> float:
+        return float(2.0 * stats.norm.pdf(u, scale=0.6) * stats.norm.pdf(0.5 - sign * u, scale=0.3))
+
+    value, _ = integrate.quad(joint, 0.0, 6.0, epsabs=1e-13)
+    assert _likelihood(theta, arrays, side)[0][0] == pytest.approx(math.log(value), abs=1e-10)
+
+
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    data = tasks(1, rows=5)
+    one = np.ones(len(data))
+    arrays = (
+        np.log(data["tokens"].to_numpy()),
+        np.column_stack([one, data["quality"]]),
+        np.column_stack([one, data["mandate"]]),
+        np.column_stack([one, data["mandate"]]),
+    )
+    theta = np.array([7.1, 0.2, -1.0, 0.3, -1.5, 0.1])
+    _, scores = _likelihood(theta, arrays, "cost")
+    for j in range(len(theta)):
+        ends = []
+        for h in (1e-5, -1e-5):
+            moved = theta.copy()
+            moved[j] += h
+            ends.append(float(_likelihood(moved, arrays, "cost")[0].sum()))
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert scores[:, j].sum() == pytest.approx(slope, abs=CENTRAL_DIFFERENCE)
+
+
+def test_efficiency_is_the_conditional_mean() -> None:
+    data = tasks(2, rows=5)
+    one = np.ones((len(data), 1))
+    X = np.column_stack([one, data["quality"]])
+    fit = fit_frontier(np.log(data["tokens"].to_numpy()), X, one, one)
+    u2, v2 = np.exp(2.0 * fit.theta[2:])
+    e = float(fit.y[0] - X[0] @ fit.theta[:2])
+
+    def weight(u: float) -> float:
+        return float(
+            stats.norm.pdf(u, scale=math.sqrt(u2)) * stats.norm.pdf(e - u, scale=math.sqrt(v2))
+        )
+
+    above = integrate.quad(lambda u: math.exp(-u) * weight(u), 0.0, 8.0, epsabs=1e-13)[0]
+    below = integrate.quad(weight, 0.0, 8.0, epsabs=1e-13)[0]
+    assert fit.efficiency()[0] == pytest.approx(above / below, rel=1e-8)
+
+
+def test_the_classic_data_by_r() -> None:
+    path = Path(os.environ.get("ALC_STATS_DATA", "none")) / "frontier/front41Data.csv"
+    if not path.exists():
+        pytest.skip("needs frontier/front41Data.csv in ALC_STATS_DATA")
+    with WITNESS.open() as file:
+        known = {row["name"]: float(row["value"]) for row in csv.DictReader(file)}
+    data = pd.read_csv(path)
+    one = np.ones((len(data), 1))
+    X = np.column_stack([one, np.log(data["capital"]), np.log(data["labour"])])
+    fit = fit_frontier(np.log(data["output"].to_numpy()), X, one, one, side="production")
+    u2, v2 = np.exp(2.0 * fit.theta[3:])
+    se = np.sqrt(np.diag(fit.covariance()))
+    efficiency = fit.efficiency()
+    ours = {
+        "constant": fit.theta[0], "log_capital": fit.theta[1], "log_labour": fit.theta[2],
+        "se_constant": se[0], "se_log_capital": se[1], "se_log_labour": se[2],
+        "sigma_squared": u2 + v2, "gamma": u2 / (u2 + v2), "log_likelihood": fit.log_likelihood,
+        "mean_efficiency": efficiency.mean(), "firm_1": efficiency[0], "firm_35": efficiency[34],
+    }  # fmt: skip
+    for name, value in ours.items():
+        assert value == pytest.approx(known[name], abs=2e-6), name
+    printed = {"mean_efficiency": 0.74057, "firm_1": 0.65069, "firm_35": 0.35126}
+    for name, value in printed.items():
+        assert ours[name] == pytest.approx(value, abs=5.1e-6)
+
+
+# -- known waste ---------------------------------------------------------------------------------
+
+
+def test_waste_that_was_put_in_is_found() -> None:
+    truth = HALF_NORMAL * (0.8 - 0.4)
+    covered = 0
+    for seed in range(RUNS):
+        found = ask(tasks(seed, waste=(0.4, 0.8)))
+        low, high = found.estimate.interval()  # type: ignore[union-attr]
+        covered += low < truth < high
+        assert found.decision.verdict == "supported"
+    assert covered >= stats.binom.ppf(0.001, RUNS, 0.95)
+
+
+def test_waste_that_the_mandate_does_not_move_is_not_found() -> None:
+    found = [ask(tasks(seed)) for seed in range(RUNS)]
+    wrong = sum(f.estimate.p_value < 0.05 for f in found if f.estimate)
+    assert wrong <= stats.binom.ppf(0.999, RUNS, 0.05)
+    assert sum(f.decision.verdict == "equivalent" for f in found) > 0.9 * RUNS
+
+
+def test_noise_that_the_mandate_moves_is_not_called_waste() -> None:
+    """With noise of one SD, noise under the mandate looks like excess."""
+    found = ask(tasks(3, waste=(0.4, 0.4), noise=(0.15, 0.6), rows=400))
+    assert line_of(found, "Effect on mean excess").value > SMALLEST_EXCESS
+    assert abs(line_of(found, "With noise that moves").value) < SMALLEST_EXCESS / 2
+    assert outcome_of(found, "noise that moves") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_a_frontier_that_the_mandate_moves_is_not_called_waste() -> None:
+    found = ask(tasks(4, shift=0.17, rows=400))
+    assert line_of(found, "Effect on mean excess").value > SMALLEST_EXCESS
+    assert abs(line_of(found, "With a frontier").value) < SMALLEST_EXCESS / 2
+    assert outcome_of(found, "a frontier that moves") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_a_group_that_lies_on_the_frontier_is_not_tested() -> None:
+    found = ask(tasks(4, shift=0.4, rows=400))
+    assert found.decision.verdict == "not tested"
+    assert "belongs among what is given" in found.decision.reason.template
+
+
+def test_noise_alone_has_no_excess() -> None:
+    verdicts = [
+        ask(tasks(seed, waste=(0.0, 0.0)), treatment=None).decision.verdict for seed in range(40)
+    ]
+    assert verdicts.count("supported") <= stats.binom.ppf(0.999, 40, 0.05)
+    assert "not tested" in verdicts
+
+
+def test_the_wrong_skew_is_named() -> None:
+    data = tasks(5)
+    data["tokens"] = 1e6 / data["tokens"]
+    found = ask(data, treatment=None)
+    assert found.decision.verdict == "not tested"
+    assert "wrong sign" in found.decision.reason.template
+
+
+def test_two_firms_a_side_are_few() -> None:
+    found = ask(tasks(6, waste=(0.3, 1.0), firms=4, rows=400))
+    assert outcome_of(found, "few firms") == "threat"
+
+
+# -- money ---------------------------------------------------------------------------------------
+
+
+def test_excess_is_priced_by_what_each_row_cost() -> None:
+    data = tasks(7).assign(money=2.0, good=50.0)
+    plain = ask(data)
+    found = ask(data, money="money", measurable="good")
+    line = line_of(found, "Money of excess")
+    mean = line_of(plain, "Mean efficiency").value
+    assert line.value == pytest.approx((1.0 - mean) * 2.0 / 50.0 * 1000.0, rel=EXACT_ARITHMETIC)
+    assert line.low < line.value < line.high
+
+
+def test_models_have_a_frontier_each() -> None:
+    data = tasks(8)
+    data["model"] = np.where(np.arange(len(data)) % 3 == 0, "m2", "m1")
+    data.loc[data["model"] == "m2", "tokens"] *= math.e
+    found = ask(data, categories=["model"])
+    assert line_of(found, "Frontier, model_m2").value == pytest.approx(1.0, abs=0.06)
+
+
+def test_no_one_is_ranked() -> None:
+    found = ask(tasks(9))
+    assert all(len(m.x) <= 10 for p in found.pictures for panel in p.panels for m in panel.marks)
+
+
+# -- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"tokens": -5.0}, "no logarithm.*Negative tokens are errors of the log"),
+        ({"tokens": 0.0}, "not above zero"),
+        ({"mandate": 1}, "the treatment is not 0 and 1"),
+        ({"firm": 1}, "there is a single firm"),
+        ({"quality": np.nan}, "no row has everything"),
+    ],
+)
+def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(TableError, match=says):
+        ask(tasks(1).assign(**change))
+
+
+def test_what_is_misdeclared_is_said_at_once() -> None:
+    with pytest.raises(DeclarationError) as error:
+        ask(tasks(1), given=[], quantile=0.7, money="tokens", side="production")
+    assert len(error.value.problems) == 4
+
+
+def test_columns_that_say_the_same_are_refused() -> None:
+    data = tasks(1)
+    found = ask(data.assign(twice=2.0 * data["quality"]), given=["quality", "twice"])
+    assert found.decision.verdict == "not tested"
+    one = np.ones((3, 1))
+    with pytest.raises(FitError, match="sums of others"):
+        fit_frontier(np.arange(3.0), np.hstack([one, one]), one, one)
