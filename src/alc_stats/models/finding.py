@@ -47,9 +47,8 @@ def rows_left_out(count: int, used: int) -> Evidence:
         "left_out_share": Number(share, "share"),
         "used": Number(used, "count"),
     }
-    said = (
-        "{left_out} rows ({left_out_share}) lack a value and were left out, {used} were used"
-        + (": who is missing may have made the result." if threat else ".")
+    said = "{left_out} rows ({left_out_share}) lack a value and were left out, {used} were used" + (
+        ": who is missing may have made the result." if threat else "."
     )
     return Evidence("rows left out", "threat" if threat else "clear", Phrase(said, numbers))
 
