@@ -25,12 +25,12 @@ export MPLBACKEND := Agg
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (half a minute)
-	@echo "alc_stats: running every study whose data are present (about half a minute on 2 cores)"
+analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (under a minute)
+	@echo "alc_stats: running every study whose data are present (under a minute on 2 cores)"
 	@$(BIN)/alc-stats run analysis/* --out results --paper paper
 
-test: $(STAMP) ## run all tests (2 to 3 minutes)
-	@echo "alc_stats: running the tests (2 to 3 minutes on 2 cores)"
+test: $(STAMP) ## run all tests (5 to 6 minutes)
+	@echo "alc_stats: running the tests (5 to 6 minutes on 2 cores)"
 	@$(BIN)/python -m pytest -n 2 && echo "VERDICT  all tests passed" || { echo "VERDICT  tests FAILED"; exit 1; }
 
 check: $(STAMP) ## format, lint, types, import law
