@@ -19,4 +19,5 @@ x = 0.7 * rng.standard_normal(GROUPS)[g] + rng.standard_normal(g.size)
 m = a[g] * x + rng.standard_normal(GROUPS)[g] + 0.7 * rng.standard_normal(g.size)
 y = b[g] * m + direct[g] * x + rng.standard_normal(GROUPS)[g] + rng.standard_normal(g.size)
 table = pd.DataFrame({"g": g, "x": x, "m": m, "y": y}).round(4)
-table.to_csv(Path(__file__).parent / "stacked.csv", index=False)
+if __name__ == "__main__":
+    table.to_csv(Path(__file__).parent / "stacked.csv", index=False)

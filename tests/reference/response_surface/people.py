@@ -19,4 +19,5 @@ quality = (
 )
 columns = {"aware": aware, "able": able, "quality": quality}
 table = pd.DataFrame({"firm": [f"f{i:02d}" for i in firm]}).assign(**columns).round(2)
-table.to_csv("people.csv", index=False)
+if __name__ == "__main__":
+    table.to_csv("people.csv", index=False)
