@@ -36,7 +36,7 @@ def marks(found: Picture, label: str) -> Mark:
 
 def test_gains_are_those_of_the_table() -> None:
     found = asked(people())
-    by_level = marks(picture(found, "gains"), "use by volume")
+    by_level = marks(picture(found, "gains"), "use")
     lines = {t.method: t for t in found.triangulation}
     for i, level in enumerate(("familiar", "far")):
         assert by_level.y[i] == lines[f"Usage over control, {level} tasks"].value
@@ -52,7 +52,7 @@ def test_a_single_level_is_a_forest_without_means() -> None:
 def test_means_of_few_people_are_not_shown() -> None:
     shown = picture(asked(people()), "means")
     assert {m.label for m in shown.panels[0].marks} == {
-        "control", "use by volume", "schema training"
+        "none", "use", "train"
     }  # fmt: skip
     assert "means" not in {p.id for p in asked(people(each=4)).pictures}
 

@@ -9,7 +9,10 @@ import pandas as pd
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 from alc_stats.models.transfer_answer import Answer
 
-_NAMES = {"control": "control", "usage": "use by volume", "schema": "schema training"}
+
+def _name(answer: Answer, arm: str) -> str:
+    """What the data call an arm."""
+    return str(getattr(answer.rows.question, arm) or arm)
 
 
 def pictures(answer: Answer) -> tuple[Picture, ...]:
@@ -18,7 +21,7 @@ def pictures(answer: Answer) -> tuple[Picture, ...]:
 
 
 def _gains(answer: Answer) -> Picture:
-    reference = _NAMES[answer.rows.reference]
+    reference = _name(answer, answer.rows.reference)
     several = len(answer.rows.levels) > 1
     gain = f"Gain over {reference} (units of the score)"
     return Picture(
@@ -39,7 +42,7 @@ def _forest(answer: Answer) -> tuple[Mark, ...]:
     estimates = [answer.over("far", arm, answer.rows.reference) for arm in answer.rows.others]
     limits = [e.interval() for e in estimates]
     rows = Mark(
-        kind="row", texts=tuple(_NAMES[arm] for arm in answer.rows.others),
+        kind="row", texts=tuple(_name(answer, arm) for arm in answer.rows.others),
         x=tuple(e.value for e in estimates),
         low=tuple(low for low, _ in limits), high=tuple(high for _, high in limits),
     )  # fmt: skip
@@ -53,7 +56,8 @@ def _by_novelty(answer: Answer) -> tuple[Mark, ...]:
         limits = [e.interval() for e in estimates]
         marks.append(
             Mark(
-                kind="interval", label=_NAMES[arm], x=_places(answer, i, len(answer.rows.others)),
+                kind="interval", label=_name(answer, arm),
+                x=_places(answer, i, len(answer.rows.others)),
                 y=tuple(e.value for e in estimates),
                 low=tuple(low for low, _ in limits), high=tuple(high for _, high in limits),
             )
@@ -119,7 +123,7 @@ def _mean_mark(answer: Answer, here: pd.DataFrame, arm: str) -> Mark | None:
     if not x:
         return None
     return Mark(
-        kind="interval", label=_NAMES[arm], x=tuple(x), y=tuple(y),
+        kind="interval", label=_name(answer, arm), x=tuple(x), y=tuple(y),
         low=tuple(a - b for a, b in zip(y, half, strict=True)),
         high=tuple(a + b for a, b in zip(y, half, strict=True)),
     )  # fmt: skip
