@@ -449,3 +449,18 @@ def test_abilities_that_lie_closer_together_are_no_loss_of_resolution() -> None:
         seen += found.estimate.interval()[1] < 0.0
     assert seen > WORLDS / 2
     assert supported <= FALSE_ALARMS
+
+
+def test_rows_of_arms_that_are_not_compared_are_not_missing() -> None:
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"arm": np.repeat(["none", "use", "train"], 100), "who": np.arange(300)})
+    table["score"] = rng.normal(50, 10, 300)
+    table["own"] = 50 + 0.5 * (table["score"] - 50) + rng.normal(0, 8, 300)
+    table.loc[table.index[:2], "own"] = np.nan
+    found = calibration(
+        table, self_estimate="own", actual="score", person="who", treatment="arm", treated="use",
+        control="none", bounds=(0, 100), reliability=0.9, draws=99,
+    )  # fmt: skip
+    (left,) = [e for e in found.evidence if e.artefact == "rows left out"]
+    assert left.outcome == "clear"
+    assert 2 in {n.value for n in left.finding.numbers.values()}

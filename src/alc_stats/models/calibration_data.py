@@ -118,7 +118,15 @@ def rated(data: pd.DataFrame, question: CalibrationQuestion) -> Rated:
     kept = rows.loc[rows[["own", "actual", "treated"]].notna().all(axis=1)]
     _raise(TableError, _broken(kept, question))
     _raise(FitError, _unanswerable(kept, question))
-    return Rated(_coded(kept), question, len(rows) - len(kept))
+    aside = _other_arms(data, question, treated)
+    return Rated(_coded(kept), question, len(rows) - len(kept) - aside)
+
+
+def _other_arms(data: pd.DataFrame, q: CalibrationQuestion, treated: pd.Series) -> int:
+    """Rows of arms that are not compared: nobody asked for them, so they are not missing."""
+    if q.treatment is None:
+        return 0
+    return int((data[q.treatment].notna() & treated.isna()).sum())
 
 
 def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
