@@ -464,3 +464,9 @@ def test_rows_of_arms_that_are_not_compared_are_not_missing() -> None:
     (left,) = [e for e in found.evidence if e.artefact == "rows left out"]
     assert left.outcome == "clear"
     assert 2 in {n.value for n in left.finding.numbers.values()}
+
+
+def test_rows_without_an_arm_are_refused() -> None:
+    table = pd.DataFrame({"arm": [0.0, 1.0, np.nan] * 20, "own": range(60), "score": range(60)})
+    with pytest.raises(TableError, match="20 rows with self-estimate and score have no treatment"):
+        calibration(table, self_estimate="own", actual="score", treatment="arm", bounds=(0, 100))

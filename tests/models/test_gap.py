@@ -466,3 +466,8 @@ def test_pictures_show_effects_with_the_bound_and_no_small_group() -> None:
     marks = asked(few).pictures[1].panels[1].marks
     treated = next(m for m in marks if m.label == "treated" and m.kind == "line")
     assert len(treated.x) == 2
+
+
+def test_bounds_that_are_no_pair_are_refused() -> None:
+    with pytest.raises(DeclarationError, match="the bounds are not two numbers"):
+        gap(cross_section(1, (0.0, 0.0)), **SINGLE, awareness_bounds=5)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from alc_stats.errors import DeclarationError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference import Criterion
 from alc_stats.models.finding import Claim, Line, find
 from alc_stats.records import Phrase
+from alc_stats.report.finding_plot import plot
 from alc_stats.report.finding_summary import summary
 
 
@@ -36,3 +42,9 @@ def test_a_line_without_a_number_says_why() -> None:
         triangulation=(Line("trend", "", note=why), Line("slope", "", value=0.5, unit="points")),
     )  # fmt: skip
     assert "— trend: No waves were named." in summary(found).splitlines()
+
+
+@pytest.mark.parametrize("shown", [summary, plot])
+def test_what_is_no_finding_is_said_to_be_none(shown: Callable[[Any], object]) -> None:
+    with pytest.raises(DeclarationError, match=r"is not a finding\. Found: dict"):
+        shown({})

@@ -116,6 +116,8 @@ def rated(data: pd.DataFrame, question: CalibrationQuestion) -> Rated:
         "person": person, "cluster": cluster, "treated": treated, "post": post,
     })  # fmt: skip
     kept = rows.loc[rows[["own", "actual", "treated"]].notna().all(axis=1)]
+    seen = rows[["own", "actual"]].notna().all(axis=1)
+    _raise(TableError, _unassigned(data.loc[seen], question))
     _raise(TableError, _broken(kept, question))
     _raise(FitError, _unanswerable(kept, question))
     aside = _other_arms(data, question, treated)
@@ -220,6 +222,17 @@ def _zero_one(data: pd.DataFrame, name: str | None) -> pd.Series:
             way_out="Name the two arms with treated= and control=, or code it as 0 and 1.",
         )
     )
+
+
+def _unassigned(seen: pd.DataFrame, q: CalibrationQuestion) -> Iterator[Problem]:
+    """Rows with both values of which nobody knows the arm."""
+    lost = int(seen[q.treatment].isna().sum()) if q.treatment else 0
+    if lost:
+        yield Problem(
+            f"{lost} rows with self-estimate and score have no treatment",
+            where=f"column '{q.treatment}'",
+            way_out="Leave these rows out when the data are prepared, where it is recorded.",
+        )
 
 
 def _broken(rows: pd.DataFrame, q: CalibrationQuestion) -> Iterator[Problem]:

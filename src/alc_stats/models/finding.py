@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from alc_stats.errors import DeclarationError, Problem
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion, Decision, conjoin, decide, not_tested, own_p
 from alc_stats.models.picture import Picture
@@ -148,6 +149,19 @@ class Finding:
     p: float | None = None
     triangulation: tuple[Line, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+
+def require_finding(given: object, where: str) -> None:
+    """Raise a DeclarationError for what is no finding."""
+    if not isinstance(given, Finding):
+        raise DeclarationError(
+            Problem(
+                "is not a finding",
+                where=where,
+                found=type(given).__name__,
+                way_out="Give it what a model such as alc.gap(...) returns; a fit has .summary().",
+            )
+        )
 
 
 def find(

@@ -7,7 +7,7 @@ observed under both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -206,13 +206,25 @@ def raise_all(
         raise kind(*found)
 
 
+def _is_pair(given: object) -> bool:
+    """Whether it holds two things; a caller may have given anything."""
+    return isinstance(given, Sequence) and len(given) == 2
+
+
 def _misdeclared(q: GapQuestion, where: str) -> Iterator[Problem]:
     if q.awareness == q.capability:
         yield Problem("awareness and capability are the same column", where=where,
                       found=f"'{q.awareness}'")  # fmt: skip
     for outcome in ("awareness", "capability"):
         bounds = q.bounds(outcome)
-        if bounds is not None and not bounds[0] < bounds[1]:
+        if bounds is not None and not _is_pair(bounds):
+            yield Problem(
+                "the bounds are not two numbers",
+                where=f"{where}, {outcome}_bounds",
+                found=repr(bounds),
+                allowed="(smallest, largest); inf where there is none",
+            )
+        elif bounds is not None and not bounds[0] < bounds[1]:
             yield Problem(
                 "the bounds are not in order",
                 where=f"{where}, {outcome}_bounds",

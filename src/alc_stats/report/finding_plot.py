@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
-from alc_stats.models.finding import Finding
+from alc_stats.models.finding import Finding, require_finding
 from alc_stats.report import canvas
 from alc_stats.report.picture_figures import picture_figure
 
@@ -47,6 +47,7 @@ def plot(finding: Finding, picture: str | None = None) -> Figure:
     >>> type(plot(found)).__name__
     'Figure'
     """
+    require_finding(finding, "plot")
     ids = [p.id for p in finding.pictures]
     wanted = ids[0] if picture is None and ids else picture
     if wanted not in ids:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from alc_stats.models.finding import Finding, Line
+from alc_stats.models.finding import Finding, Line, require_finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
 
@@ -31,6 +31,7 @@ def summary(finding: Finding) -> str:
     The 95 % interval 0.091 to 0.509 lies above zero and the estimate 0.300 reaches the smallest
     effect of interest 0.100.
     """
+    require_finding(finding, "summary")
     parts = [
         f"{finding.id} {finding.decision.verdict}: {finding.statement}",
         _filled(numbers.say(finding.decision.reason)),
