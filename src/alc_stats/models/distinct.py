@@ -17,7 +17,7 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.models.finding import Claim, Evidence, Finding, Part, find_jointly
-from alc_stats.models.widening_evidence import said
+from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 CEILING = 0.90
