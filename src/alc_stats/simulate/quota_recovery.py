@@ -7,6 +7,7 @@ up, what excess costs) is counted on the same persons without the mandate or wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ import pandas as pd
 from alc_stats.records import BoolArray, FloatArray
 from alc_stats.simulate.quota_people import GAMER, HONEST, KINDS, NEVER, ORDINARY, People, people
 from alc_stats.simulate.quota_tasks import MODELS
-from alc_stats.simulate.quota_truth import QuotaTruth, without_mandate
+from alc_stats.simulate.quota_truth import HALF_NORMAL_MEAN, Gaming, QuotaTruth, without_mandate
 from alc_stats.simulate.quota_weeks import Weeks, weeks
 from alc_stats.simulate.quotas import quotas
 
@@ -26,7 +27,6 @@ Tables = Mapping[str, pd.DataFrame]
 def implied(truth: QuotaTruth) -> dict[str, float]:
     """What `recovered` estimates, computed from the truth; the same names in the same order."""
     q, d, law = truth.quality, truth.design, truth.task_tokens
-    kept = truth.slope_under / q.slope
     return {
         "design.honest_share": d.honest_share,
         "design.gamer_share": d.gamer_share,
@@ -45,7 +45,6 @@ def implied(truth: QuotaTruth) -> dict[str, float]:
         "quality.slope_gamer": q.slope_gamer,
         "quality.slope_ordinary": q.slope_ordinary,
         "quality.slope_under": truth.slope_under,
-        "quality.loss": 1.0 - kept,
         "quality.slope_accepted": q.slope_accepted,
         "quality.slope_accepted_under": q.slope_accepted,
         "task_tokens.quality": law.quality,
@@ -105,38 +104,103 @@ def recovered(of: Drawn, truth: QuotaTruth) -> dict[str, float]:
 
 
 def counted(of: Drawn, truth: QuotaTruth) -> dict[str, float]:
-    """What has no closed form, by counting.
+    """What has no closed form, by counting, and what a study can see of it, by elementary means.
 
-    `effect_on_tokens` is that of the mandate on log tokens with all that is topped up;
-    `two_way_fixed_effects` what a regression with effects of firms and weeks makes of it;
-    `topped_up_share` the share of weeks just short that were topped up, whoever's they are, and
-    `excess_bins` how many those are in weeks that would have lain in two hundredths of the quota.
-    Slopes are those of quality on log tokens and log accepted answers within persons and periods.
+    `effect_on_tokens` is that of the mandate on log tokens with all that is topped up, and
+    `two_way_fixed_effects` what a regression with effects of firms and weeks makes of it.
+    `topped_up_share` is the share of weeks just short that were topped up, whoever's they are, and
+    `excess_bins` how many those are in weeks that would have lain in two hundredths of the quota;
+    `seen_` are the same from a straight line between both sides of the quota. `tokens.` and
+    `accepted.` are slopes of quality within persons and periods, `moments.` the excess from the
+    skewness of least-squares residuals.
     """
     p, T = of.population, of.population.weeks
     with_mandate, without = (_of_firms(t["person_week"], "tokens", p) for t in (of.tables, of.twin))
     effect = np.where(p.mandated, with_mandate - without, 0.0)
     per_firm = effect.sum(axis=1) / np.maximum(p.mandated.sum(axis=1), 1)
-    own = p.quota[p.firm][:, None]
-    before = of.weeks.tokens - of.weeks.lift
-    under = p.mandated[p.firm]
-    law = truth.gaming
-    short = under & (before < own) & (before >= (1.0 - law.width) * own)
-    beyond = under & (before >= own) & (before < (1.0 + 2.0 * law.overshoot) * own)
-    lifted = int((of.weeks.lift > 0.0).sum())
     quality = of.tables["task"].groupby(["person_id", "week"])["quality"].mean().to_numpy()
-    y = quality.reshape(-1, T)
     slopes = {
-        name: _observed_slopes(np.log(_square(of.tables["person_week"], column, T)), y, p)
-        for name, column in (("tokens", "tokens"), ("accepted", "accepted"))
+        name: _observed_slopes(
+            np.log(_square(of.tables["person_week"], name, T)), quality.reshape(-1, T), p
+        )
+        for name in ("tokens", "accepted")
     }
     return {
         "effect_on_tokens": float(per_firm[p.start != NEVER].mean()),
         "two_way_fixed_effects": _two_way(with_mandate, p.mandated),
+        **_gathered(of, truth),
+        **{f"{name}.{cell}": x for name, own in slopes.items() for cell, x in own.items()},
+        **_by_moments(of),
+    }
+
+
+def _gathered(of: Drawn, truth: QuotaTruth) -> dict[str, float]:
+    p, law = of.population, truth.gaming
+    own, under = p.quota[p.firm][:, None], p.mandated[p.firm]
+    before = (of.weeks.tokens - of.weeks.lift) / own - 1.0
+    short = under & (before < 0.0) & (before >= -law.width)
+    beyond = under & (before >= 0.0) & (before < 2.0 * law.overshoot)
+    lifted = int((of.weeks.lift > 0.0).sum())
+    ratio = _square(of.tables["person_week"], "tokens", p.weeks) / own - 1.0
+    never = np.broadcast_to((p.start == NEVER)[p.firm][:, None], ratio.shape)
+    seen = [_beside_a_line(ratio[rows], law) for rows in (under, never)]
+    return {
         "topped_up_share": lifted / int(short.sum()),
         "excess_bins": lifted / (beyond.sum() / 2.0),
-        **{f"{name}.{cell}": x for name, own in slopes.items() for cell, x in own.items()},
+        "seen_topped_up_share": seen[0][0] - seen[1][0],
+        "seen_excess_bins": seen[0][1] - seen[1][1],
     }
+
+
+def _beside_a_line(ratio: FloatArray, law: Gaming) -> tuple[float, float]:
+    """Share that lacks below the quota, and bins too many beyond it, of tokens over quota less one.
+
+    The line goes through the mean heights of six bins below the zone and six above.
+    """
+    bin_width = law.overshoot
+    beyond = 2.0 * bin_width
+
+    def height(low: float, high: float) -> float:
+        return float(((ratio >= low) & (ratio < high)).sum() / ((high - low) / bin_width))
+
+    ends = (-law.width - 6.0 * bin_width, -law.width, beyond, beyond + 6.0 * bin_width)
+    left, right = height(ends[0], ends[1]), height(ends[2], ends[3])
+    at = (np.array([-law.width / 2.0, beyond / 2.0]) - (ends[0] + ends[1]) / 2.0) / (
+        (ends[2] + ends[3] - ends[0] - ends[1]) / 2.0
+    )
+    line = left + at * (right - left)
+    return (
+        float(1.0 - height(-law.width, 0.0) / line[0]),
+        float(2.0 * (height(0.0, beyond) - line[1]) / line[1]),
+    )
+
+
+def _by_moments(of: Drawn) -> dict[str, float]:
+    """Olson, Schmidt and Waldman (1980): the third moment of residuals gives the SD of the excess."""
+    X, y = _design(of)
+    under = X[:, 1] == 1.0
+    sds = []
+    for rows in (~under, under):
+        own = np.delete(X[rows], 1, axis=1)
+        residual = y[rows] - own @ np.linalg.lstsq(own, y[rows], rcond=None)[0]
+        third = float(np.mean(residual**3))
+        sds.append((third / (HALF_NORMAL_MEAN * (4.0 / math.pi - 1.0))) ** (1.0 / 3.0))
+    without, with_mandate = (HALF_NORMAL_MEAN * sd for sd in sds)
+    return {
+        "moments.mean_waste": without,
+        "moments.mean_waste_mandate": with_mandate,
+        "moments.log_sd_ratio": math.log(sds[1] / sds[0]),
+    }
+
+
+def _design(of: Drawn) -> tuple[FloatArray, FloatArray]:
+    """Constant, mandate, quality, difficulty and models of each task; its log tokens."""
+    task, p = of.tables["task"], of.population
+    week = task["week"].to_numpy()
+    under = p.mandated[np.repeat(p.firm, len(task) // p.firm.size), week].astype(float)
+    others = [(task["model_version"] == m).to_numpy(dtype=float) for m in MODELS[1:]]
+    X = np.column_stack([np.ones(len(task)), under, task["quality"], task["difficulty"], *others])
+    return X, np.log((task["tokens_in"] + task["tokens_out"]).to_numpy(dtype=float))
 
 
 def _shares(p: People) -> dict[str, float]:
@@ -190,14 +254,12 @@ def _quality(of: Drawn) -> dict[str, float]:
         f"quality.slope_{name}": _slope(use, task, under & (p.of_kind(kind) > 0))
         for name, kind in kinds.items()
     }
-    before, after = _slope(use, task, ~under), _slope(use, task, under)
     return {
         "quality.mandate": difference_in_differences(_means(task, p), p),
         "quality.honest": _honest(twin.mean(axis=1), p),
-        "quality.slope": before,
+        "quality.slope": _slope(use, task, ~under),
         **by_kind,
-        "quality.slope_under": after,
-        "quality.loss": 1.0 - after / before,
+        "quality.slope_under": _slope(use, task, under),
         "quality.slope_accepted": _slope(accepted, task, ~under),
         "quality.slope_accepted_under": _slope(accepted, task, under),
     }
@@ -206,16 +268,9 @@ def _quality(of: Drawn) -> dict[str, float]:
 def _tasks(of: Drawn) -> dict[str, float]:
     """Least squares with a step under the mandate; mean waste beside the same tasks without any."""
     task, spared = of.tables["task"], of.spared["task"]
-    p = of.population
-    week = task["week"].to_numpy()
-    under = p.mandated[np.repeat(p.firm, len(task) // p.firm.size), week].astype(float)
-    tokens = np.log(task["tokens_in"] + task["tokens_out"]).to_numpy()
-    waste = tokens - np.log(spared["tokens_in"] + spared["tokens_out"]).to_numpy()
-    others = [(task["model_version"] == m).to_numpy(dtype=float) for m in MODELS[1:]]
-    X = np.column_stack(
-        [np.ones(len(task)), under, task["quality"], task["difficulty"], *others]
-    )  # fmt: skip
-    b = np.linalg.lstsq(X, tokens, rcond=None)[0]
+    X, tokens = _design(of)
+    waste = tokens - np.log((spared["tokens_in"] + spared["tokens_out"]).to_numpy(dtype=float))
+    b, under = np.linalg.lstsq(X, tokens, rcond=None)[0], X[:, 1]
     share = task["tokens_in"] / (task["tokens_in"] + task["tokens_out"])
     return {
         "task_tokens.quality": float(b[2]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from alc_stats.records import FloatArray
 from alc_stats.simulate.population import IntArray
@@ -132,14 +133,18 @@ def weeks_table(
 
 
 def _prompts(law: Gaming, drawn: Weeks, seed: int) -> tuple[IntArray, IntArray]:
-    """Prompts of each week, and how many of them repeat an earlier one; (P, T)."""
-    rng = stream(seed, "quotas.prompts")
-    prompts = 1 + rng.poisson(drawn.tokens / law.tokens_per_prompt)
+    """Prompts of each week, and how many of them repeat an earlier one; (P, T).
+
+    Counts are quantiles of uniform draws, so that a person without the mandate draws the same.
+    """
+    rng, shape = stream(seed, "quotas.prompts"), drawn.tokens.shape
+    prompts = 1.0 + stats.poisson.ppf(rng.random(shape), drawn.tokens / law.tokens_per_prompt)
     logit = np.log(law.repeat_share / (1.0 - law.repeat_share))
-    own = logit + law.repeat_logit_sd * rng.standard_normal((drawn.tokens.shape[0], 1))
+    own = logit + law.repeat_logit_sd * rng.standard_normal((shape[0], 1))
     usual = 1.0 / (1.0 + np.exp(-own))
     share = usual + (1.0 - usual) * drawn.padding
-    return prompts.astype(np.int64), rng.binomial(prompts, share).astype(np.int64)
+    repeats = stats.binom.ppf(rng.random(shape), prompts, share)
+    return prompts.astype(np.int64), repeats.astype(np.int64)
 
 
 def _late(law: Gaming, drawn: Weeks, seed: int) -> FloatArray:
