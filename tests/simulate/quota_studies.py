@@ -11,7 +11,7 @@ from types import ModuleType
 import pandas as pd
 
 from alc_stats.data.ledger import Ledger
-from alc_stats.simulate import QuotaTruth, read_quota_truth, write_tables
+from alc_stats.simulate import QuotaTruth, quotas, read_quota_truth, write_tables
 from alc_stats.simulate.quota_recovery import Drawn, drawn
 from simulate.studies import ANALYSIS
 
@@ -41,8 +41,8 @@ def script(name: str) -> ModuleType:
 
 
 @functools.cache
-def prepared(study: str) -> dict[str, pd.DataFrame]:
+def prepared(study: str, seed: int = SEED) -> dict[str, pd.DataFrame]:
     """The study's prepare.py on one draw, through files."""
     with tempfile.TemporaryDirectory() as folder:
-        files = write_tables(drawn_of(study).tables, Path(folder))
+        files = write_tables(quotas(quota_truth(study), seed=seed), Path(folder))
         return script("prepare").prepare(files, Ledger())
