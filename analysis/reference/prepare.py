@@ -175,7 +175,7 @@ def _weeks(events: Path, survey: pd.DataFrame, mandate: pd.DataFrame) -> pd.Data
 
 
 def _mandates(usage: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    """Usage without schema training, which raises use by itself; the start of each firm's mandate."""
+    """Usage without schema training, which raises use by itself, and each firm's start."""
     ledger.start("mandates", len(usage))
     compared = ledger.keep(
         "mandates", usage, usage["arm"] != "schema_training", why="schema training"

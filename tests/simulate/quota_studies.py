@@ -1,4 +1,4 @@
-"""The two committed truths of quotas and one draw of each, made once for all tests of this folder."""
+"""The two committed truths of quotas and draws of them, made once for all tests of this folder."""
 
 from __future__ import annotations
 

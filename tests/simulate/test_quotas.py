@@ -161,8 +161,8 @@ def test_honest_heavy_users_use_more_and_do_better_work_in_both_worlds() -> None
     for study in QUOTAS:
         tables, truth = drawn_of(study).twin, quota_truth(study)
         people = tables["person"].set_index("person_id")["kind"] == "honest"
-        tokens = tables["person_week"].groupby("person_id")["tokens"].apply(
-            lambda x: np.log(x).mean()
+        tokens = (
+            tables["person_week"].groupby("person_id")["tokens"].apply(lambda x: np.log(x).mean())
         )
         quality = tables["task"].groupby("person_id")["quality"].mean()
         for y, effect, sd in (
@@ -232,7 +232,10 @@ def test_all_mistakes_of_a_truth_are_reported_at_once(tmp_path: Path) -> None:
         ("growth = { values = [0.006, 0.0, 0.0]", "growth = { values = [0.006]"),
         ("honest_share = { value = 0.15", "honest_share = { value = 0.75"),
         ("topped_up_share = { value = 0.90", "topped_up_share = { value = 1.90"),
-        ("[log_accepted]\n", "[log_accepted]\nmandat = { value = 1.0, unit = 'x', meaning = 'y' }\n"),
+        (
+            "[log_accepted]\n",
+            "[log_accepted]\nmandat = { value = 1.0, unit = 'x', meaning = 'y' }\n",
+        ),
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)

@@ -12,7 +12,7 @@ from alc_stats.simulate.quota_truth import QuotaTruth
 from alc_stats.simulate.quotas import quotas
 from alc_stats.simulate.reference import reference
 from alc_stats.simulate.truth import Truth
-from alc_stats.simulate.truth_file import parameters, read_quota_truth, read_truth
+from alc_stats.simulate.truth_file import Kind, parameters, read_quota_truth, read_truth
 
 Generator = Literal["reference", "quotas"]
 
@@ -28,8 +28,10 @@ def drawn(
         As `read_truth`.
     """
     if generator == "quotas":
-        tables, kind = quotas(read_quota_truth(truth), seed=seed), QuotaTruth
-    else:
-        tables, kind = reference(read_truth(truth), seed=seed), Truth
+        return quotas(read_quota_truth(truth), seed=seed), _single(truth, QuotaTruth)
+    return reference(read_truth(truth), seed=seed), _single(truth, Truth)
+
+
+def _single(truth: Path, kind: Kind) -> dict[str, float]:
     named = parameters(truth, kind).items()
-    return tables, {name: p.value for name, p in named if isinstance(p.value, float)}
+    return {name: p.value for name, p in named if isinstance(p.value, float)}

@@ -17,9 +17,10 @@ import pandas as pd
 from alc_stats.records import BoolArray, FloatArray
 from alc_stats.simulate.quota_people import GAMER, HONEST, KINDS, NEVER, ORDINARY, People, people
 from alc_stats.simulate.quota_tasks import MODELS
-from alc_stats.simulate.quota_truth import HALF_NORMAL_MEAN, Gaming, QuotaTruth, without_mandate
+from alc_stats.simulate.quota_truth import HALF_NORMAL_MEAN, QuotaTruth, without_mandate
 from alc_stats.simulate.quota_weeks import Weeks, weeks
 from alc_stats.simulate.quotas import quotas
+from alc_stats.simulate.recovery import beside_a_line
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -143,40 +144,17 @@ def _gathered(of: Drawn, truth: QuotaTruth) -> dict[str, float]:
     lifted = int((of.weeks.lift > 0.0).sum())
     ratio = _square(of.tables["person_week"], "tokens", p.weeks) / own - 1.0
     never = np.broadcast_to((p.start == NEVER)[p.firm][:, None], ratio.shape)
-    seen = [_beside_a_line(ratio[rows], law) for rows in (under, never)]
+    seen = [beside_a_line(ratio[rows], law.width, law.overshoot) for rows in (under, never)]
     return {
         "topped_up_share": lifted / int(short.sum()),
-        "excess_bins": lifted / (beyond.sum() / 2.0),
+        "excess_bins": lifted / (int(beyond.sum()) / 2.0),
         "seen_topped_up_share": seen[0][0] - seen[1][0],
         "seen_excess_bins": seen[0][1] - seen[1][1],
     }
 
 
-def _beside_a_line(ratio: FloatArray, law: Gaming) -> tuple[float, float]:
-    """Share that lacks below the quota, and bins too many beyond it, of tokens over quota less one.
-
-    The line goes through the mean heights of six bins below the zone and six above.
-    """
-    bin_width = law.overshoot
-    beyond = 2.0 * bin_width
-
-    def height(low: float, high: float) -> float:
-        return float(((ratio >= low) & (ratio < high)).sum() / ((high - low) / bin_width))
-
-    ends = (-law.width - 6.0 * bin_width, -law.width, beyond, beyond + 6.0 * bin_width)
-    left, right = height(ends[0], ends[1]), height(ends[2], ends[3])
-    at = (np.array([-law.width / 2.0, beyond / 2.0]) - (ends[0] + ends[1]) / 2.0) / (
-        (ends[2] + ends[3] - ends[0] - ends[1]) / 2.0
-    )
-    line = left + at * (right - left)
-    return (
-        float(1.0 - height(-law.width, 0.0) / line[0]),
-        float(2.0 * (height(0.0, beyond) - line[1]) / line[1]),
-    )
-
-
 def _by_moments(of: Drawn) -> dict[str, float]:
-    """Olson, Schmidt and Waldman (1980): the third moment of residuals gives the SD of the excess."""
+    """The SD of the excess from the third moment of residuals (Olson, Schmidt and Waldman 1980)."""
     X, y = _design(of)
     under = X[:, 1] == 1.0
     sds = []

@@ -28,7 +28,9 @@ from alc_stats.simulate.truth import Truth
 if TYPE_CHECKING:
     from cattrs import Converter
 
-T = TypeVar("T", Truth, QuotaTruth)
+T = TypeVar("T")
+Kind = type[Truth] | type[QuotaTruth]
+"""Whose parameters a file holds."""
 
 Value = float | tuple[float, ...] | dt.date
 """What a parameter can be: a number, several numbers, or a day."""
@@ -80,7 +82,7 @@ def _read(path: Path, kind: type[T]) -> T:
     return truth
 
 
-def parameters(path: Path, kind: type[Truth] | type[QuotaTruth] = Truth) -> Mapping[str, Parameter]:
+def parameters(path: Path, kind: Kind = Truth) -> Mapping[str, Parameter]:
     """Every parameter of a truth file by its dotted name, such as "awareness.mandate".
 
     Raises
@@ -173,9 +175,7 @@ def _sentence(error: BaseException, _: type | None) -> str:
     return f"the parameter {error} is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _unknown(
-    declared: Mapping[str, Any], path: Path, *, kind: type[Truth] | type[QuotaTruth]
-) -> Iterator[Problem]:
+def _unknown(declared: Mapping[str, Any], path: Path, *, kind: type) -> Iterator[Problem]:
     """Groups and parameters that the truth does not have."""
     groups = get_type_hints(kind)
     for group, leaves in declared.items():
