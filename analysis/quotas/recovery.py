@@ -134,8 +134,8 @@ def _money(study: Drawn, truth: QuotaTruth) -> dict[str, float]:
     paid, needed = (_paid(table) for table in (task, spared))
     away = counted(study, truth)
     sd = away["moments.mean_waste"] / math.sqrt(2.0 / math.pi)
-    under = study.population.mandated[study.population.firm].ravel().repeat(
-        truth.design.tasks_per_week
+    under = (
+        study.population.mandated[study.population.firm].ravel().repeat(truth.design.tasks_per_week)
     )
     sds = np.where(under, sd * math.exp(away["moments.log_sd_ratio"]), sd)
     return {
