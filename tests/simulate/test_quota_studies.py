@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from alc_stats import schemas
+from alc_stats.errors import TableError
 from alc_stats.models.finding import Finding
-from alc_stats.simulate import QuotaTruth, parameters
+from alc_stats.simulate import QuotaTruth, parameters, write_tables
 from alc_stats.study import read_study
+from alc_stats.study.gathering import check_sources
 from alc_stats.study.questions import ask
 from simulate.quota_studies import QUOTAS, drawn_of, prepared, quota_truth
 from simulate.studies import ANALYSIS
@@ -42,6 +46,14 @@ def test_prepared_tables_satisfy_their_schemas(study: str) -> None:
         schema = schemas.read(ANALYSIS / "quotas" / table.schema)
         report = schemas.check(schema, prepared(study)[table.id])
         assert report.ok, str(report)
+
+
+def test_simulated_files_are_checked_against_the_schemas_beside_the_study(tmp_path: Path) -> None:
+    study, tables = read_study(ANALYSIS / "quotas_mirror"), dict(drawn_of("quotas_mirror").tables)
+    check_sources(study, write_tables(tables, tmp_path))
+    tables["person"] = tables["person"].replace({"kind": {"gamer": "thief"}})
+    with pytest.raises(TableError, match="thief"):
+        check_sources(study, write_tables(tables, tmp_path))
 
 
 def test_no_row_is_lost_and_mandates_begin_with_their_week() -> None:
