@@ -29,6 +29,7 @@ COLUMNS: dict[str, Any] = {
 }
 ZONES = Zones(0.02, 30, 10, 2)
 RUNS = 100
+CAPS = 30
 
 
 def study(share: float, seed: int = 1) -> pd.DataFrame:
@@ -172,13 +173,70 @@ def test_intervals_cover_an_excess_that_is_there() -> None:
 # -- artefacts -----------------------------------------------------------------------------------
 
 
-def test_a_cap_is_a_threat() -> None:
-    data = heaped(5, share=0.0)
-    capped = data["tokens"].clip(upper=60_000.0)
-    data["tokens"] = np.where(data["mandate"] == 1, capped, data["tokens"])
+def capped(seed: int, *, of: str = "mandated", part: float = 1.0) -> pd.DataFrame:
+    """Amounts held at the quota, of a part of those under it or of everybody; nobody games."""
+    data = heaped(seed, share=0.0)
+    if of == "everybody":
+        data.loc[data["mandate"] == 1, "tokens"] *= 1.4
+    on = (data["mandate"] == 1) | (of == "everybody")
+    hit = on & (np.random.default_rng(50_000 + seed).random(len(data)) < part)
+    data["tokens"] = data["tokens"].mask(hit, data["tokens"].clip(upper=60_000.0))
+    return data
+
+
+def gamed(seed: int, share: float, *, width: float = 0.2) -> pd.DataFrame:
+    """A share of those up to `width` short of the quota fill it."""
+    data, rng = heaped(seed, share=0.0), np.random.default_rng(50_000 + seed)
+    near = (data["tokens"] >= (1.0 - width) * 60_000.0) & (data["tokens"] < 60_000.0)
+    moved = near & (data["mandate"] == 1) & (rng.random(len(data)) < share)
+    data["tokens"] = data["tokens"].mask(moved, 60_000.0 * (1.0 + 0.02 * rng.random(len(data))))
+    return data
+
+
+@pytest.mark.parametrize(
+    ("of", "part"),
+    [("mandated", 1.0), ("mandated", 0.5), ("everybody", 1.0), ("everybody", 0.6)],
+)
+def test_a_cap_never_passes_for_bunching(of: str, part: float) -> None:
+    """It heaps far more than the smallest excess, of the naive in every sample."""
+    found = [ask(capped(seed, of=of, part=part)) for seed in range(CAPS)]
+    assert all(line_of(f, "Excess mass, under").low > 0.0 for f in found)
+    assert not any(f.decision.verdict == "supported" for f in found)
+    if (of, part) != ("everybody", 0.6):
+        assert all(outcome_of(f, "a cap at the quota") == "threat" for f in found)
+
+
+def test_filling_the_quota_is_not_taken_for_a_cap() -> None:
+    found = [ask(gamed(seed, 0.3)) for seed in range(CAPS)]
+    assert sum(f.decision.verdict == "supported" for f in found) >= stats.binom.ppf(
+        0.001, CAPS, 0.95
+    )
+
+
+def test_who_comes_from_far_is_told_from_a_cap_by_a_wider_zone() -> None:
+    found = [ask(gamed(seed, 0.3, width=0.4), below=0.4) for seed in range(CAPS)]
+    assert sum(f.decision.verdict == "supported" for f in found) >= stats.binom.ppf(
+        0.001, CAPS, 0.95
+    )
+
+
+def test_a_quota_that_hardly_anybody_comes_near_is_no_cap() -> None:
+    """Half of it is typical, in either group: little lies beyond, as little as there should."""
+    data = heaped(3, share=0.0, rows=1000)
+    data["tokens"] *= 0.55
     found = ask(data)
-    assert outcome_of(found, "a cap at the quota") == "threat"
-    assert found.decision.verdict == "inconclusive"
+    assert outcome_of(found, "a cap at the quota") == "clear"
+
+
+def test_over_a_lid_no_curve_is_drawn() -> None:
+    """The comparison lies far below, so that nothing says what should lie beyond."""
+    data = capped(6)
+    data["tokens"] = data["tokens"].where(data["mandate"] == 1, data["tokens"] / 8.0)
+    found = ask(data)
+    assert found.decision.verdict == "not tested"
+    assert "The quota is a lid" in found.decision.reason.template
+    assert line_of(found, "Excess mass, under").value > 5.0
+    assert line_of(found, "Difference in excess").value is None
 
 
 def test_a_firm_that_counts_in_another_unit_is_a_threat() -> None:
