@@ -230,7 +230,7 @@ def test_a_quota_that_hardly_anybody_comes_near_is_no_cap() -> None:
 
 def test_over_a_lid_no_curve_is_drawn() -> None:
     """The comparison lies far below, so that nothing says what should lie beyond."""
-    data = capped(6)
+    data = capped(7)
     data["tokens"] = data["tokens"].where(data["mandate"] == 1, data["tokens"] / 8.0)
     found = ask(data)
     assert found.decision.verdict == "not tested"

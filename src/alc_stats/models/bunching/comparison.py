@@ -172,14 +172,14 @@ def compared(data: BunchingData, *, seed: int, draws: int = DRAWS) -> Bunching:
 
 
 def _beside(total: FloatArray, data: BunchingData) -> dict[str, FloatArray]:
-    """Amounts in strips of one width on either side of the zones; and all beyond."""
+    """Amounts in strips of one width on either side of the zones; and in the zone beyond the quota."""
     zones = data.question.zones(WIDER)
     first, short = zones.window + zones.reached, zones.window - zones.short
     width = min(zones.short, short, zones.bins - first)
     return {
         "just_short": total[:, short - width : short].sum(axis=1),
         "just_beyond": total[:, first : first + width].sum(axis=1),
-        "beyond": total[:, first:].sum(axis=1),
+        "joined": total[:, zones.window : first].sum(axis=1),
     }
 
 

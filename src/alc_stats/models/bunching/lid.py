@@ -42,7 +42,8 @@ class Lid:
         Whether the comparison expects enough beyond the zone to say so.
     heaped, heaped_without : bool
         Whether there is an excess, and whether the comparison heaps at the same cutoff.
-    at_one_value : float
+    in_zone, at_one_value : float
+        Amounts in the zone, and the share of them that are one and the same number.
     """
 
     odds: float
@@ -54,6 +55,7 @@ class Lid:
     told: bool
     heaped: bool
     heaped_without: bool
+    in_zone: float
     at_one_value: float
 
     @property
@@ -88,7 +90,7 @@ def lid(found: Bunching, level: float) -> Lid:
         missing.value / mass.value if missing and mass else math.nan,
         expected >= FEWEST_EXPECTED,
         *(e is None or e.interval(level)[0] > 0.0 for e in (found.difference(), own)),
-        found.data.at_one_value,
+        found.count("under", "joined"), found.data.at_one_value,
     )  # fmt: skip
 
 
@@ -111,6 +113,7 @@ def lid_evidence(own: Lid) -> Evidence:
                  "{beyond_most})")  # fmt: skip
     else:
         seen += ", and the comparison lies too far from the quota to say how many should"
-    seen += "; {at_one_value} of the amounts in the zone are one and the same number"
+    numbers["in_zone"] = Number(own.in_zone, "count")
+    seen += "; of {in_zone} in the zone {at_one_value} are one and the same number"
     seen += f". {own.why.capitalize()}: a lid bunches by itself." if own.why else "."
     return Evidence("a cap at the quota", "threat" if own.why else "clear", Phrase(seen, numbers))
