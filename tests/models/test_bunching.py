@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
-from alc_stats.inference.excess_mass import Zones, excess_mass
+from alc_stats.inference.excess_mass import Zones, excess_mass, step_of_means
 from alc_stats.models import Finding, bunching
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data, round_numbers
 from alc_stats.simulate import read_truth
@@ -220,6 +220,20 @@ def test_who_comes_from_far_is_told_from_a_cap_by_a_wider_zone() -> None:
     )
 
 
+def test_the_density_jumps_where_the_quota_is_filled() -> None:
+    """And where nobody fills it no more often than chance."""
+    without = [line_of(ask(heaped(s, share=0.0)), "Jump in log density") for s in range(CAPS)]
+    assert sum(x.p < 0.05 for x in without) <= stats.binom.ppf(0.999, CAPS, 0.05)
+    filled = [line_of(ask(gamed(s, 0.3)), "Jump in log density") for s in range(CAPS)]
+    assert sum(x.low > 0.0 for x in filled) >= stats.binom.ppf(0.001, CAPS, 0.9)
+
+
+def test_mass_points_have_no_density() -> None:
+    line = line_of(ask(heaped(1, share=0.3)), "Jump in log density")
+    assert line.value is None
+    assert "mass point" in line.note.template
+
+
 def test_a_quota_that_hardly_anybody_comes_near_is_no_cap() -> None:
     """Half of it is typical, in either group: little lies beyond, as little as there should."""
     data = heaped(3, share=0.0, rows=1000)
@@ -317,6 +331,57 @@ def test_the_share_used_late_is_compared() -> None:
     data["late"] = np.where(data["mandate"] == 1, 0.5, 0.2) * data["tokens"]
     found = line_of(ask(data, late="late"), "Share used at the end")
     assert found.value == pytest.approx(0.3, abs=EXACT_ARITHMETIC)
+
+
+def rated(seed: int, worth: float) -> pd.DataFrame:
+    """Quality rises with the amount; what fills the quota is `worth` of what it would be."""
+    data, honest = gamed(seed, 0.4), heaped(seed, share=0.0)["tokens"]
+    noise = np.random.default_rng(90_000 + seed).normal(size=len(data))
+    moved = data["tokens"] != honest
+    data["quality"] = np.log(data["tokens"]) + 0.5 * noise - (1.0 - worth) * moved
+    return data
+
+
+def test_quality_that_lacks_at_the_quota_is_found() -> None:
+    """Moved amounts lose one unit; the zone holds moved and honest ones."""
+    covered = 0
+    for seed in range(CAPS):
+        data = rated(seed, 0.0)
+        zone = (data["mandate"] == 1) & data["tokens"].between(60_000, 62_399)
+        moved = data["tokens"] != heaped(seed, share=0.0)["tokens"]
+        line = line_of(ask(data, quality="quality"), "Difference in quality beyond the quota")
+        covered += line.low < -float(moved[zone].mean()) < line.high
+    assert covered >= stats.binom.ppf(0.001, CAPS, 0.95)
+
+
+def test_quality_that_does_not_lack_is_not_said_to() -> None:
+    lines = [line_of(ask(rated(s, 1.0), quality="quality"), "Difference in quality beyond")
+             for s in range(CAPS)]  # fmt: skip
+    assert sum(x.p < 0.05 for x in lines) <= stats.binom.ppf(0.999, CAPS, 0.05)
+    assert {x.unit for x in lines} == {"quality"}
+
+
+def test_rows_without_quality_are_counted_all_the_same() -> None:
+    data = rated(1, 0.0)
+    whole = ask(data, quality="quality")
+    data.loc[data.index % 2 == 0, "quality"] = np.nan
+    half = ask(data, quality="quality")
+    assert half.estimate == whole.estimate
+    assert line_of(half, "Difference in quality").value != pytest.approx(
+        line_of(whole, "Difference in quality").value, abs=1e-6
+    )
+
+
+def test_the_step_of_means_is_weighted_least_squares_of_the_rows() -> None:
+    rng = np.random.default_rng(4)
+    at = rng.integers(0, ZONES.bins, 900)
+    value = rng.normal(size=900) + ZONES.middles[at]
+    sums = np.bincount(at, value, ZONES.bins)[None, :]
+    counts = np.bincount(at, minlength=ZONES.bins).astype(float)[None, :]
+    out, on = ZONES.outside[at], ZONES.joined[at]
+    curve = np.polynomial.Polynomial.fit(ZONES.middles[at][out], value[out], 2)
+    step = (value[on] - curve(ZONES.middles[at][on])).mean()
+    assert step_of_means(sums, counts, ZONES)[0] == pytest.approx(step, abs=1e3 * EXACT_ARITHMETIC)
 
 
 def test_no_bin_with_fewer_than_five_people_is_shown() -> None:

@@ -172,7 +172,7 @@ def compared(data: BunchingData, *, seed: int, draws: int = DRAWS) -> Bunching:
 
 
 def _beside(total: FloatArray, data: BunchingData) -> dict[str, FloatArray]:
-    """Amounts in strips of one width on either side of the zones; and in the zone beyond the quota."""
+    """Amounts in strips of one width on either side of the zones, and in that beyond the quota."""
     zones = data.question.zones(WIDER)
     first, short = zones.window + zones.reached, zones.window - zones.short
     width = min(zones.short, short, zones.bins - first)

@@ -57,6 +57,24 @@ class BunchingQuestion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """Amounts near their quota, as they are.
+
+    Attributes
+    ----------
+    place : array (n,)
+        Relative to the quota, which is zero.
+    firm : int array (n,)
+    weight : array (n,)
+        Below one for rows that are counted about several quotas.
+    """
+
+    place: FloatArray
+    firm: IntArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BunchingData:
     """Amounts in bins about the quota, firm by firm.
 
@@ -75,6 +93,8 @@ class BunchingData:
         Amounts of the end of periods, and of whole periods; empty without `late`.
     quality : dict of str to array (2, G, K)
         Sums of quality in the bins, and of how many periods; empty without `quality`.
+    near : dict of str to Near
+        Amounts within `below` of the quota, not binned.
     at_one_value : float
         Share of the amounts in the zone beyond the quota, under it, that are one and the same
         multiple of it.
@@ -92,6 +112,7 @@ class BunchingData:
     visible: dict[str, BoolArray]
     late: dict[str, FloatArray]
     quality: dict[str, FloatArray]
+    near: dict[str, Near]
     at_one_value: float
     typical: float
     outlying: tuple[str, ...]
@@ -258,12 +279,13 @@ def _counted(rows: pd.DataFrame, q: BunchingQuestion, left_out: int) -> Bunching
     zones = q.zones(WIDER)
     amount = rows["amount"].to_numpy()
     person = pd.factorize(rows["person"])[0] if "person" in rows else np.arange(len(rows))
-    counts, visible, quality = {}, {}, {}
+    counts, visible, quality, near = {}, {}, {}, {}
     for at, name in enumerate(GROUPS):
         own = group == at
         places = [*_places(amount[own], quota[own], weights, zones)]
         shape = (len(names), zones.bins)
         counts[name] = _histogram(places, firm[own], None, shape)
+        near[name] = _near(places, firm[own], q.below)
         visible[name] = _enough_people(places, person[own], zones.bins)
         if q.quality:
             rated = rows["quality"].to_numpy()[own]
@@ -276,7 +298,8 @@ def _counted(rows: pd.DataFrame, q: BunchingQuestion, left_out: int) -> Bunching
     _refuse_nowhere_near(counts["under"], typical, q)
     return BunchingData(
         q, counts, round_numbers(weights, q.round_to, zones), treated, visible,
-        _late(rows, firm, group, len(names)) if q.late else {}, quality, _at_one_value(ratio, q),
+        _late(rows, firm, group, len(names)) if q.late else {}, quality, near,
+        _at_one_value(ratio, q),
         float(typical.median()), tuple(str(names[i]) for i in far.index), len(rows), left_out,
     )  # fmt: skip
 
@@ -311,8 +334,8 @@ def _own_quota(quota: FloatArray, firm: IntArray, under: BoolArray) -> FloatArra
     return np.where(np.isnan(quota), later.to_numpy()[firm], quota)
 
 
-Places = tuple[IntArray, IntArray, float]
-"""Which rows lie in the window, in which bins, and what each counts."""
+Places = tuple[IntArray, FloatArray, IntArray, float]
+"""Which rows lie in the window, where, in which bins, and what each counts."""
 
 
 def _places(
@@ -325,9 +348,20 @@ def _places(
         rows = np.flatnonzero(free)
         parts += [(rows, np.full(len(rows), q), w) for q, w in weights.items()]
     for rows, own, weight in parts:
-        at = zones.bin_of(amount[rows] / own - 1.0).astype(np.int64)
+        place = amount[rows] / own - 1.0
+        at = zones.bin_of(place).astype(np.int64)
         inside = (at >= 0) & (at < zones.bins)
-        yield rows[inside], at[inside], weight
+        yield rows[inside], place[inside], at[inside], weight
+
+
+def _near(places: Sequence[Places], firm: IntArray, reach: float) -> Near:
+    kept = [(rows[own], place[own], weight) for rows, place, _, weight in places
+            for own in [np.abs(place) <= reach]]  # fmt: skip
+    return Near(
+        np.concatenate([place for _, place, _ in kept]),
+        firm[np.concatenate([rows for rows, _, _ in kept])],
+        np.concatenate([np.full(len(rows), weight) for rows, _, weight in kept]),
+    )
 
 
 def _histogram(
@@ -335,7 +369,7 @@ def _histogram(
 ) -> FloatArray:
     """Counts, or sums of values, by firm and bin (G, K)."""
     found = np.zeros(shape)
-    for rows, at, weight in places:
+    for rows, _, at, weight in places:
         cell = firm[rows] * shape[1] + at
         of = None if values is None else values[rows]
         found += weight * np.bincount(cell, of, minlength=found.size).reshape(shape)
@@ -345,7 +379,7 @@ def _histogram(
 def _enough_people(places: Sequence[Places], person: IntArray, bins: int) -> BoolArray:
     """Bins that may be shown (K,)."""
     people = np.zeros(bins, dtype=np.int64)
-    for rows, at, _ in places:
+    for rows, _, at, _ in places:
         pairs = np.unique(person[rows] * bins + at)
         people = np.maximum(people, np.bincount(pairs % bins, minlength=bins))
     return people >= FEWEST_PEOPLE

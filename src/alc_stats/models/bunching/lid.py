@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.bunching.comparison import Bunching
 from alc_stats.models.finding import Evidence
 from alc_stats.records import FloatArray, Number, Phrase
@@ -80,18 +81,27 @@ def lid(found: Bunching, level: float) -> Lid:
     ratio = _over(under, without)
     tail = (1.0 - level) / 2.0
     drawn = np.where(np.isnan(ratio[1:]), np.inf, ratio[1:])
-    own, free = found.of(other), found.others[1]
+    free = found.others[1]
     missing, mass = found.difference("missing", free), found.difference(spec=free)
     expected = found.count("under", "just_short") * float(without[0])
     return Lid(
-        float(under[0]), float(without[0]), float(ratio[0]),
-        float(np.quantile(drawn, tail, method="lower")),
-        float(np.quantile(drawn, 1.0 - tail, method="higher")),
-        missing.value / mass.value if missing and mass else math.nan,
-        expected >= FEWEST_EXPECTED,
-        *(e is None or e.interval(level)[0] > 0.0 for e in (found.difference(), own)),
-        found.count("under", "joined"), found.data.at_one_value,
-    )  # fmt: skip
+        odds=float(under[0]),
+        odds_without=float(without[0]),
+        ratio=float(ratio[0]),
+        low=float(np.quantile(drawn, tail, method="lower")),
+        high=float(np.quantile(drawn, 1.0 - tail, method="higher")),
+        from_below=missing.value / mass.value if missing and mass else math.nan,
+        told=expected >= FEWEST_EXPECTED,
+        heaped=_heaped(found.difference(), level),
+        heaped_without=_heaped(found.of(other), level),
+        in_zone=found.count("under", "joined"),
+        at_one_value=found.data.at_one_value,
+    )
+
+
+def _heaped(own: Estimate | None, level: float) -> bool:
+    """Whether there is an excess; where no curve says so, it may be."""
+    return own is None or own.interval(level)[0] > 0.0
 
 
 def _over(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.bunching.comparison import BINS, Bunching, Specification
+from alc_stats.models.bunching.jump import LOG_DENSITY, jump
 from alc_stats.models.bunching.lid import lid
 from alc_stats.models.finding import Line
 from alc_stats.models.gap.lines import line
@@ -29,7 +30,8 @@ def bunching_lines(found: Bunching, level: float) -> tuple[Line, ...]:
         replace(first, primary=True) if first.value is not None else replace(first, note=_NOTHING)
     )
     return (first, *_parts(found, level),
-            *_late(found, level), *_quality(found, level), *_beyond(found, level),
+            *_late(found, level), *_quality(found, level),
+            *_jump(found, level), *_beyond(found, level),
             *_ways(found, level), *_specifications(found, level))  # fmt: skip
 
 
@@ -72,6 +74,16 @@ def _quality(found: Bunching, level: float) -> Iterator[Line]:
                     "tokens that fill a quota and bring nothing", level, unit)  # fmt: skip
         yield _line(found.of("under", "quality"), "Quality beyond the quota less its curve", "",
                     level, unit)  # fmt: skip
+
+
+def _jump(found: Bunching, level: float) -> Iterator[Line]:
+    method, guards = "Jump in log density at the quota", "bins, and the curve drawn through them"
+    own = jump(found.data)
+    if isinstance(own, Phrase):
+        yield Line(method, guards, own, unit=LOG_DENSITY)
+    else:
+        yield line(own, method, guards, "local polynomials, influence of firms, t", level=level,
+                   unit=LOG_DENSITY)  # fmt: skip
 
 
 def _beyond(found: Bunching, level: float) -> Iterator[Line]:
