@@ -12,15 +12,14 @@ from dataclasses import replace
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
 from alc_stats.models.bunching.evidence import bunching_evidence
 from alc_stats.models.bunching.lid import lid
 from alc_stats.models.bunching.lines import WHOSE, bunching_lines
 from alc_stats.models.bunching.pictures import bunching_pictures
-from alc_stats.models.finding import Claim, Finding, find
-from alc_stats.models.gap.lines import said
+from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.records import Number, Phrase
 
 SMALLEST_EXCESS = 0.5
@@ -159,14 +158,14 @@ def judge(
     try:
         found = compared(rows, seed=seed, draws=draws)
     except FitError as error:
-        return _untested(claim, criterion, said(str(error)))
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
     level = 1.0 - criterion.alpha
     evidence, observed = bunching_evidence(found, criterion), _observed(found)
     lines, pictures = bunching_lines(found, level), bunching_pictures(found, level)
     estimate = found.difference(name="difference in excess mass")
     if estimate is None:
         return replace(
-            _untested(claim, criterion, _no_curve(found, level)),
+            untested(claim, _no_curve(found, level), criterion),
             evidence=evidence, observed=observed, triangulation=lines, pictures=pictures,
         )  # fmt: skip
     return find(claim, estimate, criterion=criterion, evidence=evidence, observed=observed,
@@ -197,10 +196,3 @@ def _no_curve(found: Bunching, level: float) -> Phrase:
                       "drawn over its edge.")  # fmt: skip
     return Phrase("The curve expects nothing at the quota, under it or in the comparison: too few "
                   "amounts lie near it to count an excess in.")  # fmt: skip
-
-
-def _untested(claim: Claim, criterion: Criterion, why: Phrase) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-        None, not_tested(criterion.rule, why),
-    )  # fmt: skip

@@ -10,7 +10,6 @@ from alc_stats.errors import FitError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.density_jump import DensityJump, density_jump
 from alc_stats.models.bunching.data import BunchingData, Near
-from alc_stats.models.gap.lines import said
 from alc_stats.records import Number, Phrase
 
 LOG_DENSITY = "log density"
@@ -32,7 +31,7 @@ def jump(data: BunchingData) -> Estimate | Phrase:
     try:
         own, other = (_jump(data.near[g], data.question.below) for g in groups)
     except FitError as error:
-        return said(f"Not tested: {error.problems[0].what}.")
+        return Phrase.verbatim(f"Not tested: {error.problems[0].what}.")
     value = own.log_ratio - other.log_ratio
     if data.comparison == "never":
         return Estimate("jump", value, *_apart(own, other), LOG_DENSITY)
