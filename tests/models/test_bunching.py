@@ -29,7 +29,7 @@ COLUMNS: dict[str, Any] = {
 }
 ZONES = Zones(0.02, 30, 10, 2)
 RUNS = 100
-CAPS = 30
+CAPS = 20
 
 
 def study(share: float, seed: int = 1) -> pd.DataFrame:
@@ -412,6 +412,11 @@ def test_no_bin_with_fewer_than_five_people_is_shown() -> None:
 def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
     with pytest.raises(TableError, match=says):
         ask(heaped(1).assign(**change))
+
+
+def test_quality_that_is_no_number_is_refused() -> None:
+    with pytest.raises(TableError, match="quality"):
+        ask(heaped(1).assign(quality="good"), quality="quality")
 
 
 def test_a_quota_in_another_unit_is_refused() -> None:

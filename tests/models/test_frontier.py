@@ -329,12 +329,18 @@ def test_no_one_is_ranked() -> None:
         ({"tokens": 0.0}, "not above zero"),
         ({"mandate": 1}, "the treatment is not 0 and 1"),
         ({"firm": 1}, "there is a single firm"),
+        ({"firm": None}, "rows have no firm"),
         ({"quality": np.nan}, "no row has everything"),
     ],
 )
 def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
     with pytest.raises(TableError, match=says):
         ask(tasks(1).assign(**change))
+
+
+def test_rows_of_nobody_are_refused_in_a_sentence() -> None:
+    with pytest.raises(TableError, match="column 'who': 60 rows have no person"):
+        ask(tasks(1).assign(who=lambda d: d["firm"].where(d["firm"] > 0)), person="who")
 
 
 def test_what_is_misdeclared_is_said_at_once() -> None:

@@ -43,10 +43,11 @@ def _heaping(found: Bunching, criterion: Criterion) -> Evidence:
         "taken off, and effects of {kinds_of_round_numbers} kinds of round numbers with it"
     )
     if without is None:
-        return Evidence(name, "clear", Phrase(f"{seen}.", numbers))
-    numbers["without_effects"] = Number(without.value, unit=BINS)
-    seen += " (difference without them {without_effects})."
-    apart = decide(without, criterion).verdict != decide(own, criterion).verdict
+        seen += " (without them the curve expects nothing)."
+    else:
+        numbers["without_effects"] = Number(without.value, unit=BINS)
+        seen += " (difference without them {without_effects})."
+    apart = without is None or decide(without, criterion).verdict != decide(own, criterion).verdict
     if kinds and apart and shown(found, criterion):
         seen += " The verdict hangs on these effects."
         return Evidence(name, "threat", Phrase(seen, numbers))
