@@ -242,6 +242,16 @@ def test_a_quota_that_hardly_anybody_comes_near_is_no_cap() -> None:
     assert outcome_of(found, "a cap at the quota") == "clear"
 
 
+def test_a_heap_with_nothing_beside_it_is_a_cap() -> None:
+    """Nothing short of the quota nor beyond it within reach, so that there are no odds."""
+    data = heaped(4, share=0.0)
+    held = (data["mandate"] == 1) & data["tokens"].between(24_000, 100_000)
+    data["tokens"] = data["tokens"].mask(held, 60_000.0)
+    found = ask(data)
+    assert outcome_of(found, "a cap at the quota") == "threat"
+    assert found.decision.verdict in ("inconclusive", "not tested")
+
+
 def test_over_a_lid_no_curve_is_drawn() -> None:
     """The comparison lies far below, so that nothing says what should lie beyond."""
     data = capped(7)

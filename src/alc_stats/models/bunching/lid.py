@@ -64,11 +64,11 @@ class Lid:
         """In what way the quota is a lid; empty where it is none."""
         if self.told and self.ratio < FAR_BELOW:
             return "far less lies beyond the quota than the comparison expects"
-        if self.odds < EMPTY and (not self.told or self.heaped_without):
+        if not self.odds >= EMPTY and (not self.told or self.heaped_without):
             return (
                 "next to nothing lies beyond the quota, nor can the comparison say that more should"
             )
-        unmoved = self.ratio < MORE_BEYOND or self.heaped_without
+        unmoved = not self.ratio >= MORE_BEYOND or self.heaped_without
         if self.heaped and unmoved and not self.from_below >= FROM_BELOW:
             return "what is heaped at the quota does not lack just short of it, but may beyond"
         return ""
@@ -110,20 +110,20 @@ def _over(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def lid_evidence(own: Lid) -> Evidence:
     """A cap at the quota, in a sentence."""
-    numbers = {
-        "beyond": Number(own.odds, "ratio"),
-        "at_one_value": Number(own.at_one_value, "share"),
-    }
-    seen = "For each amount just short of the zone {beyond} lie just beyond it"
+    numbers = {"in_zone": Number(own.in_zone, "count")}
+    if math.isnan(own.odds):
+        seen = "No amount lies just short of the zone"
+    else:
+        numbers["beyond"] = Number(own.odds, "ratio")
+        seen = "For each amount just short of the zone {beyond} lie just beyond it"
     if own.told:
         numbers |= {"beyond_without": Number(own.odds_without, "ratio"),
-                    "beyond_ratio": Number(own.ratio, "ratio"),
-                    "beyond_most": Number(own.high, "ratio")}  # fmt: skip
-        seen += (", {beyond_without} without a quota ({beyond_ratio} times, by the draws at most "
-                 "{beyond_most})")  # fmt: skip
+                    "beyond_ratio": Number(own.ratio, "ratio")}  # fmt: skip
+        seen += ", {beyond_without} without a quota ({beyond_ratio} times)"
     else:
         seen += ", and the comparison lies too far from the quota to say how many should"
-    numbers["in_zone"] = Number(own.in_zone, "count")
-    seen += "; of {in_zone} in the zone {at_one_value} are one and the same number"
+    if own.in_zone:
+        numbers["at_one_value"] = Number(own.at_one_value, "share")
+        seen += "; of {in_zone} in the zone {at_one_value} are one and the same number"
     seen += f". {own.why.capitalize()}: a lid bunches by itself." if own.why else "."
     return Evidence("a cap at the quota", "threat" if own.why else "clear", Phrase(seen, numbers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -88,7 +89,7 @@ def _jump(found: Bunching, level: float) -> Iterator[Line]:
 
 def _beyond(found: Bunching, level: float) -> Iterator[Line]:
     own = lid(found, level)
-    if own.told:
+    if own.told and math.isfinite(own.high):
         yield Line("Amounts beyond the zone, relative to the comparison", "a cap at the quota",
                    value=own.ratio, low=own.low, high=own.high,
                    reference="bootstrap of firms, percentiles", unit="ratio")  # fmt: skip
