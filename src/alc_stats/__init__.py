@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import Metric as Metric
     from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import bunching as bunching
     from alc_stats.models import calibration as calibration
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from alc_stats.models import moderation as moderation
     from alc_stats.models import proxy as proxy
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import scorecard as scorecard
     from alc_stats.models import shift as shift
     from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
@@ -101,6 +103,7 @@ _ROOM = {
     "proxy": "models",
     "calibration": "models",
     "Measure": "measures",
+    "Metric": "models",
     "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
@@ -150,6 +153,7 @@ _ROOM = {
     "response_surface": "models",
     "run_study": "study",
     "score": "measures",
+    "scorecard": "models",
     "sd_ratio": "inference",
     "shift": "models",
     "small_sample_choice": "inference",
@@ -172,6 +176,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "Metric",
     "NamedScale",
     "benjamini_hochberg",
     "bunching",
@@ -225,6 +230,7 @@ __all__ = [
     "romano_wolf",
     "run_study",
     "score",
+    "scorecard",
     "sd_ratio",
     "shift",
     "small_sample_choice",

@@ -1,0 +1,162 @@
+"""The card of a finding: the same numbers, arranged for one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from alc_stats.models.card import Answer, Card, CardRow, Reliable, Weakness, Word
+from alc_stats.models.finding import Evidence
+from alc_stats.models.scorecard.data import COMPETENCE, MEASURES, NAMES, Role
+from alc_stats.models.scorecard.effects import Effects
+from alc_stats.models.scorecard.gaming import Gamed
+from alc_stats.models.scorecard.precision import Precision
+from alc_stats.records import Number, Phrase
+
+_ORDER: tuple[Word, ...] = ("better", "no better", "worse", "cannot say")
+_SAID: Mapping[Word, str] = {
+    "better": "{arm} is better",
+    "no better": "{arm} is no better",
+    "worse": "{arm} is worse",
+    "cannot say": "nobody can say whether {arm} is better",
+}
+
+
+def card(
+    found: Effects,
+    known: Mapping[Role, Precision],
+    gamed: Mapping[Role, tuple[Gamed, ...]],
+    evidence: Sequence[Evidence],
+) -> Card:
+    """Rows, how to read them, and what was not looked at."""
+    return Card(
+        headline=headline(found),
+        control=found.data.question.control,
+        arms=found.data.arms,
+        rows=tuple(_row(found, role, known[role], gamed[role]) for role in found.data.roles),
+        reading=tuple(_reading(found)),
+        untested=(*_not_measured(found), *_not_tested(evidence), _NOT_IMAGINED),
+    )
+
+
+def headline(found: Effects) -> Phrase:
+    """What volume says of the claim's arm, and what competence says."""
+    arm = found.about.replace("_", " ")
+    q = found.data.question
+    volume = f"By {q.name('volume').lower()}, {_said(found.word('volume', found.about), arm)}"
+    by_word = {
+        word: [q.name(r).lower() for r in found.data.competence if found.word(r, found.about) == word]
+        for word in _ORDER
+    }  # fmt: skip
+    parts = [
+        f"by {_listed(names)}, {_said(word, 'it')}" for word, names in by_word.items() if names
+    ]
+    return Phrase("; ".join([volume, *parts]).replace("{", "{{").replace("}", "}}") + ".")
+
+
+def _said(word: Word, arm: str) -> str:
+    return _SAID[word].replace("{arm}", arm)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _row(found: Effects, role: Role, known: Precision, gamed: Sequence[Gamed]) -> CardRow:
+    smallest = found.data.question.metrics[role].smallest
+    return CardRow(
+        metric=found.data.question.name(role),
+        measures=MEASURES[role],
+        volume=role == "volume",
+        reliability=_reliable(known),
+        weaknesses=tuple(_weakness(g, found.about, smallest) for g in gamed),
+        answers=tuple(_answer(found, role, arm) for arm in found.data.arms),
+    )
+
+
+def _reliable(known: Precision) -> Reliable:
+    if known.control is None:
+        return Reliable(how=known.how)
+    value, low, high = (None if v is None else Number(v, "ratio") for v in known.control)
+    if not known.arms:
+        return Reliable(how=known.how, value=value)
+    ends = (Number(end(known.arms.values()), "ratio") for end in (min, max))
+    return Reliable(how=known.how, value=value, low=low, high=high,
+                    **dict(zip(("least", "most"), ends, strict=True)))  # fmt: skip
+
+
+def _weakness(gamed: Gamed, arm: str, smallest: float) -> Weakness:
+    fakes = gamed.fakes(arm, smallest)
+    return Weakness(
+        strategy=gamed.strategy.name,
+        does=gamed.strategy.does,
+        person=Number(gamed.person, unit="SD"),
+        arm=Number(gamed.arm(arm), unit="SD"),
+        fakes=None if fakes is None else Number(fakes, "share"),
+    )
+
+
+def _answer(found: Effects, role: Role, arm: str) -> Answer:
+    own = found.estimates[role, arm]
+    low, high = own.interval(1.0 - found.alpha)
+    plain = own.value * found.data.baselines[role].sd
+    unit = found.data.question.metrics[role].unit
+    return Answer(
+        arm=arm,
+        value=Number(own.value, unit="SD"),
+        low=Number(low, unit="SD"),
+        high=Number(high, unit="SD"),
+        plain=Number(math.expm1(plain), "percent", unit) if role == "volume" else
+        Number(plain, "estimate", unit),
+        word=found.word(role, arm),
+    )  # fmt: skip
+
+
+def _reading(found: Effects) -> Iterator[Phrase]:
+    q = found.data.question
+    control = q.control.replace("_", " ")
+    smallest = sorted({m.smallest for m in q.metrics.values()})
+    sizes = {f"smallest_{i}": Number(s, unit="SD") for i, s in enumerate(smallest)}
+    at_least = " or ".join(f"{{{name}}}" for name in sizes)
+    yield Phrase(
+        f"Each number is the change since the start beyond that of {control}, in standard "
+        f"deviations of scores there before the start, with its {{level}} interval. Better: all of "
+        f"the interval above zero and the number at least {at_least}, the smallest change that "
+        "would matter; worse: the same below zero; no better: a change of that size is ruled out; "
+        "cannot say: neither.",
+        sizes | {"level": Number(1.0 - found.alpha, "share")},
+    )
+    yield Phrase(
+        "Reliability is the share of the differences between people that is no error: 1 is "
+        "perfect, and a metric near 0 sees no improvement even where there is one."
+    )
+    yield Phrase(
+        "Gaming is what the worst of the tried ways does to a metric if {gamers} of an arm's "
+        "people do it: padding multiplies amounts by {padding}; teaching to the test and holding "
+        "back before the start move scores by {coached} SD, holding back divides amounts by "
+        "{padding}; cherry-picking hands in the better half. These sizes are assumed, and the "
+        "movement grows with them.",
+        {
+            "gamers": Number(q.gamers, "share"),
+            "padding": Number(q.padding, "ratio"),
+            "coached": Number(q.coached, "ratio"),
+        },
+    )
+
+
+def _not_measured(found: Effects) -> Iterator[Phrase]:
+    for role in COMPETENCE:
+        if role not in found.data.roles:
+            yield Phrase(f"{NAMES[role]} was not measured.")
+
+
+def _not_tested(evidence: Sequence[Evidence]) -> Iterator[Phrase]:
+    for e in evidence:
+        if e.outcome == "not tested":
+            yield Phrase(f"{e.artefact.capitalize()}: {e.finding.template}", e.finding.numbers)
+
+
+_NOT_IMAGINED = Phrase(
+    "Ways of gaming that nobody has tried here, such as output that pleases raters without being "
+    "better; how many people do game; and whether what is better here lasts."
+)
