@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
+    from alc_stats.report.scorecard_page import write_scorecard as write_scorecard
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
 
@@ -166,6 +167,7 @@ _ROOM = {
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
+    "write_scorecard": "report.scorecard_page",
 }
 
 __all__ = [
@@ -243,6 +245,7 @@ __all__ = [
     "widening",
     "wild_cluster_bootstrap",
     "within_between",
+    "write_scorecard",
 ]
 
 

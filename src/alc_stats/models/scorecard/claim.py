@@ -71,8 +71,8 @@ def scorecard(
     standard errors are CR2 clustered by firm with Satterthwaite's degrees of freedom. With fewer,
     the firm is the unit: Welch's t on changes of firms.
 
-    Reliability is omega of items (before the start), ICC(1) of repeated occasions (after it), or
-    as stated; otherwise not known. Gaming applies strategies of declared size to the data: padding
+    Reliability is omega of items (before the start), the intraclass correlation of repeated
+    occasions (after it; with waves that of consistency), or as stated; otherwise not known. Gaming applies strategies of declared size to the data: padding
     (volume), cherry-picking of the better half of a person's occasions (quality, completion,
     transfer), teaching to the test (completion, transfer) and sandbagging (all). Gamers are anybody
     by lot.

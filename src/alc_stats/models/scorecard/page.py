@@ -35,7 +35,7 @@ def card(
         arms=found.data.arms,
         rows=tuple(_row(found, role, known[role], gamed[role]) for role in found.data.roles),
         reading=tuple(_reading(found)),
-        untested=(*_not_measured(found), *_not_tested(evidence), _NOT_IMAGINED),
+        untested=(*_not_measured(found), *_not_tested(evidence), _one_by_one(found), _NOT_IMAGINED),
     )
 
 
@@ -43,13 +43,16 @@ def headline(found: Effects) -> Phrase:
     """What volume says of the claim's arm, and what competence says."""
     arm = found.about.replace("_", " ")
     q = found.data.question
-    volume = f"By {q.name('volume').lower()}, {_said(found.word('volume', found.about), arm)}"
+    first = found.word("volume", found.about)
+    volume = f"By {q.name('volume').lower()}, {_said(first, arm)}"
     by_word = {
         word: [q.name(r).lower() for r in found.data.competence if found.word(r, found.about) == word]
         for word in _ORDER
     }  # fmt: skip
     parts = [
-        f"by {_listed(names)}, {_said(word, 'it')}" for word, names in by_word.items() if names
+        f"by {_listed(names)}, {_said(word, 'it')}{' as well' if word == first else ''}"
+        for word, names in by_word.items()
+        if names
     ]
     return Phrase("; ".join([volume, *parts]).replace("{", "{{").replace("}", "}}") + ".")
 
@@ -116,26 +119,25 @@ def _reading(found: Effects) -> Iterator[Phrase]:
     q = found.data.question
     control = q.control.replace("_", " ")
     smallest = sorted({m.smallest for m in q.metrics.values()})
-    sizes = {f"smallest_{i}": Number(s, unit="SD") for i, s in enumerate(smallest)}
+    sizes = {f"smallest_{i}": Number(s, "ratio") for i, s in enumerate(smallest)}
     at_least = " or ".join(f"{{{name}}}" for name in sizes)
     yield Phrase(
-        f"Each number is the change since the start beyond that of {control}, in standard "
-        f"deviations of scores there before the start, with its {{level}} interval. Better: all of "
-        f"the interval above zero and the number at least {at_least}, the smallest change that "
-        "would matter; worse: the same below zero; no better: a change of that size is ruled out; "
-        "cannot say: neither.",
+        f"Numbers are changes since the start beyond those of {control}, in standard deviations "
+        "of scores there before it, with {level} intervals. Better: all of the interval above zero "
+        f"and the number at least {at_least}, the smallest change that would matter. Worse: the "
+        "same below zero. No better: a change of that size is ruled out. Cannot say: neither.",
         sizes | {"level": Number(1.0 - found.alpha, "share")},
     )
     yield Phrase(
-        "Reliability is the share of the differences between people that is no error: 1 is "
-        "perfect, and a metric near 0 sees no improvement even where there is one."
+        "Reliability is the share of the differences between people's scores that is no error, "
+        "from 0 to 1. That of a person's improvement, a difference of two scores, is lower: "
+        "compare arms by it, not people."
     )
     yield Phrase(
-        "Gaming is what the worst of the tried ways does to a metric if {gamers} of an arm's "
-        "people do it: padding multiplies amounts by {padding}; teaching to the test and holding "
-        "back before the start move scores by {coached} SD, holding back divides amounts by "
-        "{padding}; cherry-picking hands in the better half. These sizes are assumed, and the "
-        "movement grows with them.",
+        "Gaming is what the worst way tried does to an arm if {gamers} of its people do it. "
+        "Padding multiplies amounts by {padding}; practising tasks that got known, or holding back "
+        "before the start, moves a score by {coached}; cherry-picking hands in the better half. "
+        "These sizes are assumed: twice the size moves twice as much.",
         {
             "gamers": Number(q.gamers, "share"),
             "padding": Number(q.padding, "ratio"),
@@ -156,7 +158,15 @@ def _not_tested(evidence: Sequence[Evidence]) -> Iterator[Phrase]:
             yield Phrase(f"{e.artefact.capitalize()}: {e.finding.template}", e.finding.numbers)
 
 
+def _one_by_one(found: Effects) -> Phrase:
+    return Phrase(
+        "Whether an answer is luck among {answers}: each is judged by itself, and only the claim "
+        "above as a whole.",
+        {"answers": Number(len(found.estimates), "count")},
+    )
+
+
 _NOT_IMAGINED = Phrase(
-    "Ways of gaming that nobody has tried here, such as output that pleases raters without being "
-    "better; how many people do game; and whether what is better here lasts."
+    "Other ways of gaming, such as work that pleases raters without being better; how many people "
+    "do game; whether what is better lasts."
 )

@@ -63,7 +63,7 @@ def _of_items(data: CardData, role: Role) -> Precision:
 
 
 def _of_occasions(data: CardData, role: Role) -> Precision:
-    """ICC(1) of people's occasions after the start; that people change for good counts as error."""
+    """ICC of people's occasions after the start; that people change for good counts as error."""
     rows = data.of(role)
     after = rows.loc[rows["post"] == 1.0]
     if not after["person"].duplicated().any():
@@ -72,10 +72,12 @@ def _of_occasions(data: CardData, role: Role) -> Precision:
         arm: _icc(after.loc[after["arm"] == arm].reset_index(drop=True))
         for arm in (data.question.control, *data.arms)
     }
-    return _told("one occasion with another, ICC(1)", known, data)
+    name = "ICC(C,1)" if after["wave"].nunique() > 1 else "ICC(1)"
+    return _told(f"one occasion with another, {name}", known, data)
 
 
 def _icc(rows: pd.DataFrame) -> tuple[float, float | None, float | None]:
+    """Waves have means of their own where they are named, which makes it one of consistency."""
     waves = "wave" if rows["wave"].nunique() > 1 else "1"
     found = icc(fit(f"y ~ {waves} + (1 | person)", rows))["person"]
     return found.icc, found.low, found.high
