@@ -13,9 +13,8 @@ from dataclasses import replace
 import pandas as pd
 
 from alc_stats.errors import FitError
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
-from alc_stats.models.finding import Claim, Finding, Part, find_jointly
-from alc_stats.models.gap.lines import said
+from alc_stats.inference.decision import Criterion, Rule, check_criterion
+from alc_stats.models.finding import Claim, Finding, Part, find_jointly, untested
 from alc_stats.models.scorecard.data import (
     COACHED,
     SMALLEST,
@@ -72,10 +71,11 @@ def scorecard(
     the firm is the unit: Welch's t on changes of firms.
 
     Reliability is omega of items (before the start), the intraclass correlation of repeated
-    occasions (after it; with waves that of consistency), or as stated; otherwise not known. Gaming applies strategies of declared size to the data: padding
-    (volume), cherry-picking of the better half of a person's occasions (quality, completion,
-    transfer), teaching to the test (completion, transfer) and sandbagging (all). Gamers are anybody
-    by lot.
+    occasions (after it; with waves that of consistency), or as stated; otherwise not known.
+
+    Gaming applies strategies of declared size to the data: padding (volume), cherry-picking of the
+    better half of a person's occasions (quality, completion, transfer), teaching to the test
+    (completion, transfer) and sandbagging (all). Gamers are anybody by lot.
 
     Parameters
     ----------
@@ -170,14 +170,11 @@ def judge(
             check_criterion(_criterion(read.question, role, criterion.alpha))
         return _judged(claim, estimated(read, criterion.alpha))
     except FitError as error:
-        return Finding(
-            claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-            not_tested("conjunction", said(str(error))),
-        )  # fmt: skip
+        return untested(claim, Phrase.verbatim(str(error)))
 
 
 def _criterion(q: ScorecardQuestion, role: Role, alpha: float) -> Criterion:
-    rule = "superiority" if role == "volume" else "non_superiority"
+    rule: Rule = "superiority" if role == "volume" else "non_superiority"
     return Criterion(rule, q.metrics[role].smallest, alpha=alpha)
 
 

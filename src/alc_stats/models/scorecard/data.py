@@ -10,9 +10,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DeclarationError,
+    FitError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 from alc_stats.measures.columns import numbers, require
-from alc_stats.models.gap.data import Bounds, raise_all, two_valued
+from alc_stats.models.gap.data import Bounds, two_valued
 
 Role = Literal["volume", "quality", "completion", "transfer"]
 ROLES: tuple[Role, ...] = ("volume", "quality", "completion", "transfer")
@@ -32,7 +39,7 @@ MEASURES: Mapping[Role, str] = {
 SMALLEST = 0.20
 """Default smallest effect of interest of every metric, baseline SDs."""
 COACHED = 0.42
-"""What tests rise by when identical ones were taken before, SDs: Kulik, Kulik and Bangert (1984)."""
+"""SDs by which identical tests taken before raise a score (Kulik, Kulik and Bangert 1984)."""
 FEWEST_UNITS = 2
 LARGEST_LOG = 50.0
 """No amount of anything has a logarithm this large."""
@@ -197,15 +204,18 @@ def card_data(data: pd.DataFrame, question: ScorecardQuestion) -> CardData:
 
 def _misdeclared(q: ScorecardQuestion) -> Iterator[Problem]:
     where = "scorecard"
-    competence = {r: m for r, m in q.metrics.items() if r != "volume"}
+    competence = {str(r): m for r, m in q.metrics.items() if r != "volume"}
     if not competence:
-        yield Problem("there is no competence metric", where=where,
-                      allowed=f"at least one of {', '.join(COMPETENCE)}",
-                      way_out="A volume metric alone cannot be compared with anything.")  # fmt: skip
-    for role, metric in competence.items():
+        yield Problem(
+            "there is no competence metric",
+            where=where,
+            allowed=f"at least one of {', '.join(COMPETENCE)}",
+            way_out="A volume metric alone cannot be compared with anything.",
+        )
+    for part, metric in competence.items():
         if metric.column == q.volume.column:
             yield Problem(
-                f"the volume metric is also the metric of {role}",
+                f"the volume metric is also the metric of {part}",
                 where=where,
                 found=f"'{metric.column}'",
                 way_out="How much AI is used says nothing of what people can do: give a score of "
@@ -213,7 +223,7 @@ def _misdeclared(q: ScorecardQuestion) -> Iterator[Problem]:
             )
         if metric.log:
             yield Problem("only the volume is an amount whose logarithm is taken",
-                          where=f"{where}, {role}", found="log = true")  # fmt: skip
+                          where=f"{where}, {part}", found="log = true")  # fmt: skip
     if q.treated == q.control:
         yield Problem("treated and control are the same arm", where=where, found=f"'{q.treated}'")
     for role, metric in q.metrics.items():
@@ -321,13 +331,13 @@ def _broken(rows: pd.DataFrame, q: ScorecardQuestion) -> Iterator[Problem]:
             )
     yield from (p for role, m in q.metrics.items() for p in _outside(rows[role], m))
     if q.firm:
-        yield from _several(rows, "person", "firm", q.person,
-                            "Give movers an id in each firm, or leave them out and record it.")  # fmt: skip
-    yield from _several(
-        rows, "firm", "arm", q.firm or q.person,
+        way_out = "Give movers an id in each firm, or leave them out and record it."
+        yield from _several(rows, "person", "firm", q.person, way_out)
+    whole = (
         "Name as firm what was assigned as a whole (a team, a class); leave firm out where persons "
-        "were assigned one by one.",
-    )  # fmt: skip
+        "were assigned one by one."
+    )
+    yield from _several(rows, "firm" if q.firm else "person", "arm", q.firm or q.person, whole)
 
 
 def _outside(values: pd.Series, metric: Metric) -> Iterator[Problem]:

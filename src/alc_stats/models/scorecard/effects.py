@@ -79,7 +79,7 @@ def _designed(data: CardData, role: Role) -> pd.DataFrame:
 
 
 def _waves(rows: pd.DataFrame) -> list[str]:
-    return ["wave"] if rows["wave"].nunique() > 1 else []
+    return ["wave"] if len(rows["wave"].unique()) > 1 else []
 
 
 def _random(data: CardData, rows: pd.DataFrame) -> tuple[str, ...]:
@@ -132,8 +132,15 @@ def changes(found: Modelled) -> pd.Series:
     waves = [i for i, n in enumerate(found.fit.names) if n.startswith("wave[")]
     design = found.fit.memory.design.X[:, waves]
     net = found.rows["y"].to_numpy(float) - design @ found.fit.estimates[waves]
-    means = found.rows.assign(net=net).groupby(["firm", "post"])["net"].mean().unstack()
-    return (means[1.0] - means[0.0]).dropna()
+    return after_less_before(found.rows.assign(y=net), "firm")
+
+
+def after_less_before(rows: pd.DataFrame, unit: str) -> pd.Series:
+    """The change in the mean of `y` of every firm (person) that has both."""
+    before, after = (
+        rows.loc[rows["post"] == post].groupby(unit)["y"].mean() for post in (0.0, 1.0)
+    )
+    return (after - before).dropna()
 
 
 def reference(data: CardData, arm: str) -> str:

@@ -13,7 +13,6 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.contrasts import contrast
 from alc_stats.inference.unit_contrast import UnitSums, unit_contrast
 from alc_stats.models.finding import MOST_LEFT_OUT, Evidence, joined
-from alc_stats.models.gap.lines import said
 from alc_stats.models.scorecard.data import CardData, Role
 from alc_stats.models.scorecard.effects import (
     Effects,
@@ -40,7 +39,7 @@ def card_evidence(
     """One piece an artefact; all are about the arm of the claim."""
     competence = found.data.competence
     return (
-        _certificates(found), _assignment(found), _few(found),
+        _certificates(found), _ASSIGNMENT, _few(found),
         *(_reliability(found, role, known[role]) for role in competence),
         *(_bounds(found, role) for role in found.data.roles),
         _gamed_competence(found, gamed), _trends(found), _attrition(found), _left_out(found),
@@ -57,12 +56,12 @@ def _certificates(found: Effects) -> Evidence:
     text = "Every metric's mixed model reached its optimum, by its certificate"
     if without:
         text += f"; {'; '.join(without)}, which these data do not tell"
-    return Evidence("certificate", "clear", said(f"{text}."))
+    return Evidence("certificate", "clear", Phrase.verbatim(f"{text}."))
 
 
-def _assignment(found: Effects) -> Evidence:
-    why = "Changes are compared, so that what is stable in the arms cancels."
-    return Evidence("assignment", "clear", Phrase(why))
+_ASSIGNMENT = Evidence(
+    "assignment", "clear", Phrase("Changes are compared, so that what is stable in arms cancels.")
+)
 
 
 def _few(found: Effects) -> Evidence:
@@ -123,7 +122,7 @@ def _bounds(found: Effects, role: Role) -> Evidence:
         return Evidence(name, "clear", seen)
     latent = censored(found.data, found.models[role], role, found.about)
     if isinstance(latent, str):
-        return Evidence(name, "threat", joined(seen, said(latent)))
+        return Evidence(name, "threat", joined(seen, Phrase.verbatim(latent)))
     same = found.word(role, found.about, latent) == found.word(role, found.about)
     tells = Phrase(
         f"A censored model, {{latent_{role}}} SD, says {'the same' if same else 'otherwise'}.",
@@ -174,7 +173,7 @@ def _trends(found: Effects) -> Evidence:
     own = {role: _trend(before, role, waves, found.about) for role in found.data.roles}
     failed = [t for t in own.values() if isinstance(t, str)]
     if failed:
-        return Evidence(name, "not tested", said(failed[0]))
+        return Evidence(name, "not tested", Phrase.verbatim(failed[0]))
     trends = {role: t for role, t in own.items() if isinstance(t, Estimate)}
     # one test a metric: none may stand out among as many
     apart = any(t.p_value < found.alpha / len(trends) for t in trends.values())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from alc_stats.models.scorecard.data import CardData, Role
-from alc_stats.models.scorecard.effects import Effects
+from alc_stats.models.scorecard.effects import Effects, after_less_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +142,7 @@ def _gamed(data: CardData, role: Role, strategy: Strategy) -> Gamed:
     shift = after.assign(moved=after["person"].map(moved))
     by_firm = shift.groupby(["arm", "firm"])["moved"].mean().groupby("arm").mean()
     whole = {arm: float(by_firm[arm]) for arm in data.arms}
-    people = _changes(data, role) if strategy.by_change else _people(data, role)
+    people = after_less_before(rows, "person") if strategy.by_change else _people(data, role)
     control = set(rows.loc[rows["arm"] == data.question.control, "person"])
     spread = float(people.loc[people.index.isin(control)].std())
     return Gamed(strategy, float(moved.mean()) / spread, whole, data.question.gamers)
-
-
-def _changes(data: CardData, role: Role) -> pd.Series:
-    """Of people seen before and after."""
-    means = data.of(role).groupby(["person", "post"])["y"].mean().unstack()
-    return (means[1.0] - means[0.0]).dropna()

@@ -24,10 +24,7 @@ def card_lines(
 
 
 def _line(found: Effects, own: Estimate, method: str, guards: str, how: str) -> Line:
-    low, high = own.interval(1.0 - found.alpha)
-    return Line(
-        method, guards, Phrase(""), own.value, low, high, own.p_value, own.df, how, own.unit
-    )
+    return Line.of(own, method, guards, how, level=1.0 - found.alpha)
 
 
 def _other_arms(found: Effects) -> Iterator[Line]:

@@ -45,16 +45,15 @@ def headline(found: Effects) -> Phrase:
     q = found.data.question
     first = found.word("volume", found.about)
     volume = f"By {q.name('volume').lower()}, {_said(first, arm)}"
-    by_word = {
-        word: [q.name(r).lower() for r in found.data.competence if found.word(r, found.about) == word]
-        for word in _ORDER
-    }  # fmt: skip
+    by_word: dict[Word, list[str]] = {word: [] for word in _ORDER}
+    for role in found.data.competence:
+        by_word[found.word(role, found.about)].append(q.name(role).lower())
     parts = [
         f"by {_listed(names)}, {_said(word, 'it')}{' as well' if word == first else ''}"
         for word, names in by_word.items()
         if names
     ]
-    return Phrase("; ".join([volume, *parts]).replace("{", "{{").replace("}", "}}") + ".")
+    return Phrase.verbatim("; ".join([volume, *parts]) + ".")
 
 
 def _said(word: Word, arm: str) -> str:

@@ -13,9 +13,7 @@ FEWER, MORE = 0.5, 2.0
 """The range of shares that the picture shows, beside the declared share."""
 
 
-def card_pictures(
-    found: Effects, gamed: Mapping[Role, tuple[Gamed, ...]]
-) -> tuple[Picture, ...]:
+def card_pictures(found: Effects, gamed: Mapping[Role, tuple[Gamed, ...]]) -> tuple[Picture, ...]:
     """The forest of metrics by arm, and the picture of gaming."""
     return _forest(found), _gaming(found, gamed)
 
@@ -57,8 +55,9 @@ def _gaming(found: Effects, gamed: Mapping[Role, tuple[Gamed, ...]]) -> Picture:
     q, about = found.data.question, found.about
     smallest = sorted({m.smallest for m in q.metrics.values()})
     shares = (FEWER * q.gamers, min(MORE * q.gamers, 1.0))
-    groups = (("volume", ("volume",)), ("competence", found.data.competence))
-    marks = [_games(found, gamed, label, roles, shares) for label, roles in groups]
+    volume: tuple[Role, ...] = ("volume",)
+    groups = {"volume": volume, "competence": found.data.competence}
+    marks = [_games(found, gamed, label, roles, shares) for label, roles in groups.items()]
     return Picture(
         id="gaming",
         title="What gamers would do to each metric",

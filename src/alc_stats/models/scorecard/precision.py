@@ -72,15 +72,18 @@ def _of_occasions(data: CardData, role: Role) -> Precision:
         arm: _icc(after.loc[after["arm"] == arm].reset_index(drop=True))
         for arm in (data.question.control, *data.arms)
     }
-    name = "ICC(C,1)" if after["wave"].nunique() > 1 else "ICC(1)"
+    name = "ICC(C,1)" if _waves(after) else "ICC(1)"
     return _told(f"one occasion with another, {name}", known, data)
 
 
 def _icc(rows: pd.DataFrame) -> tuple[float, float | None, float | None]:
     """Waves have means of their own where they are named, which makes it one of consistency."""
-    waves = "wave" if rows["wave"].nunique() > 1 else "1"
-    found = icc(fit(f"y ~ {waves} + (1 | person)", rows))["person"]
+    found = icc(fit(f"y ~ {'wave' if _waves(rows) else '1'} + (1 | person)", rows))["person"]
     return found.icc, found.low, found.high
+
+
+def _waves(rows: pd.DataFrame) -> bool:
+    return len(rows["wave"].unique()) > 1
 
 
 def _told(
