@@ -27,6 +27,7 @@ from alc_stats.models.scorecard.effects import (
     units_decide,
     word,
 )
+from alc_stats.models.scorecard.precision import precision
 from alc_stats.records import dump, load
 from tolerances import EXACT_ARITHMETIC, MONTE_CARLO_SIGMAS, PUBLISHED_TWO_DIGITS, TEN_DIGITS
 
@@ -50,6 +51,8 @@ COLUMNS: dict[str, Any] = {
 }
 TWO_ROUTES = 1e-6
 """Firm means by the model and by hand, in balanced data."""
+CORRELATION_OF_4000 = 0.06
+"""Four standard errors of a correlation of 4000 people."""
 REFITTED = 2e-3
 """SDs: another model search on gamed data weighs firms by a slightly other variance."""
 
@@ -320,6 +323,45 @@ def test_reliability_of_items_is_omega_of_the_control_arm_before_the_start() -> 
     assert own.low is not None
     assert own.value.value == pytest.approx(by_scale.omega, abs=TEN_DIGITS)
     assert own.low.value == pytest.approx(by_scale.omega_low, abs=TEN_DIGITS)
+
+
+def test_reliability_of_improvement_is_what_changes_share_when_measured_twice() -> None:
+    """Two measurements of the same true changes correlate by it (Lord 1956)."""
+    rng = np.random.default_rng(4)
+    people, true_sd, error_sd = 4000, 0.8, 1.0
+    level, change = rng.normal(size=people), true_sd * rng.normal(size=people)
+
+    def occasions(post: int) -> list[np.ndarray]:
+        return [level + change * post + error_sd * rng.normal(size=people)
+                for _ in range(2 if post else 1)]  # fmt: skip
+
+    twice = [np.mean(occasions(1), axis=0) - occasions(0)[0] for _ in range(2)]
+    again = float(np.corrcoef(*twice)[0, 1])
+    seen = [(post, y) for post in (0, 1) for y in occasions(post)]
+    rows = [
+        pd.DataFrame({"person": [f"{arm}{i}" for i in range(people)], "arm": arm, "post": post,
+                      "familiar": y, "log_tokens": rng.normal(size=people)})
+        for arm in ("control", "mandate") for post, y in seen
+    ]  # fmt: skip
+    read = card_data(
+        pd.concat(rows, ignore_index=True),
+        ScorecardQuestion(**COLUMNS | {"wave": None, "firm": None, "quality": None,
+                                       "transfer": None,
+                                       "completion": replace(COMPLETION, bounds=WIDE)}),
+    )  # fmt: skip
+    own = precision(read, "completion").change
+    assert own is not None
+    truth = true_sd**2 / (true_sd**2 + error_sd**2 * 1.5)
+    assert own == pytest.approx(truth, abs=CORRELATION_OF_4000)
+    assert own == pytest.approx(again, abs=2.0 * CORRELATION_OF_4000)
+    assert precision(read, "volume").change is None
+
+
+def test_improvement_that_is_all_error_is_not_reliable(volume_only: Finding) -> None:
+    own = row(volume_only, "Task-completion improvement").reliability
+    assert own.change is not None
+    assert own.value is not None
+    assert own.change.value < 0.15 < own.value.value
 
 
 def test_reliability_that_nobody_knows_is_not_known() -> None:

@@ -23,12 +23,12 @@ from report.test_page import Page
 ANSWERS: tuple[tuple[Word, float], ...] = (("better", 0.7962), ("no better", -0.0918))
 
 
-def answer(arm: str, word: Word, value: float, *, amount: bool) -> Answer:
+def told(arm: str, word: Word, value: float, *, amount: bool) -> Answer:
     plain = (
         Number(0.79, "percent", "tokens") if amount else Number(value * 10, "estimate", "points")
     )
-    return Answer(arm=arm, value=Number(value), low=Number(value - 0.0917), high=Number(value + 0.1),
-                  plain=plain, word=word)  # fmt: skip
+    low, high = Number(value - 0.0917), Number(value + 0.1)
+    return Answer(arm=arm, value=Number(value), low=low, high=high, plain=plain, word=word)
 
 
 def row(metric: str, *, volume: bool, words: tuple[tuple[Word, float], ...] = ANSWERS) -> CardRow:
@@ -36,7 +36,7 @@ def row(metric: str, *, volume: bool, words: tuple[tuple[Word, float], ...] = AN
                        fakes=Number(0.21, "share"))  # fmt: skip
     picking = replace(padding, strategy="cherry-picking", arm=Number(0.02), fakes=None)
     known = Reliable(how="ICC(1)", value=Number(0.772, "ratio"), low=Number(0.726, "ratio"),
-                     high=Number(0.812, "ratio"))  # fmt: skip
+                     high=Number(0.812, "ratio"), change=Number(0.004, "ratio"))  # fmt: skip
     return CardRow(
         metric=metric,
         measures="what it measures",
@@ -44,7 +44,7 @@ def row(metric: str, *, volume: bool, words: tuple[tuple[Word, float], ...] = AN
         reliability=known if volume else Reliable(how="not known: no items were given"),
         weaknesses=(padding, picking) if volume else (picking,),
         answers=tuple(
-            answer(arm, word, value, amount=volume)
+            told(arm, word, value, amount=volume)
             for arm, (word, value) in zip(("mandate", "schema_training"), words, strict=True)
         ),
     )
@@ -90,7 +90,8 @@ def test_everything_of_the_card_is_on_the_page(finding: Finding) -> None:
         "By tokens, mandate is better; by quality, it is no better.", finding.statement,
         "better 0.80 [0.70, 0.90] +79.0 % tokens", f"no better {MINUS}0.09 [{MINUS}0.18, 0.01]",
         "cannot say 0.12 [0.03, 0.22] +1.20 points", f"worse {MINUS}0.40", "schema training",
-        "0.77 [0.73, 0.81]", "—", "not known: no items were given", "Intervals have 95 %.",
+        "0.77 [0.73, 0.81]", "ICC(1); 0.00 for a person's improvement",
+        "—", "not known: no items were given", "Intervals have 95 %.",
         "+0.19 SD by padding", "21 % of people are enough", "+0.02 SD by cherry-picking",
         "everybody together cannot", "Transfer was not measured.", "Quality <b>",
     ):  # fmt: skip

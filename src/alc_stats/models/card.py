@@ -72,6 +72,8 @@ class Reliable:
         Where it comes from.
     least, most : Number or None
         The smallest and largest of all arms.
+    change : Number or None
+        Of a person's improvement, where the metric is judged by it and occasions tell.
     """
 
     how: str
@@ -80,6 +82,7 @@ class Reliable:
     high: Number | None = None
     least: Number | None = None
     most: Number | None = None
+    change: Number | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

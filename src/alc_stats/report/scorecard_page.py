@@ -166,7 +166,7 @@ def _row(row: CardRow) -> RowShown:
         measures=row.measures,
         volume=row.volume,
         reliability=_reliability(row.reliability),
-        how=row.reliability.how,
+        how=_how(row.reliability),
         weakness=weakness,
         fakes=fakes,
         answers=tuple(_answer(answer) for answer in row.answers),
@@ -180,6 +180,13 @@ def _reliability(own: Reliable) -> str:
         return numbers.show(own.value)
     interval = numbers.show_interval(own.low, own.high, beside=(own.value,))
     return f"{numbers.show(own.value)} {interval}"
+
+
+def _how(own: Reliable) -> str:
+    """Where it comes from, and what it is of an improvement."""
+    if own.change is None:
+        return own.how
+    return f"{own.how}; {numbers.hundredths(own.change.value)} for a person's improvement"
 
 
 def _gaming(weaknesses: Sequence[Weakness]) -> tuple[str, str]:

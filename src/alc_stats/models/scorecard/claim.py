@@ -207,7 +207,8 @@ def _observed(found: Effects) -> Phrase:
     """The headline of the card, with its numbers."""
     moves = {role: found.estimates[role, found.about].value for role in found.data.roles}
     text = ", ".join(f"{role} {{moves_{role}}}" for role in moves)
+    beyond = Phrase.verbatim(found.data.question.control).template
     return Phrase(
-        f"{headline(found).template} (Changes beyond {found.data.question.control}, SDs: {text}.)",
+        f"{headline(found).template} (Changes beyond {beyond}, SDs: {text}.)",
         {f"moves_{role}": Number(value, unit="SD") for role, value in moves.items()},
     )

@@ -65,6 +65,12 @@ def _reliabilities(found: Effects, known: Mapping[Role, Precision]) -> Iterator[
             "a metric too noisy to see an improvement", Phrase(_headed(own.how)), value, low, high,
             reference=f"control arm, {own.how}", unit="ratio",
         )  # fmt: skip
+        if own.change is not None:
+            yield Line(
+                "Reliability of a person's improvement", "people ranked by noise",
+                Phrase("Variance of changes beyond the error of their occasions."), own.change,
+                reference="control arm, changes of people", unit="ratio",
+            )  # fmt: skip
 
 
 def _gaming(found: Effects, gamed: Mapping[Role, tuple[Gamed, ...]]) -> Iterator[Line]:

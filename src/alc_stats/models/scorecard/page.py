@@ -82,9 +82,11 @@ def _reliable(known: Precision) -> Reliable:
     value, low, high = (None if v is None else Number(v, "ratio") for v in known.control)
     if not known.arms:
         return Reliable(how=known.how, value=value)
-    ends = (Number(end(known.arms.values()), "ratio") for end in (min, max))
-    return Reliable(how=known.how, value=value, low=low, high=high,
-                    **dict(zip(("least", "most"), ends, strict=True)))  # fmt: skip
+    least, most = (Number(end(known.arms.values()), "ratio") for end in (min, max))
+    change = None if known.change is None else Number(known.change, "ratio")
+    return Reliable(
+        how=known.how, value=value, low=low, high=high, least=least, most=most, change=change
+    )
 
 
 def _weakness(gamed: Gamed, arm: str, smallest: float) -> Weakness:
@@ -116,7 +118,7 @@ def _answer(found: Effects, role: Role, arm: str) -> Answer:
 
 def _reading(found: Effects) -> Iterator[Phrase]:
     q = found.data.question
-    control = q.control.replace("_", " ")
+    control = Phrase.verbatim(q.control.replace("_", " ")).template
     smallest = sorted({m.smallest for m in q.metrics.values()})
     sizes = {f"smallest_{i}": Number(s, "ratio") for i, s in enumerate(smallest)}
     at_least = " or ".join(f"{{{name}}}" for name in sizes)
@@ -129,8 +131,8 @@ def _reading(found: Effects) -> Iterator[Phrase]:
     )
     yield Phrase(
         "Reliability is the share of the differences between people's scores that is no error, "
-        "from 0 to 1. That of a person's improvement, a difference of two scores, is lower: "
-        "compare arms by it, not people."
+        f"from 0 to 1, in {control}. That of a person's improvement, a difference of two scores, "
+        "is lower: compare arms by it, not people."
     )
     yield Phrase(
         "Gaming is what the worst way tried does to an arm if {gamers} of its people do it. "

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from alc_stats.errors import AlcError
 from alc_stats.estimators import fit
-from alc_stats.inference.correlation import icc
+from alc_stats.inference.correlation import Icc, icc
 from alc_stats.measures.scales import reliability
 from alc_stats.models.scorecard.data import CardData, Role
+from alc_stats.models.scorecard.effects import after_less_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Precision:
     how: str
     control: tuple[float, float | None, float | None] | None = None
     arms: dict[str, float] | None = None
+    change: float | None = None
+    """Of a person's improvement in the control arm, where occasions tell; never below 0."""
 
     @property
     def value(self) -> float | None:
@@ -73,13 +76,31 @@ def _of_occasions(data: CardData, role: Role) -> Precision:
         for arm in (data.question.control, *data.arms)
     }
     name = "ICC(C,1)" if _waves(after) else "ICC(1)"
-    return _told(f"one occasion with another, {name}", known, data)
+    told = _told(f"one occasion with another, {name}", known, data)
+    return replace(told, change=_of_change(rows, data)) if role == "completion" else told
 
 
 def _icc(rows: pd.DataFrame) -> tuple[float, float | None, float | None]:
+    own = _correlated(rows)["person"]
+    return own.icc, own.low, own.high
+
+
+def _correlated(rows: pd.DataFrame) -> Icc:
     """Waves have means of their own where they are named, which makes it one of consistency."""
-    found = icc(fit(f"y ~ {'wave' if _waves(rows) else '1'} + (1 | person)", rows))["person"]
-    return found.icc, found.low, found.high
+    return icc(fit(f"y ~ {'wave' if _waves(rows) else '1'} + (1 | person)", rows))
+
+
+def _of_change(rows: pd.DataFrame, data: CardData) -> float:
+    """What of the variance of people's changes is more than their occasions' error."""
+    control = rows.loc[rows["arm"] == data.question.control].reset_index(drop=True)
+    after = control.loc[control["post"] == 1.0].reset_index(drop=True)
+    change = after_less_before(control, "person")
+    before, later = (
+        control.loc[control["post"] == post].groupby("person").size().reindex(change.index)
+        for post in (0.0, 1.0)
+    )
+    error = _correlated(after).residual * float((1.0 / before + 1.0 / later).mean())
+    return max(0.0, 1.0 - error / float(change.var()))
 
 
 def _waves(rows: pd.DataFrame) -> bool:
