@@ -613,6 +613,7 @@ def one_firm(data: pd.DataFrame) -> pd.DataFrame:
          "both stated and to be computed"),
         ({"quality": Metric(column="quality", smallest=0.0)}, DeclarationError,
          "smallest effect of interest is not a positive number"),
+        ({"quality": "quality", "transfer": ("far",)}, DeclarationError, "is no metric"),
         ({"gamers": 20.0}, DeclarationError, "share of gamers is not a share"),
         ({"padding": 1.0}, DeclarationError, "padding makes amounts no larger"),
         ({"coached": -0.4}, DeclarationError, "coaching raises no score"),
@@ -650,6 +651,8 @@ def test_a_wrong_table_is_a_sentence(
         (lambda d: d.query("post == 1 or arm == 'control'"),
          "arm 'mandate' has no row before the start"),
         (one_firm, "arm 'mandate' has 1 firm"),
+        (lambda d: d.query("arm == 'control' or person in (0, 15, 30)"),
+         "arm 'mandate' has 3 people"),
         (lambda d: d.assign(quality=50.0), "the same in all rows of the control arm"),
     ],
 )  # fmt: skip

@@ -127,7 +127,7 @@ def test_threats_are_said_before_the_numbers(finding: Finding) -> None:
     noisy = Evidence("noise", "threat", Phrase("Quality is mostly noise."))
     fine = Evidence("assignment", "clear", Phrase("All is well."))
     text = shown(build_scorecard(replace(finding, evidence=(noisy, fine))))
-    assert text.index("Quality is mostly noise.") < text.index("Tokens used")
+    assert text.index("Noise: Quality is mostly noise.") < text.index("Tokens used")
     assert "All is well." not in text
     assert "stands in the way" not in shown(build_scorecard(finding))
 

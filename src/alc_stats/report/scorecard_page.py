@@ -156,7 +156,7 @@ def _doubts(finding: Finding) -> Iterator[str]:
     """What stands in the way of a verdict."""
     for e in finding.evidence:
         if e.outcome == "threat":
-            yield numbers.no_break(numbers.say(e.finding))
+            yield numbers.no_break(f"{canvas.headed(e.artefact)}: {numbers.say(e.finding)}")
 
 
 def _row(row: CardRow) -> RowShown:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import DeclarationError, FitError, raise_all
 from alc_stats.inference.decision import Criterion, Rule, check_criterion
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, untested
 from alc_stats.models.scorecard.data import (
@@ -22,6 +22,7 @@ from alc_stats.models.scorecard.data import (
     Role,
     ScorecardQuestion,
     card_data,
+    no_metrics,
 )
 from alc_stats.models.scorecard.effects import Effects, estimated
 from alc_stats.models.scorecard.evidence import card_evidence
@@ -150,9 +151,11 @@ def scorecard(
     >>> found.decision.verdict, [row.answers[0].word for row in found.card.rows]
     ('supported', ['better', 'no better'])
     """
+    given = {"volume": volume, "quality": quality, "completion": completion, "transfer": transfer}
+    raise_all(DeclarationError, no_metrics(given))
     question = ScorecardQuestion(
         volume=volume, quality=quality, completion=completion, transfer=transfer, arm=arm,
-        control=control, treated=treated, person=person, post=post, firm=firm, wave=wave,
+        control=str(control), treated=str(treated), person=person, post=post, firm=firm, wave=wave,
         gamers=gamers, padding=padding, coached=coached,
     )  # fmt: skip
     what = f"Volume calls {treated} a success where no competence metric does."

@@ -20,6 +20,7 @@ from alc_stats.errors import (
 )
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.gap.data import Bounds, two_valued
+from alc_stats.models.picture import FEWEST_PEOPLE
 
 Role = Literal["volume", "quality", "completion", "transfer"]
 ROLES: tuple[Role, ...] = ("volume", "quality", "completion", "transfer")
@@ -202,6 +203,18 @@ def card_data(data: pd.DataFrame, question: ScorecardQuestion) -> CardData:
     return CardData(rows.assign(**standard), question, (question.treated, *others), baselines)
 
 
+def no_metrics(given: Mapping[str, object]) -> Iterator[Problem]:
+    """What was given as a metric and is none."""
+    for role, metric in given.items():
+        if metric is not None and not isinstance(metric, Metric):
+            yield Problem(
+                "is no metric",
+                where=f"scorecard, {role}",
+                found=repr(metric),
+                way_out='Say alc.Metric(column="..."), with bounds for what has any.',
+            )
+
+
 def _misdeclared(q: ScorecardQuestion) -> Iterator[Problem]:
     where = "scorecard"
     competence = {str(r): m for r, m in q.metrics.items() if r != "volume"}
@@ -369,9 +382,19 @@ def _unanswerable(rows: pd.DataFrame, q: ScorecardQuestion) -> Iterator[Problem]
     if rows.empty:
         yield Problem("no row has a metric")
         return
+    arms = (q.control, *sorted(set(rows["arm"]) - {q.control}))
+    people = rows.groupby("arm")["person"].nunique()
+    for arm in arms:
+        if people[arm] < FEWEST_PEOPLE:
+            yield Problem(
+                f"arm '{arm}' has {people[arm]} people",
+                where=f"column '{q.arm}'",
+                allowed=f"at least {FEWEST_PEOPLE}, so that nobody can be found on the page",
+                way_out="Join small arms, or leave them out.",
+            )
     for role in q.metrics:
         known = rows.loc[rows[role].notna()]
-        for arm in (q.control, *sorted(set(rows["arm"]) - {q.control})):
+        for arm in arms:
             yield from _too_few(known.loc[known["arm"] == arm], arm, role, q)
 
 
