@@ -195,12 +195,15 @@ def _gaming(weaknesses: Sequence[Weakness]) -> tuple[str, str]:
         return numbers.MISSING, "no way was tried"
     worst = weaknesses[0]
     moved = numbers.hundredths(worst.arm.value, signed=True)
+    rises = f"who does it rises by {numbers.hundredths(worst.person.value)} SD among people"
     fakes = (
-        "everybody together cannot fake a success"
+        "everybody doing it fakes no success"
         if worst.fakes is None
-        else f"{numbers.show(worst.fakes)} of people are enough to fake a success"
+        else f"{numbers.show(worst.fakes)} doing it fake a success"
     )
-    return numbers.no_break(f"{moved} SD by {worst.strategy}"), numbers.no_break(fakes)
+    return numbers.no_break(f"{moved} SD by {worst.strategy}"), numbers.no_break(
+        f"{rises}; {fakes}"
+    )
 
 
 def _answer(answer: Answer) -> AnswerShown:
