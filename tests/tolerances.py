@@ -30,6 +30,10 @@ DENSE_ROUNDING = 2e-15
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
 
+DRAWN_QUANTILES = 1e-3
+"""Limits whose folded normal quantile the source draws, around a centre that the flat optimum fixes
+to the root of that precision."""
+
 DRAWN_VARIANCE = 0.03
 """Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
 times."""
@@ -51,6 +55,9 @@ truncation 1e-12 times a fifth derivative of some thousands."""
 FIVE_PRINTED_DIGITS = 5.1e-6
 """The source prints five decimals: half a unit of the last, and rounding of the half."""
 
+FLAT_CENTRE = 2e-5
+"""The shortest interval of two searches: its length is flat there, so its centre has half the digits."""
+
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
 optimum the likelihood is flat, so its last digit fixes only half the digits of the place."""
@@ -70,6 +77,9 @@ GLMER_STOPS_EARLY = 1e-5
 GLM_LAST_STEP = 1e-6
 """R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
 step before."""
+
+GRID_OF_HONESTDID = 1e-3
+"""Limits on a grid of 0.00076, with critical values that the source takes from 1,000 draws."""
 
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""

@@ -13,6 +13,7 @@ two normal variables: the estimate and one step before the start. Nothing is sim
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +28,9 @@ _FARTHEST_NODE = 8.5
 _HALVINGS = 45
 _GRID = 401
 _WIDENED = 6
+_BREAKDOWN_HALVINGS = 12
 _TINY = 1e-12
-LARGEST_M = 20.0
+LARGEST_M = 16.0
 """Breakdown values are not looked for beyond."""
 
 
@@ -144,10 +146,10 @@ def relative_magnitudes(study: EventStudy, bound: float, *, level: float = 0.95)
     (0.66, 1.34)
     """
     problems = _problems(study, bound)
-    limits = [_least_favourable(p, FIRST_STAGE * (1.0 - level)) for p in problems]
+    limit = _least_favourable(problems[0], FIRST_STAGE * (1.0 - level))
 
     def kept(theta: FloatArray) -> BoolArray:
-        return _kept(problems, limits, theta, 1.0 - level)
+        return _kept(problems, limit, theta, 1.0 - level)
 
     steps = study.steps_before
     spread = np.sqrt(np.einsum("ij,jk,ik->i", steps, study.covariance, steps))
@@ -165,16 +167,26 @@ def breakdown_magnitude(study: EventStudy, *, level: float = 0.95) -> float:
     --------
     >>> study = EventStudy(np.array([0.1]), np.array([1.0]), 0.01 * np.eye(2), np.ones(1))
     >>> round(breakdown_magnitude(study), 1)
-    3.0
+    3.7
     """
-    return breakdown(lambda m: not excluded(study, m, level=level))
+    if not excluded(study, 0.0, level=level):
+        return 0.0
+    low, high = 0.0, 0.5
+    while excluded(study, high, level=level):
+        low, high = high, 2.0 * high
+        if low >= LARGEST_M:
+            return LARGEST_M
+    for _ in range(_BREAKDOWN_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if excluded(study, middle, level=level) else (low, middle)
+    return low
 
 
 def excluded(study: EventStudy, bound: float, *, at: float = 0.0, level: float = 0.95) -> bool:
     """Whether a value of the parameter is rejected, for any step before that may be the largest."""
     problems = _problems(study, bound)
-    limits = [_least_favourable(p, FIRST_STAGE * (1.0 - level)) for p in problems]
-    return not bool(_kept(problems, limits, np.array([at]), 1.0 - level)[0])
+    limit = _least_favourable(problems[0], FIRST_STAGE * (1.0 - level))
+    return not bool(_kept(problems, limit, np.array([at]), 1.0 - level)[0])
 
 
 def _all(study: EventStudy) -> FloatArray:
@@ -219,7 +231,10 @@ def _errors(
 
 
 def _least_favourable(problem: _Problem, size: float) -> FloatArray:
-    """Values (p,) that the largest vertex exceeds with probability `size` where all are zero."""
+    """Values (p,) that the largest vertex exceeds with probability `size` where all are zero.
+
+    The same for steps before upwards and downwards, which mirror each other.
+    """
     low, high = np.zeros_like(problem.up), np.full_like(problem.up, 1.0)
     while np.any(short := _exceeded(problem, high) > size):
         high = np.where(short, 2.0 * high, high)
@@ -251,10 +266,10 @@ def _exceeded(problem: _Problem, c: FloatArray) -> FloatArray:
 
 
 def _kept(
-    problems: tuple[_Problem, ...], limits: list[FloatArray], theta: FloatArray, alpha: float
+    problems: tuple[_Problem, ...], limit: FloatArray, theta: FloatArray, alpha: float
 ) -> BoolArray:
     """Values (m,) that are not rejected for some step before, up or down."""
-    found = [_accepted(p, c, theta, alpha) for p, c in zip(problems, limits, strict=True)]
+    found = [_accepted(p, limit, theta, alpha) for p in problems]
     return np.asarray(np.any(found, axis=(0, 1)))
 
 
@@ -317,9 +332,8 @@ def _truncated(p: float, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.asarray(np.where(turned, -q, q))
 
 
-def _end(centre: float, reach: float, kept: object) -> float:
+def _end(centre: float, reach: float, kept: Callable[[FloatArray], BoolArray]) -> float:
     """The outermost value on one side that is not rejected."""
-    assert callable(kept)
     for _ in range(_WIDENED):
         theta = centre + np.linspace(0.0, reach, _GRID)
         inside = np.flatnonzero(kept(theta))
@@ -331,8 +345,9 @@ def _end(centre: float, reach: float, kept: object) -> float:
     return math.copysign(math.inf, reach)
 
 
-def _between(inside: float, outside: float, kept: object) -> float:
-    assert callable(kept)
+def _between(
+    inside: float, outside: float, kept: Callable[[FloatArray], BoolArray]
+) -> float:
     for _ in range(_HALVINGS):
         middle = 0.5 * (inside + outside)
         if kept(np.array([middle]))[0]:
@@ -340,22 +355,6 @@ def _between(inside: float, outside: float, kept: object) -> float:
         else:
             outside = middle
     return float(inside)
-
-
-def breakdown(includes_zero: object) -> float:
-    """The largest bound before `includes_zero(bound)` holds, at most `LARGEST_M`."""
-    assert callable(includes_zero)
-    if includes_zero(0.0):
-        return 0.0
-    low, high = 0.0, 0.5
-    while not includes_zero(high):
-        low, high = high, 2.0 * high
-        if low >= LARGEST_M:
-            return LARGEST_M
-    for _ in range(14):
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if includes_zero(middle) else (middle, high)
-    return low
 
 
 def inflated(covariance: FloatArray, df: float, level: float) -> FloatArray:
