@@ -38,6 +38,9 @@ DRAWN_VARIANCE = 0.03
 """Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
 times."""
 
+EIGHT_DIGITS = 1e-8
+"""Logistic regressions that two programs stop at a step of 1e-8 or less."""
+
 ELEVEN_NODES = 1e-4
 """A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
 program with 281 agrees with ours to the last digit."""
@@ -105,6 +108,9 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+LOGISTIC_OF_DIFF_DIFF = 5e-7
+"""Its logistic regression stops a digit or two before those of csdid and of R."""
 
 LOGIT_LAST_STEP = 1e-6
 """statsmodels' Logit stops at a Newton step of 1e-8: standard errors are those of a step before,
