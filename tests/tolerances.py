@@ -109,7 +109,7 @@ flattest in the correlation of a weak slope."""
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
 
-LOGISTIC_OF_DIFF_DIFF = 5e-7
+LOGISTIC_OF_DIFF_DIFF = 2e-6
 """Its logistic regression stops a digit or two before those of csdid and of R."""
 
 LOGIT_LAST_STEP = 1e-6
