@@ -160,8 +160,8 @@ def relative_magnitudes(study: EventStudy, bound: float, *, level: float = 0.95)
     )
 
 
-def breakdown_magnitude(study: EventStudy, *, level: float = 0.95) -> float:
-    """The largest M up to which the interval leaves zero out; 0 where even parallel trends do not.
+def breakdown_magnitude(study: EventStudy, *, at: float = 0.0, level: float = 0.95) -> float:
+    """The largest M up to which the interval leaves `at` out; 0 where parallel trends do not.
 
     Examples
     --------
@@ -169,16 +169,17 @@ def breakdown_magnitude(study: EventStudy, *, level: float = 0.95) -> float:
     >>> round(breakdown_magnitude(study), 1)
     3.7
     """
-    if not excluded(study, 0.0, level=level):
+    if not excluded(study, 0.0, at=at, level=level):
         return 0.0
     low, high = 0.0, 0.5
-    while excluded(study, high, level=level):
+    while excluded(study, high, at=at, level=level):
         low, high = high, 2.0 * high
         if low >= LARGEST_M:
             return LARGEST_M
     for _ in range(_BREAKDOWN_HALVINGS):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if excluded(study, middle, level=level) else (low, middle)
+        out = excluded(study, middle, at=at, level=level)
+        low, high = (middle, high) if out else (low, middle)
     return low
 
 
