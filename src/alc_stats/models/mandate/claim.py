@@ -50,6 +50,7 @@ def mandate(
     base: str = "varying",
     anticipation: int = 0,
     complete_only: bool = False,
+    composition: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
     """What a mandate does to firms: group-time effects under staggered adoption.
@@ -99,6 +100,9 @@ def mandate(
         Periods before the start in which firms may react already.
     complete_only : bool
         Leave firms out that are not seen in all periods, and say how many.
+    composition : sequence of str
+        Groups of persons, such as their level: a line holds their shares in each firm as they were
+        before the first start of all. An empty entry is a group of its own.
     criterion : Criterion, optional
         Superiority; smallest effect 0.20 SD of rows before any start, 0.1116 for a log SD.
 
@@ -138,7 +142,7 @@ def mandate(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        complete_only=complete_only,
+        complete_only=complete_only, composition=tuple(composition),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)

@@ -93,6 +93,11 @@ def _others(found: MandateFound, level: float) -> list[Line]:
     if found.stayers is not None:
         made.append(line_of("Overall, persons seen throughout", "people who came or left",
                           found.stayers, level))  # fmt: skip
+    if found.as_before is not None:
+        note = Phrase("Groups that emptied had {lost_share} of the persons before.",
+                      {"lost_share": Number(found.lost_share, "share")})  # fmt: skip
+        made.append(line_of("Overall, composition as before", "people who came or left",
+                            found.as_before, level, note=note))  # fmt: skip
     return made
 
 
