@@ -1,4 +1,4 @@
-"""Small-sample checks of an overall group-time effect: a jackknife and a wild bootstrap of clusters.
+"""Small-sample checks of an overall group-time effect: jackknife and wild bootstrap of clusters.
 
 MacKinnon, Nielsen and Webb (2023), Journal of Econometrics 232, 272-299.
 """

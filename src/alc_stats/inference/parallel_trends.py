@@ -355,7 +355,7 @@ def _between(inside: float, outside: float, kept: Callable[[FloatArray], BoolArr
 
 
 def inflated(covariance: FloatArray, df: float, level: float) -> FloatArray:
-    """A covariance whose normal interval is as wide as the t interval of `df` degrees of freedom."""
+    """A covariance whose normal intervals are as wide as t intervals of `df`."""
     if not math.isfinite(df):
         return covariance
     ratio = stats.t.ppf(0.5 + level / 2.0, df) / stats.norm.ppf(0.5 + level / 2.0)

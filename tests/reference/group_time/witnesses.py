@@ -71,7 +71,7 @@ def by_csdid(data, base="varying", anticipation=0, controls="never", covariates=
     r = found.results
     return {
         f"{int(g)}_{int(t)}": [float(a), float(s)]
-        for g, t, a, s in zip(r["group"], r["year"], r["att"], r["se"])
+        for g, t, a, s in zip(r["group"], r["year"], r["att"], r["se"], strict=True)
         if s == s
     }
 
@@ -86,7 +86,7 @@ def main() -> None:
                 out[name][program] = run(data.copy(), **how)
             except Exception as error:
                 out[name][program] = f"{type(error).__name__}: {error}"
-    print(json.dumps(out, indent=1))
+    sys.stdout.write(json.dumps(out, indent=1) + "\n")
 
 
 main()

@@ -9,13 +9,14 @@ Run in an environment of its own: python witnesses.py > witnesses.json
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from diff_diff import honest_did as dd
-from moderndid.didhonest import compute_conditional_cs_rm, compute_flci
+from moderndid.didhonest import compute_conditional_cs_rm
 
 warnings.filterwarnings("ignore")
 HERE = Path(__file__).parent
@@ -83,7 +84,7 @@ def main() -> None:
         for bound in (0.0, 0.02, 0.1):
             case["smoothness"][str(bound)] = smooth(beta, sigma, before, weights, bound)
         out[name] = case
-    print(json.dumps(out, indent=1))
+    sys.stdout.write(json.dumps(out, indent=1) + "\n")
 
 
 main()

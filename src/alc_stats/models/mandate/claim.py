@@ -110,7 +110,8 @@ def mandate(
     -------
     Finding
         Its triangulation holds the other aggregations, cohorts, times since the start, cells, the
-        tests, intervals that are robust to trends that part, and two-way fixed effects with their negative weights.
+        tests, intervals that are robust to trends that part, and two-way fixed effects with their
+        negative weights.
 
     Raises
     ------

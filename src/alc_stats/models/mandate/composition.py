@@ -52,8 +52,9 @@ def _last_before(data: MandateData) -> int:
 
 def _shares(before: pd.DataFrame, data: MandateData) -> FloatArray:
     """Of groups in each firm (n, c)."""
-    counts = before.groupby(["firm", "group"]).size().unstack(fill_value=0)
-    counts = counts.reindex(index=data.firms, columns=_groups(data), fill_value=0).to_numpy(float)
+    every = pd.MultiIndex.from_product([data.firms, _groups(data)])
+    sizes = before.groupby(["firm", "group"]).size().reindex(every, fill_value=0)
+    counts = sizes.to_numpy(float).reshape(len(data.firms), -1)
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 

@@ -21,7 +21,7 @@ MOST_MOVERS = 0.05
 _DIRECTED = ("supported", "contradicted")
 _HELD = {
     "stayers_effect": "Among persons seen throughout the effect is {stayers_effect}",
-    "reweighted_effect": "with groups of persons in their shares before the effect is {reweighted_effect}",
+    "reweighted_effect": "with groups of persons as before the effect is {reweighted_effect}",
 }
 
 

@@ -98,11 +98,11 @@ def _jackknife(found: MandateFound) -> Estimate | None:
 
 def robust_lines(found: MandateFound, checks: Robustness, level: float) -> tuple[Line, ...]:
     """Robust intervals, breakdown values, other periods, other errors."""
-    return (*_trend_lines(found, checks, level), *_period_lines(checks, level),
+    return (*_trend_lines(found, checks), *_period_lines(checks, level),
             *_error_lines(found, checks, level))  # fmt: skip
 
 
-def _trend_lines(found: MandateFound, checks: Robustness, level: float) -> list[Line]:
+def _trend_lines(found: MandateFound, checks: Robustness) -> list[Line]:
     guards, s = "trends that would have parted anyway", checks.trends
     if s is None:
         none = Phrase(

@@ -223,7 +223,7 @@ def _left_out(headline: Estimate, criterion: Criterion) -> tuple[tuple[float, ..
     delta, turn = criterion.smallest_effect, 1.0 if criterion.direction == "greater" else -1.0
     two, one = 1.0 - criterion.alpha, 1.0 - 2.0 * criterion.alpha
     verdict = decide(headline, criterion).verdict
-    if verdict == "contradicted" or criterion.rule == "superiority" and verdict == "supported":
+    if verdict == "contradicted" or (criterion.rule == "superiority" and verdict == "supported"):
         return (0.0,), two
     if verdict == "equivalent" or criterion.rule == "equivalence":
         band = criterion.band or delta
