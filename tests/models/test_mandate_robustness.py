@@ -184,6 +184,15 @@ def test_robust_intervals_cover_with_estimated_covariances(slope: float, few: bo
     assert (naive > RARE) == (slope > 0.0)
 
 
+@pytest.mark.parametrize("rule", ["superiority", "equivalence"])
+def test_an_outcome_that_is_the_same_in_all_firms_is_not_tested(rule: Any) -> None:
+    data = firms(12)
+    data["usage"] = data["month"] * 1.0
+    found = asked(data, criterion=Criterion(rule, 0.3))
+    assert found.decision.verdict == "not tested"
+    assert "the same in all firms" in found.decision.reason.template
+
+
 def test_the_first_period_can_be_left_out() -> None:
     data = firms(7, effect=2.0, noise=0.2)
     on_start = data["month"] == data["start"]

@@ -31,9 +31,10 @@ def jackknifed_error(cells: GroupTimes) -> float:
 
     Every unit is left out in turn, from its cohort's mean, from those that it is compared with,
     and from its cohort's size; exact without covariates and with each unit a cluster. nan where
-    a cell has one unit to be compared with.
+    a cell has one unit to be compared with, or one unit alone is treated.
     """
-    if cells.controls[cells.period >= cells.group].min() < 2:
+    after = cells.period >= cells.group
+    if cells.controls[after].min() < 2 or np.isin(cells.adoption, cells.group[after]).sum() < 2:
         return float("nan")
     values = _left_out(cells)
     n = len(values)

@@ -183,13 +183,19 @@ def _half(frontier: _Frontier, w: FloatArray, bound: float, level: float) -> flo
     return sd * float(folded_quantile(np.array([bound * frontier.bend(w) / sd]), level)[0])
 
 
+def before_and_estimate(study: EventStudy) -> FloatArray:
+    """Covariance (p + 1, p + 1) of the periods before and the estimate; it must have full rank."""
+    take = np.vstack([np.eye(len(study.before), len(study.covariance)), study.direction])
+    return np.asarray(take @ study.covariance @ take.T)
+
+
 def _frontier(study: EventStudy) -> _Frontier:
     """Bends before the start are numbered from the latest, as weights on them are."""
     p, q = len(study.before), len(study.after)
-    root = linalg.cholesky(study.covariance)
+    root = linalg.cholesky(before_and_estimate(study))
     basis = _bends(p)
     slope = float(study.weights @ np.arange(1.0, q + 1.0))
-    start = np.concatenate([basis[:, 0] * slope, study.weights])
+    start = np.append(basis[:, 0] * slope, 1.0)
     moved = root[:, :p] @ basis[:, 1:]
     later = [abs(float(study.weights[j:] @ np.arange(1.0, q - j + 1.0))) for j in range(1, q)]
     return _Frontier(root @ start, moved, abs(slope) + float(sum(later)))

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
 from alc_stats.inference.group_time import NEVER
 from alc_stats.models.finding import Claim, Finding, find, joined
@@ -27,6 +27,7 @@ from alc_stats.models.mandate.sensitivity_pictures import sensitivity_pictures
 from alc_stats.models.widening.claim import SMALLEST_WIDENING
 from alc_stats.records import Number, Phrase
 
+_FLAT = 1e-12
 SMALLEST_SHIFT = 0.20
 """Default smallest effect on a mean, in SDs of rows before any start."""
 
@@ -167,7 +168,7 @@ def _default(panel: MandateData) -> Criterion:
 def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
     check_criterion(criterion)
     try:
-        found = estimated(panel, alpha=criterion.alpha)
+        found = _varied(estimated(panel, alpha=criterion.alpha))
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
@@ -183,6 +184,17 @@ def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
         pictures=(*pictures(found, level), *sensitivity_pictures(found, checks.trends, level)),
     )  # fmt: skip
     return replace(finding, p=found.permuted.p) if _by_permutation(found, criterion) else finding
+
+
+def _varied(found: MandateFound) -> MandateFound:
+    """Effects without any error are those of outcomes that are the same in all firms."""
+    size = max(float(np.abs(found.data.contrast).max()), 1.0)
+    if np.abs(found.cells.influence).max() <= _FLAT * size * len(found.data.firms):
+        raise FitError(Problem(
+            "changes of the outcome are the same in all firms of a cohort",
+            way_out="Ask for an outcome that varies between firms.",
+        ))  # fmt: skip
+    return found
 
 
 def _by_permutation(found: MandateFound, criterion: Criterion) -> bool:

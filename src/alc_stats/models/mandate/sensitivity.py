@@ -22,7 +22,7 @@ from alc_stats.inference.parallel_trends import (
     inflated,
     relative_magnitudes,
 )
-from alc_stats.inference.smooth_trends import breakdown_smoothness, smoothness
+from alc_stats.inference.smooth_trends import before_and_estimate, breakdown_smoothness, smoothness
 from alc_stats.models.mandate.data import MandateData
 from alc_stats.records import FloatArray, IntArray
 
@@ -32,6 +32,7 @@ LEAST_SEEN = 0.5
 """Share of mandated firms that a period before the start must have to be used."""
 _PER_PERIOD = 3
 """Degrees of freedom for every period before, for the weights of the smooth interval."""
+_SINGULAR = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -194,12 +195,12 @@ def _smooth_study(
     kept = p if not math.isfinite(df) else min(p, int(df // _PER_PERIOD))
     if kept < 1:
         return None
-    V = V[p - kept :, p - kept :]
-    if np.linalg.matrix_rank(V, hermitian=True) < len(V):
-        return None
     lost = df / (df - kept + 1.0) * (df - 1.0) / (df - kept) if math.isfinite(df) else 1.0
     recent = _Weights(weights.before[:, p - kept :], weights.after, weights.overall)
-    return _study(cells, recent, lost * inflated(V, df, level))
+    V = lost * inflated(V[p - kept :, p - kept :], df, level)
+    study = _study(cells, recent, V)
+    sizes = np.linalg.eigvalsh(before_and_estimate(study))
+    return study if sizes[0] > _SINGULAR * sizes[-1] else None
 
 
 def _first(study: EventStudy, anticipation: int, level: float) -> Robust | None:
