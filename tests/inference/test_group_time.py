@@ -251,6 +251,18 @@ def test_no_effect_is_rarely_seen_and_bands_hold_everywhere() -> None:
     assert before <= RARE
 
 
+def test_a_slope_that_is_said_to_be_seen_is_seen_as_often() -> None:
+    """Power of 80 % is that of an F test with a covariance that is estimated."""
+    slopes = [pretest(group_times(*panel(seed))).slope for seed in range(60)]  # type: ignore[union-attr]
+    slope, seen = float(np.median(slopes)), 0
+    for seed in range(DRAWS):
+        y, adoption = panel(seed + 1000)
+        y = y + slope * np.arange(y.shape[1]) * (adoption < NEVER)[:, None]
+        seen += pretest(group_times(y, adoption)).p < 0.05  # type: ignore[union-attr]
+    low, high = stats.binom.ppf([0.0005, 0.9995], DRAWS, 0.80)
+    assert low <= seen <= high
+
+
 def test_universal_base_adds_up_the_varying_one() -> None:
     y, adoption = panel(10)
     long = group_times(y, adoption, base="universal")
