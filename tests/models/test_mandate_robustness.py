@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -269,8 +268,3 @@ def test_firms_alone_in_their_cohorts_have_robust_intervals() -> None:
     data = firms(10, number=12, starts=(4, 5, 6, 7, 8, 9, *[np.nan] * 6), effect=3.0, noise=0.3)
     low, high = limits(line(asked(data), "Relative magnitudes, M = 0.5"))
     assert low < 3.0 < high
-
-
-def test_a_record_can_be_changed_without_its_covariance_being_shared() -> None:
-    _, study, _ = studied(firms(11))
-    assert replace(study, weights=-study.weights).estimate == -study.estimate
