@@ -349,7 +349,7 @@ def _end(centre: float, reach: float, kept: Callable[[FloatArray], BoolArray]) -
 def _between(inside: float, outside: float, kept: Callable[[FloatArray], BoolArray]) -> float:
     for _ in range(_REFINED):
         theta = np.linspace(inside, outside, _FINE)
-        last = int(np.flatnonzero(np.logical_and.accumulate(kept(theta)))[-1])
+        last = max(int(np.argmin(np.append(kept(theta), False))) - 1, 0)
         inside, outside = float(theta[last]), float(theta[min(last + 1, _FINE - 1)])
     return inside
 
