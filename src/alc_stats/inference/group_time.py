@@ -239,6 +239,27 @@ def early_values(
     return at, np.column_stack(means) if means else np.empty((len(adoptions), 0))
 
 
+def combined_values(
+    outcomes: FloatArray,
+    adoptions: IntArray,
+    cells: GroupTimes,
+    weights: FloatArray,
+    *,
+    controls: Controls,
+    anticipation: int,
+) -> FloatArray:
+    """Weighted sums of the cells' effects (B, m), weights (K, m), under each of many adoptions."""
+    dates, sizes, sums = _cohort_sums(outcomes, adoptions)
+    place = {g: k for k, g in enumerate(dates.tolist())}
+    made = np.zeros((len(adoptions), weights.shape[1]))
+    for k, (g, t, b) in enumerate(zip(cells.group, cells.period, cells.base, strict=True)):
+        if np.any(weights[k]):
+            compared = controls_of(dates, int(g), max(int(t), int(b)), controls, anticipation)
+            step = _permuted_cell(sums, sizes, place[int(g)], compared, int(t), int(b))
+            made += step[:, None] * weights[k]
+    return made
+
+
 def _cohort_sums(
     outcomes: FloatArray, adoptions: IntArray
 ) -> tuple[IntArray, IntArray, FloatArray]:

@@ -260,6 +260,12 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
     return Pretest(F, int(rank), error, float(stats.f.sf(F, rank, error)), slope)
 
 
+def covariance_of(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
+    """Of estimates (m, m), cohort by cohort, and clusters less cohorts."""
+    parts, sizes = _covariances(cells, psi)
+    return parts.sum(axis=0), int((sizes - 1.0).sum())
+
+
 def _covariances(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What each cohort adds to the covariance of estimates (G, m, m), and its clusters (G,)."""
     sums, parts, sizes = clustered(cells, psi), [], []

@@ -43,6 +43,13 @@ def misdeclared(q: MandateQuestion) -> Iterator[Problem]:
     if q.anticipation < 0:
         yield Problem("anticipation is negative", where="mandate, anticipation",
                       found=str(q.anticipation), allowed="0 or more periods")  # fmt: skip
+    if q.composition and (q.person is None or q.functional != "mean"):
+        yield Problem(
+            "composition is held for means of persons only",
+            where="mandate, composition",
+            way_out="Name person, with one row a person and period, and ask for the mean; for a "
+            "spread, see persons who were there throughout.",
+        )
     if q.functional == "log_sd" and q.person is None:
         yield Problem(
             "a log SD needs the rows of persons within firms",

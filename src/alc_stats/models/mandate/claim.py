@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
 from alc_stats.inference.group_time import NEVER
 from alc_stats.models.finding import Claim, Finding, find, joined
@@ -22,9 +22,12 @@ from alc_stats.models.mandate.effects import MandateFound, estimated
 from alc_stats.models.mandate.evidence import all_evidence
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
+from alc_stats.models.mandate.robustness import robust_lines, robustness, trends_evidence
+from alc_stats.models.mandate.sensitivity_pictures import sensitivity_pictures
 from alc_stats.models.widening.claim import SMALLEST_WIDENING
 from alc_stats.records import Number, Phrase
 
+_FLAT = 1e-12
 SMALLEST_SHIFT = 0.20
 """Default smallest effect on a mean, in SDs of rows before any start."""
 
@@ -48,6 +51,7 @@ def mandate(
     base: str = "varying",
     anticipation: int = 0,
     complete_only: bool = False,
+    composition: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
     """What a mandate does to firms: group-time effects under staggered adoption.
@@ -97,6 +101,9 @@ def mandate(
         Periods before the start in which firms may react already.
     complete_only : bool
         Leave firms out that are not seen in all periods, and say how many.
+    composition : sequence of str
+        Groups of persons, such as their level: a line holds their shares in each firm as they were
+        before the first start of all. An empty entry is a group of its own.
     criterion : Criterion, optional
         Superiority; smallest effect 0.20 SD of rows before any start, 0.1116 for a log SD.
 
@@ -104,7 +111,8 @@ def mandate(
     -------
     Finding
         Its triangulation holds the other aggregations, cohorts, times since the start, cells, the
-        tests, sensitivity bounds, and two-way fixed effects with their negative weights.
+        tests, intervals that are robust to trends that part, and two-way fixed effects with their
+        negative weights.
 
     Raises
     ------
@@ -136,7 +144,7 @@ def mandate(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        complete_only=complete_only,
+        complete_only=complete_only, composition=tuple(composition),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)
@@ -160,19 +168,33 @@ def _default(panel: MandateData) -> Criterion:
 def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
     check_criterion(criterion)
     try:
-        found = estimated(panel, alpha=criterion.alpha)
+        found = _varied(estimated(panel, alpha=criterion.alpha))
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
             None, not_tested(criterion.rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     level = 1.0 - criterion.alpha
+    checks = robustness(found, criterion)
     finding = find(
-        claim, found.headline, criterion=criterion, evidence=all_evidence(found, criterion),
-        observed=_observed(found), triangulation=lines(found, level),
-        pictures=pictures(found, level),
+        claim, found.headline, criterion=criterion,
+        evidence=(*all_evidence(found, criterion), trends_evidence(checks)),
+        observed=_observed(found),
+        triangulation=lines(found, level, robust_lines(found, checks, level)),
+        pictures=(*pictures(found, level), *sensitivity_pictures(found, checks.trends, level)),
     )  # fmt: skip
     return replace(finding, p=found.permuted.p) if _by_permutation(found, criterion) else finding
+
+
+def _varied(found: MandateFound) -> MandateFound:
+    """Effects without any error are those of outcomes that are the same in all firms."""
+    size = max(float(np.abs(found.data.contrast).max()), 1.0)
+    if np.abs(found.cells.influence).max() <= _FLAT * size * len(found.data.firms):
+        raise FitError(Problem(
+            "changes of the outcome are the same in all firms of a cohort",
+            way_out="Ask for an outcome that varies between firms.",
+        ))  # fmt: skip
+    return found
 
 
 def _by_permutation(found: MandateFound, criterion: Criterion) -> bool:

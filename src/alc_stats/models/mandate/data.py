@@ -35,6 +35,7 @@ class MandateQuestion:
     base: str = "varying"
     anticipation: int = 0
     complete_only: bool = False
+    composition: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,7 +44,7 @@ class MandateQuestion:
             self.outcome, self.firm, self.time, self.start, self.treated, self.announced,
             self.person, self.minus,
         )  # fmt: skip
-        return tuple(c for c in (*single, *self.covariates) if c)
+        return tuple(c for c in (*single, *self.covariates, *self.composition) if c)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,8 @@ class MandateData:
     ----------
     question : MandateQuestion
     rows : DataFrame
-        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period.
+        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period, `group` of
+        the person where composition is held.
     firms : array (n,)
     periods : array (T,)
     parts : dict of array (n, T)
@@ -139,6 +141,8 @@ def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
         if (column := getattr(q, name)) is not None:
             parts[name] = number(column).replace([np.inf], np.nan)
     rows = pd.DataFrame(parts | {f"x_{i}": number(c) for i, c in enumerate(q.covariates, 1)})
+    if q.composition:
+        rows["group"] = data.groupby(list(q.composition), dropna=False).ngroup().to_numpy()
     if q.start is None:
         rows["start"] = rows["firm"].map(_first_treated(rows))
     return rows

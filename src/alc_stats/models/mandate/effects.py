@@ -29,6 +29,7 @@ from alc_stats.inference.group_time_summaries import (
 )
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
+from alc_stats.models.mandate.composition import reweighted
 from alc_stats.models.mandate.data import MandateData, functional
 from alc_stats.records import FloatArray, IntArray
 
@@ -99,6 +100,10 @@ class MandateFound:
     naive : TwoWay
     stayers : Estimate or None
         Of persons seen throughout.
+    as_before : Estimate or None
+        With groups of persons in their shares before.
+    lost_share : float
+        Of persons before, those whose group has nobody later.
     other_controls : Estimate or None
         With the other kind of control.
     band : array (m,)
@@ -118,6 +123,8 @@ class MandateFound:
     permuted: Permuted
     naive: TwoWay
     stayers: Estimate | None
+    as_before: Estimate | None
+    lost_share: float
     other_controls: Estimate | None
     band: FloatArray
 
@@ -157,12 +164,12 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
     FitError
         If no cohort can be compared, or the covariates are not identified.
     """
-    parts = {name: _cells(data, y) for name, y in data.parts.items()}
+    parts = {name: cells_for(data, y) for name, y in data.parts.items()}
     cells = parts["outcome"].minus(parts["minus"]) if data.joint else parts["outcome"]
     dynamic = summarised(cells, "dynamic")
     window = data.anticipation
     before = (
-        cells if data.question.base == "varying" else _cells(data, data.contrast, base="varying")
+        cells if data.question.base == "varying" else cells_for(data, data.contrast, base="varying")
     )
     return MandateFound(
         data, cells, before,
@@ -172,12 +179,13 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         pretest(before, anticipation=window, alpha=alpha),
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
-        _other_controls(data),
+        *_as_before(data), _other_controls(data),
         uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
 
-def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+def cells_for(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+    """Group-time effects as the question has them, but for `other`."""
     q = data.question
     how: dict[str, Any] = {
         "clusters": data.clusters, "covariates": data.covariates, "method": q.method,
@@ -186,16 +194,20 @@ def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
     return group_times(outcomes, data.adoption, **(how | other))
 
 
+def orders_of(data: MandateData) -> tuple[IntArray, bool]:
+    """Assignments of the dates to firms, the own one first; whether they are all there are."""
+    return permuted_adoptions(
+        data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
+    )
+
+
 def _permuted(data: MandateData) -> Permuted:
     """Without covariates: whoever has the dates is compared by mean changes.
 
     The test takes outcomes as they are; the spread is that without the effect, since otherwise a
     large effect would hide itself.
     """
-    orders, every = permuted_adoptions(
-        data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
-    )
-
+    orders, every = orders_of(data)
     how: dict[str, Any] = {
         "controls": data.question.controls, "anticipation": data.anticipation,
     }  # fmt: skip
@@ -223,9 +235,12 @@ def _early(at: IntArray, steps: FloatArray) -> EarlyPermuted | None:
     )  # fmt: skip
 
 
-def _overall(data: MandateData, outcomes: FloatArray, name: str, **other: Any) -> Estimate | None:
+def overall_for(
+    data: MandateData, outcomes: FloatArray, name: str, **other: Any
+) -> Estimate | None:
+    """The overall effect on outcomes made in another way; None where it cannot be had."""
     try:
-        g = summarised(_cells(data, outcomes, **other), "group")
+        g = summarised(cells_for(data, outcomes, **other), "group")
     except FitError:
         return None
     return Estimate(name, g.overall, g.overall_se, g.overall_df, unit_of(data))
@@ -243,14 +258,21 @@ def _stayers(data: MandateData) -> Estimate | None:
         return None
     names = ["outcome", "minus"] if data.joint else ["outcome"]
     made = [functional(stayed, n, data.question.functional) for n in names]
-    return _overall(data, made[0] - made[1] if data.joint else made[0], "stayers")
+    return overall_for(data, made[0] - made[1] if data.joint else made[0], "stayers")
+
+
+def _as_before(data: MandateData) -> tuple[Estimate | None, float]:
+    held = reweighted(data)
+    if held is None:
+        return None, 0.0
+    return overall_for(data, held.outcomes, "composition as before"), held.lost
 
 
 def _other_controls(data: MandateData) -> Estimate | None:
     other = "not_yet" if data.question.controls == "never" else "never"
     if other == "never" and not np.any(data.adoption >= NEVER):
         return None
-    return _overall(data, data.contrast, "other controls", controls=other)
+    return overall_for(data, data.contrast, "other controls", controls=other)
 
 
 def bias_of_trend(found: MandateFound, slope: float) -> float:
@@ -280,10 +302,3 @@ def last_step(found: MandateFound) -> tuple[float, float] | None:
     k = where[0]
     e = Estimate("before", float(series.value[k]), float(series.se[k]), float(series.df[k]))
     return e.value, e.p_value
-
-
-def worst_step(found: MandateFound) -> float | None:
-    """The largest change from period to period before the start, cohorts taken together."""
-    series = summarised(found.before, "dynamic")
-    early = series.at < -found.data.anticipation
-    return float(np.abs(series.value[early]).max()) if early.any() else None
