@@ -21,7 +21,7 @@ from alc_stats.inference.fieller import RatioInterval, fieller
 from alc_stats.inference.resamples import Resamples
 from alc_stats.inference.small_samples import FEW_TREATED
 from alc_stats.models.finding import Claim, Evidence, Finding, Line, Part, find_jointly
-from alc_stats.models.gap.lines import line, said
+from alc_stats.models.gap.lines import line
 from alc_stats.models.picture import Mark, Panel, Picture
 from alc_stats.models.proxy.data import CELLS, ProxyData, ProxyQuestion, proxy_data
 from alc_stats.records import FloatArray, Number, Phrase
@@ -128,7 +128,7 @@ def judge(
     try:
         found = _Slopes(rows, _drawn(rows, seed), 1.0 - criterion.alpha)
     except FitError as error:
-        why = said(str(error))
+        why = Phrase.verbatim(str(error))
         parts = [Part(n, None, c, why) for n, c in zip(names, (excludes, reaches), strict=True)]
         return find_jointly(claim, parts)
     ratio = found.fieller()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, Problem, TableError
+from alc_stats.errors import Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import BoolArray, FloatArray
 
@@ -71,13 +71,8 @@ def proxy_data(data: pd.DataFrame, question: ProxyQuestion) -> ProxyData:
     rows = rows.assign(person=data[q.person], firm=data[q.firm], wave=data[q.wave] if q.wave else 0)
     known = rows[["y", "amount", "mandated", "post"]].notna().all(axis=1)
     kept = rows.loc[known]
-    _raise(TableError, _broken(kept, q))
+    raise_all(TableError, _broken(kept, q))
     return _summed(kept, int((~known).sum()))
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _broken(rows: pd.DataFrame, q: ProxyQuestion) -> Iterator[Problem]:
