@@ -18,8 +18,8 @@ from alc_stats.data.readers import read_table
 
 FIRST, LAST = "2024-08", "2025-03"
 """Months of adoption that the paper follows."""
-HELD = ("age", "ncloc", "contributors", "stars", "issues")
-"""Covariates of each month, as published."""
+LOGGED = ("age", "contributors", "stars", "issues")
+"""Covariates of each month; the origin takes logs of all but the lines of code."""
 
 
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
@@ -51,7 +51,8 @@ def _months(panel: pd.DataFrame) -> pd.DataFrame:
             "log_warnings": np.log1p(warnings),
             "log_complexity": np.log1p(panel["cognitive_complexity"]),
             "log_size": np.log1p(panel["ncloc"]),
-            **{name: panel[name].astype(float) for name in HELD},
+            "ncloc": panel["ncloc"],
+            **{f"log_{name}": np.log1p(panel[name]) for name in LOGGED},
         }
     )
 

@@ -292,7 +292,7 @@ def test_treated_column_gives_the_starts() -> None:
 
 def test_gaps_can_be_left_out_and_are_counted() -> None:
     data = firms(15).drop(index=[3, 17])
-    found = asked(data, complete_only=True)
+    found = asked(data, gaps="leave_out")
     assert found.decision.reason.numbers["left_out_firms"].value == 2
     assert found.decision.reason.numbers["firms"].value == 46
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from alc_stats.errors import FitError, Problem
-from alc_stats.inference.group_time import NEVER
 from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _ESTIMABLE = 1e-8

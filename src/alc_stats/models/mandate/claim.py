@@ -47,7 +47,9 @@ def mandate(
     controls: str = "never",
     base: str = "varying",
     anticipation: int = 0,
-    complete_only: bool = False,
+    gaps: str = "refuse",
+    since: tuple[int, int] | None = None,
+    time_varying: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
     """What a mandate does to firms: group-time effects under staggered adoption.
@@ -95,8 +97,14 @@ def mandate(
         From the start (less anticipation) on both are the same.
     anticipation : int
         Periods before the start in which firms may react already.
-    complete_only : bool
-        Leave firms out that are not seen in all periods, and say how many.
+    gaps : {"refuse", "pairs", "leave_out"}
+        What becomes of firms that are not seen in all periods: "pairs" takes in each comparison
+        the firms seen in both of its periods; "leave_out" leaves them out and says how many.
+    since : (int, int), optional
+        First and last period since the start that the effect is about; all by default.
+    time_varying : sequence of str
+        Covariates of every period. Only lines of the imputation estimator hold them, beside the
+        same without, since the mandate may move them too.
     criterion : Criterion, optional
         Superiority; smallest effect 0.20 SD of rows before any start, 0.1116 for a log SD.
 
@@ -136,7 +144,7 @@ def mandate(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        complete_only=complete_only,
+        gaps=gaps, since=since, time_varying=tuple(time_varying),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)
@@ -208,4 +216,7 @@ def _said_of(d: MandateData) -> list[Phrase]:
     if d.left_out_firms:
         said_of.append(Phrase("{left_out_firms} firms with gaps were left out.",
                               {"left_out_firms": Number(d.left_out_firms, "count")}))  # fmt: skip
+    if d.set_aside_rows:
+        said_of.append(Phrase("{set_aside_rows} rows after the start are not asked about.",
+                              {"set_aside_rows": Number(d.set_aside_rows, "count")}))  # fmt: skip
     return said_of

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from alc_stats.errors import FitError
@@ -30,6 +31,7 @@ from alc_stats.inference.group_time_summaries import (
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
 from alc_stats.models.mandate.data import MandateData, functional
+from alc_stats.models.mandate.imputation import Imputed, by_imputation
 from alc_stats.records import FloatArray, IntArray
 
 FEW_FIRMS = 5
@@ -101,6 +103,9 @@ class MandateFound:
         Of persons seen throughout.
     other_controls : Estimate or None
         With the other kind of control.
+    throughout : Estimate or None
+        Of firms seen in every period, where others are not.
+    imputed : Imputed
     band : array (m,)
         Half widths of the uniform band of `dynamic`.
     """
@@ -119,6 +124,8 @@ class MandateFound:
     naive: TwoWay
     stayers: Estimate | None
     other_controls: Estimate | None
+    throughout: Estimate | None
+    imputed: Imputed
     band: FloatArray
 
     @property
@@ -172,7 +179,7 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         pretest(before, anticipation=window, alpha=alpha),
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
-        _other_controls(data),
+        _other_controls(data), _throughout(data), by_imputation(data),
         uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
@@ -232,17 +239,18 @@ def _overall(data: MandateData, outcomes: FloatArray, name: str, **other: Any) -
 
 
 def _stayers(data: MandateData) -> Estimate | None:
-    """Persons seen in one firm in every period; None where a firm has too few of them."""
+    """Persons seen in every period that their firm is; None where a firm has too few of them."""
     if data.question.person is None:
         return None
     periods = data.rows.groupby(["firm", "person"])["place"].transform("nunique")
-    stayed = data.rows.loc[periods == len(data.periods)]
+    stayed = data.rows.loc[periods == data.rows.groupby("firm")["place"].transform("nunique")]
     fewest = FEWEST_PERSONS if data.question.functional == "log_sd" else 1
     number = stayed.groupby("firm")["person"].nunique().reindex(data.firms, fill_value=0)
     if number.min() < fewest:
         return None
     names = ["outcome", "minus"] if data.joint else ["outcome"]
-    made = [functional(stayed, n, data.question.functional) for n in names]
+    shape = (pd.Index(data.firms), len(data.periods))
+    made = [functional(stayed, n, data.question.functional, shape) for n in names]
     return _overall(data, made[0] - made[1] if data.joint else made[0], "stayers")
 
 
@@ -251,6 +259,18 @@ def _other_controls(data: MandateData) -> Estimate | None:
     if other == "never" and not np.any(data.adoption >= NEVER):
         return None
     return _overall(data, data.contrast, "other controls", controls=other)
+
+
+def _throughout(data: MandateData) -> Estimate | None:
+    """Firms that are seen in every period."""
+    who = data.throughout
+    if who.all() or not who.any():
+        return None
+    part = replace(
+        data, adoption=data.adoption[who], firms=data.firms[who],
+        covariates=None if data.covariates is None else data.covariates[who],
+    )  # fmt: skip
+    return _overall(part, data.contrast[who], "firms seen throughout")
 
 
 def bias_of_trend(found: MandateFound, slope: float) -> float:
