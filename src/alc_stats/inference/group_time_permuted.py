@@ -38,21 +38,23 @@ def gapped_cells(
     sums that orders are compared by, at half the time.
     """
     dates = np.unique(adoptions[0])
-    members = np.array([adoptions == g for g in dates], dtype=np.float32)
+    members = [(adoptions == g).astype(np.float32) for g in dates]
     for g, group in groupby(range(len(cells)), key=lambda k: cells[k][0]):
         own = list(group)
         change = np.column_stack([outcomes[:, cells[k][1]] - outcomes[:, cells[k][2]] for k in own])
-        up = _means(members[[int(np.searchsorted(dates, g))]], change, np.ones((1, len(own))))
+        up = _means(members, change, np.repeat(dates[:, None] == g, len(own), axis=1))
         down = _means(members, change, np.column_stack([compared[k] for k in own]))
         yield from (up - down).T
 
 
-def _means(members: np.ndarray, change: FloatArray, counted: FloatArray) -> FloatArray:
-    """Means (B, P) of changes (n, P) over members (D, B, n) of the dates counted (D, P)."""
+def _means(members: Sequence[np.ndarray], change: FloatArray, counted: np.ndarray) -> FloatArray:
+    """Means (B, P) of changes (n, P) over members (B, n) of those dates that count (D, P)."""
     seen = np.isfinite(change)
-    top, low = np.zeros((2, members.shape[1], change.shape[1]))
+    both = np.concatenate([np.where(seen, change, 0.0), seen], axis=1).astype(np.float32)
+    total = np.zeros((len(members[0]), both.shape[1]))
     for who, counts in zip(members, counted, strict=True):
-        if np.any(columns := np.asarray(counts, dtype=bool)):
-            top[:, columns] += who @ np.where(seen, change, 0.0)[:, columns].astype(np.float32)
-            low[:, columns] += who @ seen[:, columns].astype(np.float32)
+        columns = np.concatenate([counts, counts])
+        if counts.any():
+            total[:, columns] += who @ both[:, columns]
+    top, low = np.split(total, 2, axis=1)
     return np.where(low > 0.0, top / np.maximum(low, 1.0), np.nan)

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.records import BoolArray, FloatArray, IntArray
@@ -101,7 +102,7 @@ def imputed(
     period : array (N,)
         Places 0 to T - 1.
     adoption : array (n,)
-        Place of each unit's first treated period; `NEVER` for none.
+        Place of each unit's first treated period; `group_time.NEVER` for none.
     covariates : array (N, k), optional
         Of each row. They must not have been changed by the treatment.
     anticipation : int
@@ -119,6 +120,7 @@ def imputed(
 
     Examples
     --------
+    >>> from alc_stats.inference.group_time import NEVER
     >>> y = np.array([1.0, 2.0, 2.0, 4.0, 1.0, 1.0, 3.0, 4.0])
     >>> who, when = np.repeat(np.arange(4), 2), np.tile([0, 1], 4)
     >>> found = imputed(y, who, when, np.array([1, 1, NEVER, NEVER]))
@@ -141,8 +143,11 @@ def imputed(
     effects = outcome - fitted.own[unit, 0] - reach @ fitted.slopes
     weights, at = _weights(since, told)
     value = weights.T @ effects[told]
-    scores = _scores(fitted, effects, weights, told, reach, unit, period, adoption, since,
-                     -anticipation, leave_out)  # fmt: skip
+    around = _around(
+        effects[told], weights, unit[told], period[told] - since[told], period[told],
+        leave_out=leave_out,
+    )  # fmt: skip
+    scores = _scores(fitted, weights, around, reach[told], unit[told], unit[since < -anticipation])
     se = np.sqrt(np.sum(scores**2, axis=0))
     lead_at, lead_value, lead_se = _leads(fitted, unit, since, anticipation, leads)
     treated_units = len(np.unique(unit[told]))
@@ -164,9 +169,9 @@ def _dummies(codes: IntArray) -> FloatArray:
 
 def _sums(values: FloatArray, codes: IntArray, number: int) -> FloatArray:
     """Sums of rows (N, m) by code: (number, m)."""
-    out = np.zeros((number, values.shape[1]))
-    np.add.at(out, codes, values)
-    return out
+    rows = np.arange(len(codes))
+    one = sparse.csr_array((np.ones(len(codes)), (codes, rows)), shape=(number, len(codes)))
+    return np.asarray(one @ values)
 
 
 def _fitted(
@@ -202,52 +207,54 @@ def _weights(since: IntArray, told: BoolArray) -> tuple[FloatArray, IntArray]:
 
 
 def _scores(
-    fitted: _Untreated, effects: FloatArray, weights: FloatArray, told: BoolArray,
-    reach: FloatArray, unit: IntArray, period: IntArray, adoption: IntArray, since: IntArray,
-    start: int, leave_out: bool,
-) -> FloatArray:  # fmt: skip
-    """Sums over each unit (n, 1 + m) of weights times residuals."""
-    untreated, n = since < start, len(adoption)
-    around = _around(effects[told], weights, unit[told], adoption[unit[told]], period[told],
-                     leave_out)  # fmt: skip
-    treated = _sums(weights * around, unit[told], n)
-    own = _sums(weights, unit[told], n)
-    code = unit[untreated]
-    taken = own[code] / fitted.seen[code][:, None]
-    taken = taken + fitted.M @ (fitted.inverse @ (reach[told].T @ weights))
+    fitted: _Untreated,
+    weights: FloatArray,
+    around: FloatArray,
+    reach: FloatArray,
+    treated: IntArray,
+    untreated: IntArray,
+) -> FloatArray:
+    """Sums over each unit (n, 1 + m) of weights times residuals.
+
+    `treated` and `untreated` are the units of these rows; weights of untreated rows are what each
+    of them adds to the counterfactuals.
+    """
+    n = len(fitted.seen)
+    own = _sums(weights, treated, n)[untreated] / fitted.seen[untreated][:, None]
+    taken = own + fitted.M @ (fitted.inverse @ (reach.T @ weights))
     residual = fitted.y - fitted.M @ fitted.slopes
-    return np.asarray(treated - _sums(taken * residual[:, None], code, n))
+    below = _sums(taken * residual[:, None], untreated, n)
+    return np.asarray(_sums(weights * around, treated, n) - below)
 
 
 def _around(
     effects: FloatArray, weights: FloatArray, unit: IntArray, cohort: IntArray, period: IntArray,
-    leave_out: bool,
+    *, leave_out: bool,
 ) -> FloatArray:  # fmt: skip
     """Effects (N1, 1 + m) less the mean of their cohort and period.
 
-    The mean is the one that makes the variance smallest. A unit that is alone in its cohort and
-    period is compared with other such units as long after their start.
+    The mean is the one that makes the variance smallest. With `leave_out`, a unit that is alone in
+    its cohort and period is compared with all others of the estimate.
     """
-    group = _groups(unit, cohort, period)
+    group = np.unique(np.stack([cohort, period]), axis=1, return_inverse=True)[1].ravel()
     pairs, pair = np.unique(np.stack([unit, group]), axis=1, return_inverse=True)
-    a = _sums(weights, pair.ravel(), pairs.shape[1])
-    b = _sums(weights * effects[:, None], pair.ravel(), pairs.shape[1])
-    count = int(group.max()) + 1
-    top, low = _sums(a * b, pairs[1], count)[pairs[1]], _sums(a * a, pairs[1], count)[pairs[1]]
+    pair = pair.ravel()
+    a = _sums(weights, pair, pairs.shape[1])
+    b = a * _sums(weights * effects[:, None], pair, pairs.shape[1])
+    mean = _mean(a * a, b, pairs[1], leave_out=leave_out)
     if leave_out:
-        top, low = top - a * b, np.where(low - a * a > _RANK * low, low - a * a, np.nan)
-    mean = np.divide(top, low, out=np.zeros_like(top), where=low != 0.0)
-    return np.where(weights > 0.0, effects[:, None] - mean[pair.ravel()], 0.0)
+        every = np.zeros(pairs.shape[1], dtype=np.int64)
+        mean = np.where(np.isfinite(mean), mean, _mean(a * a, b, every, leave_out=True))
+    return np.where(weights > 0.0, effects[:, None] - mean[pair], 0.0)
 
 
-def _groups(unit: IntArray, cohort: IntArray, period: IntArray) -> IntArray:
-    """Codes (N1,) of cohorts and periods; lone units by time since their start."""
-    _, group = np.unique(np.stack([cohort, period]), axis=1, return_inverse=True)
-    group = group.ravel()
-    alone = np.bincount(group)[group] == 1
-    since = period - cohort
-    joint = np.where(alone, since - since.max() - 1, group)
-    return np.asarray(np.unique(joint, return_inverse=True)[1].ravel(), dtype=np.int64)
+def _mean(low: FloatArray, top: FloatArray, group: IntArray, *, leave_out: bool) -> FloatArray:
+    """Ratios of sums within groups (P, m); nan where nothing is in them but what is left out."""
+    number = int(group.max()) + 1
+    over, under = _sums(top, group, number)[group], _sums(low, group, number)[group]
+    if leave_out:
+        over, under = over - top, np.where(under - low > _RANK * under, under - low, np.nan)
+    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0.0)
 
 
 def _leads(

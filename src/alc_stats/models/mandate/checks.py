@@ -171,8 +171,9 @@ def _gaps(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
             found=f"{len(gaps)} of {len(seen)} firms are not seen in all {total} periods; the "
             f"first is {gaps.index[0]}",
             allowed="every firm in every period, with an outcome",
-            way_out="Shorten the panel to periods that all have, or say gaps='pairs', which compares "
-            "firms seen in both of two periods, or gaps='leave_out', which leaves these firms out.",
+            way_out="Shorten the panel to periods that all have, or say gaps='pairs', which "
+            "compares firms seen in both of two periods, or gaps='leave_out', which leaves these "
+            "firms out.",
         )
 
 

@@ -180,7 +180,7 @@ def _panel(
     adoption = np.where(
         start.isna() | (start > periods[-1]), NEVER, np.searchsorted(periods, start)
     ).astype(np.int64)
-    seen = rows.groupby(["firm", "place"]).size().unstack()
+    seen = by_firm["place"].nunique() == len(periods)
     asked = rows.loc[_asked(rows, q, periods)]
     xs = [c for c in rows.columns if c.startswith("x_")]
     first = rows.loc[rows["place"] == rows.groupby("firm")["place"].transform("min")]
@@ -193,20 +193,18 @@ def _panel(
         {name: functional(asked, name, q.functional, shape) for name in wanted},
         np.nan_to_num(_square(asked.groupby(["firm", "place"]).size(), shape)).astype(np.int64),
         adoption, first.groupby("firm")[xs].mean().to_numpy() if xs else None,
-        _varying(asked, shape), seen.notna().all(axis=1).to_numpy(),
+        _varying(asked, shape), seen.to_numpy(),
         _window(rows, q, periods), float(level.std()), left_out_rows, left_out_firms,
         len(rows) - len(asked),
     )  # fmt: skip
 
 
-def _asked(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> pd.Series:
+def _asked(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> BoolArray:
     """Rows before the start, and those as long after it as is asked about."""
-    if q.since is None:
-        return pd.Series(True, rows.index)
-    since = rows["place"] - rows["start"].map(
-        lambda s: np.searchsorted(periods, s), na_action="ignore"
-    )
-    return since.isna() | (since < 0) | since.between(*q.since)
+    first, last = q.since or (0, len(periods))
+    start = np.searchsorted(periods, rows["start"])
+    since = np.where(rows["start"].isna(), -1, rows["place"] - start)
+    return np.asarray((since < 0) | ((since >= first) & (since <= last)))
 
 
 def _varying(rows: pd.DataFrame, shape: Shape) -> FloatArray:
@@ -233,8 +231,10 @@ def functional(rows: pd.DataFrame, name: str, which: str, shape: Shape) -> Float
 def _square(cells: pd.Series, shape: Shape) -> FloatArray:
     """Firms by periods (n, T) of one value each; nan where there is none."""
     firms, periods = shape
-    made = cells.unstack().reindex(index=firms, columns=range(periods))
-    return np.asarray(made.to_numpy(float))
+    made = np.full((len(firms), periods), np.nan)
+    firm, place = cells.index.get_level_values(0), cells.index.get_level_values(1)
+    made[firms.get_indexer(firm), place] = cells.to_numpy(float)
+    return made
 
 
 def _window(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> int:

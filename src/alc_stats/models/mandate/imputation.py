@@ -58,7 +58,7 @@ def by_imputation(data: MandateData) -> Imputed:
 
 
 def _imputation(
-    data: MandateData, outcome: FloatArray, varying: FloatArray | None = None
+    data: MandateData, outcome: FloatArray, varying: FloatArray | None = None, *, leads: int = LEADS
 ) -> Imputation | None:
     """Of the rows that have all that is held."""
     held = _of_firms(data)
@@ -70,7 +70,7 @@ def _imputation(
         return imputed(
             outcome[unit, place], unit, place, data.adoption, covariates=held[unit, place],
             anticipation=data.anticipation,
-            leads=max(0, min(LEADS, longest - data.anticipation - 1)),
+            leads=max(0, min(leads, longest - data.anticipation - 1)),
         )  # fmt: skip
     except FitError:
         return None
@@ -86,7 +86,7 @@ def _of_firms(data: MandateData) -> FloatArray:
 
 
 def _moved(data: MandateData, name: str, values: FloatArray) -> Estimate | None:
-    found = _imputation(data, values)
+    found = _imputation(data, values, leads=0)
     before = values[np.arange(values.shape[1])[None, :] < data.adoption[:, None]]
     sd = float(np.nanstd(before))
     if found is None or not sd > 0.0:
