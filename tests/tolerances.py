@@ -71,6 +71,10 @@ GLM_LAST_STEP = 1e-6
 """R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
 step before."""
 
+IMPUTED_BY_OTHERS = 1e-9
+"""diff-diff solves sparse normal equations of all effects, ours are concentrated: eleven digits
+agree; two more are left for other machines."""
+
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
 
@@ -141,6 +145,9 @@ PUBLISHED_OBJECTIVE = 2e-9
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
 
+PYFIXEST_CLUSTERED = 1e-7
+"""pyfixest takes fixed effects out by iteration that stops at 1e-8 of the outcome."""
+
 QUADRATURE = 1e-9
 """Twice a log-likelihood of some hundreds by 25 adaptive nodes a herd and by QUADPACK's 1e-12."""
 
@@ -165,6 +172,9 @@ SPREAD_PROFILE = 1e-5
 
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
+
+SUMS_IN_SINGLE_PRECISION = 1e-5
+"""Sums of some tens of values of size ten in float32."""
 
 SURVREG_LAST_STEP = 1e-5
 """survreg's coefficients are good to about 1e-9 at the end of its Newton's steps, but its standard
@@ -191,6 +201,9 @@ TWELVE_PRINTED_DIGITS = 5e-12
 
 TWICE_DIFFERENCED = 2e-5
 """A Hessian by second differences of a deviance, one Richardson step: about six digits."""
+
+TWO_STAGES_ITERATED = 2e-5
+"""did2s of pyfixest subtracts effects found by iteration that stops at 1e-6 of the outcome."""
 
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times

@@ -7,7 +7,6 @@ control, which is what two-way fixed effects get wrong.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -140,7 +139,8 @@ def group_times(
         if not compared.any() or (cohort & seen).sum() < min(cohort.sum(), _FEWEST):
             continue
         value, psi = _effect(change, cohort & seen, compared, covariates, method)
-        psi = psi * np.where(cohort, _small_sample(cohort, seen), 1.0)
+        if not seen.all():
+            psi = psi * _small_samples(adoption, (cohort & seen) | compared)
         made.append((g, t, b, value, psi, int(compared.sum())))
     if not made:
         raise FitError(Problem(
@@ -156,10 +156,16 @@ def group_times(
     )  # fmt: skip
 
 
-def _small_sample(cohort: np.ndarray, seen: np.ndarray) -> float:
-    """Makes c / (c - 1) of a cohort's variance that of those seen."""
-    c, s = int(cohort.sum()), int((cohort & seen).sum())
-    return 1.0 if s == c else math.sqrt(s * (c - 1) / ((s - 1) * c))
+def _small_samples(adoption: IntArray, used: np.ndarray) -> FloatArray:
+    """Makes c / (c - 1) of each cohort's part of the variance that of the units used (n,)."""
+    place = np.unique(adoption, return_inverse=True)[1]
+    c = np.bincount(place).astype(float)
+    s = np.bincount(place[used], minlength=len(c)).astype(float)
+    part = (s > 1.0) & (s < c)
+    factor = np.ones_like(c)
+    s, c = s[part], c[part]
+    factor[part] = np.sqrt(s * (c - 1.0) / ((s - 1.0) * c))
+    return np.asarray(factor[place])
 
 
 def cells_of(adoption: IntArray, periods: int, base: Base, anticipation: int) -> list[Cell]:
