@@ -146,3 +146,31 @@ def test_intervals_cover_about_as_often_as_they_say() -> None:
         found = imputed(y[unit, period], unit, period, adoption)
         covered += abs(found.overall) < stats.t.ppf(0.975, found.df) * found.overall_se
     assert stats.binom.ppf(0.001, 1000, 0.91) <= covered <= stats.binom.ppf(0.999, 1000, 0.97)
+
+
+def test_of_periods_before_is_false_as_often_as_it_says() -> None:
+    """Three periods before the start, 30 units, 500 samples without any drift."""
+    rng = np.random.default_rng(8)
+    adoption = np.array([4, 5, 6, NEVER, NEVER] * 6)
+    false = 0
+    for _ in range(500):
+        unit, period = np.nonzero(rng.random((30, 8)) > 0.1)
+        found = imputed(rng.normal(size=len(unit)), unit, period, adoption, leads=3)
+        false += found.lead_p < 0.05
+    assert stats.binom.ppf(0.001, 500, 0.03) <= false <= stats.binom.ppf(0.999, 500, 0.08)
+
+
+def test_a_drift_before_the_start_is_seen() -> None:
+    rng = np.random.default_rng(9)
+    unit, period = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
+    adoption = np.where(np.arange(40) % 2, 6, NEVER)
+    y = rng.normal(size=400) + 0.4 * (adoption[unit] == 6) * period
+    assert imputed(y, unit, period, adoption, leads=4).lead_p < 0.001
+
+
+def test_periods_before_that_nothing_can_be_set_beside_are_given_up() -> None:
+    """All start in period 2 and are seen in two periods before: one difference at most."""
+    unit, period = np.repeat(np.arange(6), 3), np.tile(np.arange(3), 6)
+    adoption = np.array([2, 2, 2, NEVER, NEVER, NEVER])
+    y = np.random.default_rng(1).normal(size=18)
+    assert imputed(y, unit, period, adoption, leads=2).lead_at.tolist() == [-1]

@@ -228,7 +228,7 @@ def overall_values(
     by_cohort: dict[int, list[FloatArray]] = {}
     for (g, _, _), effect in permuted_cells(outcomes, adoptions, after, controls, anticipation):
         by_cohort.setdefault(g, []).append(effect)
-    means = [np.nanmean(effects, axis=0) for effects in by_cohort.values()]
+    means = [_weighted(effects, [1] * len(effects)) for effects in by_cohort.values()]
     return _weighted(means, [int(np.sum(adoptions[0] == g)) for g in by_cohort])
 
 
@@ -254,7 +254,8 @@ def _weighted(values: list[FloatArray], weights: list[int]) -> FloatArray:
     """Mean of (B,) arrays; what nobody was seen for in an assignment counts nothing in it."""
     v, w = np.array(values), np.array(weights, dtype=float)[:, None]
     known = np.isfinite(v)
-    total: FloatArray = np.where(known, v * w, 0.0).sum(axis=0) / (known * w).sum(axis=0)
+    size = (known * w).sum(axis=0)
+    total: FloatArray = np.where(known, v * w, 0.0).sum(axis=0) / np.where(size > 0, size, np.nan)
     return total
 
 

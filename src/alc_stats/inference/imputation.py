@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.records import BoolArray, FloatArray, IntArray
@@ -44,6 +44,8 @@ class Imputation:
         Periods before the start, -l to -1.
     lead_value, lead_se : array (l,)
         Differences from all earlier untreated rows, by least squares on untreated rows alone.
+    lead_p : float
+        Of all of these differences at once (F test); nan where there are none.
     units, treated_units, untreated_rows, imputed_rows : int
     not_imputed : int
         Treated rows whose unit was never seen untreated, or whose period (or covariates) no
@@ -60,6 +62,7 @@ class Imputation:
     lead_at: IntArray
     lead_value: FloatArray
     lead_se: FloatArray
+    lead_p: float
     units: int
     treated_units: int
     untreated_rows: int
@@ -149,12 +152,14 @@ def imputed(
     )  # fmt: skip
     scores = _scores(fitted, weights, around, reach[told], unit[told], unit[since < -anticipation])
     se = np.sqrt(np.sum(scores**2, axis=0))
-    lead_at, lead_value, lead_se = _leads(fitted, unit, since, anticipation, leads)
+    lead_at, lead_value, lead_V = _leads(fitted, unit, since, anticipation, leads)
     treated_units = len(np.unique(unit[told]))
+    df = max(float(treated_units - 1), 1.0)
     return Imputation(
         at, value[1:], se[1:], np.sum(weights[:, 1:] > 0.0, axis=0), float(value[0]), float(se[0]),
-        max(float(treated_units - 1), 1.0), lead_at, lead_value, lead_se, len(np.unique(unit)),
-        treated_units, len(fitted.y), int(told.sum()), int(np.sum(since >= 0) - told.sum()),
+        df, lead_at, lead_value, np.sqrt(np.diag(lead_V)), _jointly(lead_value, lead_V, df),
+        len(np.unique(unit)), treated_units, len(fitted.y), int(told.sum()),
+        int(np.sum(since >= 0) - told.sum()),
     )  # fmt: skip
 
 
@@ -260,7 +265,10 @@ def _mean(low: FloatArray, top: FloatArray, group: IntArray, *, leave_out: bool)
 def _leads(
     fitted: _Untreated, unit: IntArray, since: IntArray, anticipation: int, leads: int
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Untreated rows shortly before the start beside all earlier ones."""
+    """Untreated rows shortly before the start beside all earlier ones.
+
+    The earliest are given up until the others can be told from effects of units and periods.
+    """
     untreated = since < -anticipation
     at = np.arange(-anticipation - leads, -anticipation)
     D = (since[untreated][:, None] == at[None, :]).astype(float)
@@ -268,12 +276,21 @@ def _leads(
     means = _sums(D, code, len(fitted.seen)) / np.maximum(fitted.seen, 1)[:, None]
     D = D - means[code]
     D = D - fitted.M @ (fitted.inverse @ (fitted.M.T @ D))
-    known = np.linalg.norm(D, axis=0) > _ESTIMABLE * math.sqrt(len(D) or 1)
-    at, D = at[known], D[:, known]
+    while at.size and np.linalg.matrix_rank(D, tol=_ESTIMABLE * math.sqrt(len(D) or 1)) < at.size:
+        at, D = at[1:], D[:, 1:]
     if not at.size:
-        return at, np.empty(0), np.empty(0)
+        return at, np.empty(0), np.empty((0, 0))
     inverse = np.linalg.pinv(D.T @ D)
     residual = fitted.y - fitted.M @ fitted.slopes
     value = inverse @ (D.T @ residual)
     sums = _sums(D * (residual - D @ value)[:, None], code, len(fitted.seen)) @ inverse
-    return at, value, np.sqrt(np.sum(sums**2, axis=0))
+    return at, value, sums.T @ sums
+
+
+def _jointly(value: FloatArray, V: FloatArray, df: float) -> float:
+    """P of Hotelling's test that all are zero; nan where clusters are too few for one."""
+    number, error = len(value), df - len(value) + 1.0
+    if not number or error < 1.0:
+        return float("nan")
+    W = float(value @ np.linalg.pinv(V) @ value)
+    return float(stats.f.sf(W * error / (number * df), number, error))

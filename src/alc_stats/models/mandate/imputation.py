@@ -15,7 +15,7 @@ import numpy as np
 from alc_stats.errors import FitError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.imputation import Imputation, imputed
-from alc_stats.models.finding import Evidence, Line
+from alc_stats.models.finding import Evidence, Line, Outcome
 from alc_stats.models.mandate.data import MandateData
 from alc_stats.records import FloatArray, Number, Phrase
 
@@ -118,10 +118,14 @@ def _lines(
         )
 
     guards = "noise of the one period compared with; firms that come and go"
-    return [line(f"{name}, overall", guards, found.overall, found.overall_se, note)] + [
-        line(f"{name}, since the start: {at}", "effects that grow or fade", float(v), float(se),
-             Phrase(""))
-        for at, v, se in zip(found.at, found.value, found.se, strict=True)
+    return [
+        line(f"{name}, overall", guards, found.overall, found.overall_se, note),
+        *(line(f"{name}, before the start: {-at}", "trends that differed before", float(v),
+               float(se), Phrase(""))
+          for at, v, se in zip(found.lead_at, found.lead_value, found.lead_se, strict=True)),
+        *(line(f"{name}, since the start: {at}", "effects that grow or fade", float(v), float(se),
+               Phrase(""))
+          for at, v, se in zip(found.at, found.value, found.se, strict=True)),
     ]  # fmt: skip
 
 
@@ -144,6 +148,28 @@ def _held(made: Imputed) -> Phrase:
     return Phrase(
         f"Held in every period: {names}. What runs through them is taken out of the effect."
     )
+
+
+def drift_before(made: Imputed, alpha: float, unit: str, *, few: bool) -> list[Evidence]:
+    """Whether periods just before the start differ from all earlier ones, in untreated rows.
+
+    It sees a drift that builds up over periods better than the steps of one period do.
+    """
+    name, found = "drift before the start", made.free
+    if found is None or few or not math.isfinite(found.lead_p):
+        said = Phrase("Too few firms or periods to set those before the start beside earlier ones.")
+        return [Evidence(name, "not tested", said)]
+    numbers = {
+        "drift_p": Number(found.lead_p, "p"),
+        "eve": Number(float(found.lead_value[-1]), unit=unit),
+        "leads": Number(len(found.lead_at), "count"),
+    }
+    said = (
+        "The last {leads} periods before the start, beside all earlier ones: p = {drift_p}; in the "
+        "very last, outcomes are {eve} from where they were."
+    )
+    outcome: Outcome = "threat" if found.lead_p < alpha else "clear"
+    return [Evidence(name, outcome, Phrase(said, numbers))]
 
 
 def moved_covariates(made: Imputed, alpha: float) -> list[Evidence]:
