@@ -38,7 +38,8 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
 def _months(panel: pd.DataFrame) -> pd.DataFrame:
     """Logs of counts plus one, as published; and whether there are any, and how many if so."""
     warnings = panel[["bugs", "vulnerabilities", "code_smells"]].sum(axis=1, skipna=False)
-    lines = panel["lines_added"]
+    lines, active = panel["lines_added"], panel["commits"] > 0
+    log_warnings, log_complexity = np.log1p(warnings), np.log1p(panel["cognitive_complexity"])
     return pd.DataFrame(
         {
             "repository": pd.factorize(panel["repo_name"])[0] + 1,
@@ -48,8 +49,10 @@ def _months(panel: pd.DataFrame) -> pd.DataFrame:
             "any_lines": (lines > 0).astype(int),
             "log_lines_if_any": np.log(lines.where(lines > 0)),
             "log_commits": np.log1p(panel["commits"]),
-            "log_warnings": np.log1p(warnings),
-            "log_complexity": np.log1p(panel["cognitive_complexity"]),
+            "log_warnings": log_warnings,
+            "log_complexity": log_complexity,
+            "log_warnings_if_active": log_warnings.where(active),
+            "log_complexity_if_active": log_complexity.where(active),
             "log_size": np.log1p(panel["ncloc"]),
             "ncloc": panel["ncloc"],
             **{f"log_{name}": np.log1p(panel[name]) for name in LOGGED},

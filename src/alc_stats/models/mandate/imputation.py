@@ -157,8 +157,8 @@ def drift_before(made: Imputed, alpha: float, unit: str, *, few: bool) -> list[E
     """
     name, found = "drift before the start", made.free
     if found is None or few or not math.isfinite(found.lead_p):
-        said = Phrase("Too few firms or periods to set those before the start beside earlier ones.")
-        return [Evidence(name, "not tested", said)]
+        none = Phrase("Too few firms or periods to set those before the start beside earlier ones.")
+        return [Evidence(name, "not tested", none)]
     numbers = {
         "drift_p": Number(found.lead_p, "p"),
         "eve": Number(float(found.lead_value[-1]), unit=unit),
