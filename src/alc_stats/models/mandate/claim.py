@@ -19,7 +19,6 @@ from alc_stats.inference.group_time import NEVER
 from alc_stats.models.finding import Claim, Finding, find, joined
 from alc_stats.models.mandate.data import MandateData, MandateQuestion, mandate_data
 from alc_stats.models.mandate.effects import MandateFound, estimated
-from alc_stats.models.mandate.estimators_picture import estimators_picture
 from alc_stats.models.mandate.evidence import all_evidence
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
@@ -179,7 +178,7 @@ def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
     finding = find(
         claim, found.headline, criterion=criterion, evidence=all_evidence(found, criterion),
         observed=_observed(found), triangulation=lines(found, level),
-        pictures=(*pictures(found, level), *estimators_picture(found, level)),
+        pictures=pictures(found, level),
     )  # fmt: skip
     return replace(finding, p=found.permuted.p) if _by_permutation(found, criterion) else finding
 
