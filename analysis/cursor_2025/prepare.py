@@ -27,8 +27,8 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
     source = read_table(raw["panel"])
     ledger.start("months", len(source))
     event = source["event"].astype("string")
-    followed = event.isna() | event.between(FIRST, LAST)
-    cohorts = ledger.keep("months", source, followed.fillna(False), why="adopted before August "
+    followed = event.fillna(FIRST).between(FIRST, LAST)
+    cohorts = ledger.keep("months", source, followed, why="adopted before August "
                           "2024 or after March 2025")  # fmt: skip
     twice = cohorts.duplicated(["repo_name", "time"])
     panel = ledger.keep("months", cohorts, ~twice, why="the same repository-month in both arms")

@@ -37,6 +37,8 @@ from alc_stats.records import FloatArray, IntArray
 FEW_FIRMS = 5
 """Up to so many firms on a side, the headline is the randomisation test of firms."""
 PERMUTATIONS = 999
+GAPPED_PERMUTATIONS = 199
+"""With gaps and more than a few firms: each costs more, and they decide nothing."""
 ENUMERATED = 5000
 """Up to so many different assignments all of them are compared."""
 BAND_DRAWS = 1999
@@ -131,10 +133,7 @@ class MandateFound:
     @property
     def few(self) -> bool:
         """Whether so few firms are on a side that the randomisation test is the headline."""
-        sides = [self.data.number_treated]
-        if self.data.question.controls == "never":
-            sides.append(len(self.data.firms) - self.data.number_treated)
-        return min(sides) <= FEW_FIRMS
+        return few_firms(self.data)
 
     @property
     def unit(self) -> str:
@@ -149,6 +148,14 @@ class MandateFound:
             return Estimate("overall effect", g.overall, g.overall_se, g.overall_df, self.unit)
         df = max(len(self.data.firms) - 2.0, 1.0)
         return Estimate("overall effect", g.overall, self.permuted.sd, df, self.unit)
+
+
+def few_firms(data: MandateData) -> bool:
+    """Whether at most `FEW_FIRMS` are mandated, or never are where these are the controls."""
+    sides = [data.number_treated]
+    if data.question.controls == "never":
+        sides.append(len(data.firms) - data.number_treated)
+    return min(sides) <= FEW_FIRMS
 
 
 def unit_of(data: MandateData) -> str:
@@ -199,8 +206,10 @@ def _permuted(data: MandateData) -> Permuted:
     The test takes outcomes as they are; the spread is that without the effect, since otherwise a
     large effect would hide itself.
     """
+    complete = bool(np.isfinite(data.contrast).all())
+    draws = PERMUTATIONS if complete or few_firms(data) else GAPPED_PERMUTATIONS
     orders, every = permuted_adoptions(
-        data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
+        data.adoption, data.clusters, draws=draws, enumerated=ENUMERATED, seed=SEED
     )
 
     how: dict[str, Any] = {
