@@ -30,9 +30,16 @@ DENSE_ROUNDING = 2e-15
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
 
+DRAWN_QUANTILES = 1e-3
+"""Limits whose folded normal quantile the source draws, around a centre that the flat optimum fixes
+to the root of that precision."""
+
 DRAWN_VARIANCE = 0.03
 """Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
 times."""
+
+EIGHT_DIGITS = 1e-8
+"""Logistic regressions that two programs stop at a step of 1e-8 or less."""
 
 ELEVEN_NODES = 1e-4
 """A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
@@ -50,6 +57,9 @@ truncation 1e-12 times a fifth derivative of some thousands."""
 
 FIVE_PRINTED_DIGITS = 5.1e-6
 """The source prints five decimals: half a unit of the last, and rounding of the half."""
+
+FLAT_CENTRE = 2e-5
+"""The shortest interval of two searches: its length is flat there, so its centre has half the digits."""
 
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
@@ -74,6 +84,8 @@ step before."""
 IMPUTED_BY_OTHERS = 1e-9
 """diff-diff solves sparse normal equations of all effects, ours are concentrated: eleven digits
 agree; two more are left for other machines."""
+GRID_OF_HONESTDID = 1e-3
+"""Limits on a grid of 0.00076, with critical values that the source takes from 1,000 draws."""
 
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
@@ -99,6 +111,9 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+LOGISTIC_OF_DIFF_DIFF = 1e-5
+"""Its logistic regression stops some digits before those of csdid and of R, which agree."""
 
 LOGIT_LAST_STEP = 1e-6
 """statsmodels' Logit stops at a Newton step of 1e-8: standard errors are those of a step before,

@@ -259,6 +259,25 @@ def _weighted(values: list[FloatArray], weights: list[int]) -> FloatArray:
     return total
 
 
+def combined_values(
+    outcomes: FloatArray,
+    adoptions: IntArray,
+    cells: GroupTimes,
+    weights: FloatArray,
+    *,
+    controls: Controls,
+    anticipation: int,
+) -> FloatArray:
+    """Weighted sums of the cells' effects (B, m), weights (K, m), under each of many adoptions."""
+    used = np.any(weights != 0.0, axis=1)
+    places = [cells.group[used].tolist(), cells.period[used].tolist(), cells.base[used].tolist()]
+    made = np.zeros((len(adoptions), weights.shape[1]))
+    each = permuted_cells(outcomes, adoptions, [*zip(*places, strict=True)], controls, anticipation)
+    for (_, effect), own in zip(each, weights[used], strict=True):
+        made += effect[:, None] * own
+    return made
+
+
 def permuted_cells(
     outcomes: FloatArray,
     adoptions: IntArray,

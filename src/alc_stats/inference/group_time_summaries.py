@@ -242,7 +242,7 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
     early = (series.at < -anticipation) & np.isfinite(series.se)
     if not early.any():
         return None
-    V, freedom = _covariance(cells, series.influence[:, early])
+    V, freedom = covariance_of(cells, series.influence[:, early])
     inverse, rank = linalg.pinvh(V, rtol=_SINGULAR, return_rank=True)
     error = freedom - rank + 1
     if not rank or error < 1:
@@ -254,7 +254,7 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
     return Pretest(F, int(rank), int(error), float(stats.f.sf(F, rank, error)), slope)
 
 
-def _covariance(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
+def covariance_of(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
     """Of estimates (m, m), cohort by cohort, and its degrees of freedom."""
     sums, V, freedom = clustered(cells, psi), np.zeros((psi.shape[1],) * 2), 0
     for members in strata(cells):

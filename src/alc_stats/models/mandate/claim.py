@@ -22,6 +22,8 @@ from alc_stats.models.mandate.effects import MandateFound, estimated
 from alc_stats.models.mandate.evidence import all_evidence
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
+from alc_stats.models.mandate.robustness import robust_lines, robustness, trends_evidence
+from alc_stats.models.mandate.sensitivity_pictures import sensitivity_pictures
 from alc_stats.models.widening.claim import SMALLEST_WIDENING
 from alc_stats.records import Number, Phrase
 
@@ -112,7 +114,7 @@ def mandate(
     -------
     Finding
         Its triangulation holds the other aggregations, cohorts, times since the start, cells, the
-        tests, sensitivity bounds, and two-way fixed effects with their negative weights.
+        tests, intervals that are robust to trends that part, and two-way fixed effects with their negative weights.
 
     Raises
     ------
@@ -175,10 +177,13 @@ def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
             None, not_tested(criterion.rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     level = 1.0 - criterion.alpha
+    checks = robustness(found, criterion)
     finding = find(
-        claim, found.headline, criterion=criterion, evidence=all_evidence(found, criterion),
-        observed=_observed(found), triangulation=lines(found, level),
-        pictures=pictures(found, level),
+        claim, found.headline, criterion=criterion,
+        evidence=(*all_evidence(found, criterion), trends_evidence(checks)),
+        observed=_observed(found),
+        triangulation=lines(found, level, robust_lines(found, checks, level)),
+        pictures=(*pictures(found, level), *sensitivity_pictures(found, checks.trends, level)),
     )  # fmt: skip
     return replace(finding, p=found.permuted.p) if _by_permutation(found, criterion) else finding
 

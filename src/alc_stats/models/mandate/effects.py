@@ -171,12 +171,12 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
     FitError
         If no cohort can be compared, or the covariates are not identified.
     """
-    parts = {name: _cells(data, y) for name, y in data.parts.items()}
+    parts = {name: cells_for(data, y) for name, y in data.parts.items()}
     cells = parts["outcome"].minus(parts["minus"]) if data.joint else parts["outcome"]
     dynamic = summarised(cells, "dynamic")
     window = data.anticipation
     before = (
-        cells if data.question.base == "varying" else _cells(data, data.contrast, base="varying")
+        cells if data.question.base == "varying" else cells_for(data, data.contrast, base="varying")
     )
     return MandateFound(
         data, cells, before,
@@ -191,7 +191,8 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
     )  # fmt: skip
 
 
-def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+def cells_for(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+    """Group-time effects as the question has them, but for `other`."""
     q = data.question
     how: dict[str, Any] = {
         "clusters": data.clusters, "covariates": data.covariates, "method": q.method,
@@ -200,18 +201,22 @@ def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
     return group_times(outcomes, data.adoption, **(how | other))
 
 
+def orders_of(data: MandateData) -> tuple[IntArray, bool]:
+    """Assignments of the dates to firms, the own one first; whether they are all there are."""
+    complete = bool(np.isfinite(data.contrast).all())
+    draws = PERMUTATIONS if complete or few_firms(data) else GAPPED_PERMUTATIONS
+    return permuted_adoptions(
+        data.adoption, data.clusters, draws=draws, enumerated=ENUMERATED, seed=SEED
+    )
+
+
 def _permuted(data: MandateData) -> Permuted:
     """Without covariates: whoever has the dates is compared by mean changes.
 
     The test takes outcomes as they are; the spread is that without the effect, since otherwise a
     large effect would hide itself.
     """
-    complete = bool(np.isfinite(data.contrast).all())
-    draws = PERMUTATIONS if complete or few_firms(data) else GAPPED_PERMUTATIONS
-    orders, every = permuted_adoptions(
-        data.adoption, data.clusters, draws=draws, enumerated=ENUMERATED, seed=SEED
-    )
-
+    orders, every = orders_of(data)
     how: dict[str, Any] = {
         "controls": data.question.controls, "anticipation": data.anticipation,
     }  # fmt: skip
@@ -239,9 +244,12 @@ def _early(at: IntArray, steps: FloatArray) -> EarlyPermuted | None:
     )  # fmt: skip
 
 
-def _overall(data: MandateData, outcomes: FloatArray, name: str, **other: Any) -> Estimate | None:
+def overall_for(
+    data: MandateData, outcomes: FloatArray, name: str, **other: Any
+) -> Estimate | None:
+    """The overall effect on outcomes made in another way; None where it cannot be had."""
     try:
-        g = summarised(_cells(data, outcomes, **other), "group")
+        g = summarised(cells_for(data, outcomes, **other), "group")
     except FitError:
         return None
     return Estimate(name, g.overall, g.overall_se, g.overall_df, unit_of(data))
@@ -260,14 +268,14 @@ def _stayers(data: MandateData) -> Estimate | None:
     names = ["outcome", "minus"] if data.joint else ["outcome"]
     shape = (pd.Index(data.firms), len(data.periods))
     made = [functional(stayed, n, data.question.functional, shape) for n in names]
-    return _overall(data, made[0] - made[1] if data.joint else made[0], "stayers")
+    return overall_for(data, made[0] - made[1] if data.joint else made[0], "stayers")
 
 
 def _other_controls(data: MandateData) -> Estimate | None:
     other = "not_yet" if data.question.controls == "never" else "never"
     if other == "never" and not np.any(data.adoption >= NEVER):
         return None
-    return _overall(data, data.contrast, "other controls", controls=other)
+    return overall_for(data, data.contrast, "other controls", controls=other)
 
 
 def _throughout(data: MandateData) -> Estimate | None:
@@ -279,7 +287,7 @@ def _throughout(data: MandateData) -> Estimate | None:
         data, adoption=data.adoption[who], firms=data.firms[who],
         covariates=None if data.covariates is None else data.covariates[who],
     )  # fmt: skip
-    return _overall(part, data.contrast[who], "firms seen throughout")
+    return overall_for(part, data.contrast[who], "firms seen throughout")
 
 
 def bias_of_trend(found: MandateFound, slope: float) -> float:
@@ -309,10 +317,3 @@ def last_step(found: MandateFound) -> tuple[float, float] | None:
     k = where[0]
     e = Estimate("before", float(series.value[k]), float(series.se[k]), float(series.df[k]))
     return e.value, e.p_value
-
-
-def worst_step(found: MandateFound) -> float | None:
-    """The largest change from period to period before the start, cohorts taken together."""
-    series = summarised(found.before, "dynamic")
-    early = series.at < -found.data.anticipation
-    return float(np.abs(series.value[early]).max()) if early.any() else None
