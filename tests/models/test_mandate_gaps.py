@@ -111,6 +111,14 @@ def test_the_effect_may_be_asked_of_some_periods_after_the_start() -> None:
         asked(data, since=(3, 1))
 
 
+def test_cohorts_and_periods_in_which_one_firm_alone_is_seen_are_counted() -> None:
+    data = firms(11)
+    gone = (data["start"] == 5.0) & (data["month"] == 10) & (data["firm"] != 0)
+    found = asked(data.loc[~gone], gaps="pairs")
+    assert found.decision.reason.numbers["lone_cells"].value == 1, "cohort 5 in month 10"
+    assert all(one.method != "ATT(5, 10)" for one in found.triangulation)
+
+
 def test_imputation_stands_beside_group_time_effects() -> None:
     found = asked(firms(7, growth=0.5))
     overall = line(found, "Imputation, overall")

@@ -28,6 +28,8 @@ _FARTHEST_NODE = 8.5
 _HALVINGS = 45
 _GRID = 401
 _WIDENED = 6
+_FINE = 65
+_REFINED = 5
 _BREAKDOWN_HALVINGS = 12
 _TINY = 1e-12
 LARGEST_M = 16.0
@@ -155,7 +157,9 @@ def relative_magnitudes(study: EventStudy, bound: float, *, level: float = 0.95)
     spread = np.sqrt(np.einsum("ij,jk,ik->i", steps, study.covariance, steps))
     largest = float(np.max(np.abs(steps @ _all(study)) + 4.0 * spread))
     reach = 6.0 * study.se + problems[0].reach * largest
-    return Robust(bound, _end(study.estimate, -reach, kept), _end(study.estimate, reach, kept))
+    return Robust(
+        bound, _end(study.estimate, -reach, kept), _end(study.estimate, reach, kept)
+    )
 
 
 def breakdown_magnitude(study: EventStudy, *, at: float = 0.0, level: float = 0.95) -> float:
@@ -345,13 +349,11 @@ def _end(centre: float, reach: float, kept: Callable[[FloatArray], BoolArray]) -
 
 
 def _between(inside: float, outside: float, kept: Callable[[FloatArray], BoolArray]) -> float:
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (inside + outside)
-        if kept(np.array([middle]))[0]:
-            inside = middle
-        else:
-            outside = middle
-    return float(inside)
+    for _ in range(_REFINED):
+        theta = np.linspace(inside, outside, _FINE)
+        last = int(np.flatnonzero(np.logical_and.accumulate(kept(theta)))[-1])
+        inside, outside = float(theta[last]), float(theta[min(last + 1, _FINE - 1)])
+    return inside
 
 
 def inflated(covariance: FloatArray, df: float, level: float) -> FloatArray:

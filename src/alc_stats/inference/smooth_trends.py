@@ -9,6 +9,7 @@ whose half length is a quantile of the absolute value of a normal variable off b
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from alc_stats.records import FloatArray
 
 _SHARPEST = 1e-10
 _LARGEST_RATIO = 1e6
-_PRICES = 49
+_PRICES = 25
 _NEWTON = 30
 _HALVINGS = 14
 _CLOSE = 1e-4
@@ -76,7 +77,15 @@ def smoothness(study: EventStudy, bound: float, *, level: float = 0.95) -> Robus
     >>> round(0.5 * (found.low + found.high), 2)
     0.9
     """
-    return _interval(study, _path(study), bound, level)
+    return smoothness_along(study, [bound], level=level)[0]
+
+
+def smoothness_along(
+    study: EventStudy, bounds: Sequence[float], *, level: float = 0.95
+) -> tuple[Robust, ...]:
+    """`smoothness` at several bounds, for which the frontier is computed once."""
+    path = _path(study)
+    return tuple(_interval(study, path, bound, level) for bound in bounds)
 
 
 def breakdown_smoothness(study: EventStudy, *, level: float = 0.95) -> float:

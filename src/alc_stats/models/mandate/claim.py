@@ -20,6 +20,7 @@ from alc_stats.models.finding import Claim, Finding, find, joined
 from alc_stats.models.mandate.data import MandateData, MandateQuestion, mandate_data
 from alc_stats.models.mandate.effects import MandateFound, estimated
 from alc_stats.models.mandate.evidence import all_evidence
+from alc_stats.models.mandate.gaps import lone_cells
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
 from alc_stats.models.mandate.robustness import robust_lines, robustness, trends_evidence
@@ -221,6 +222,10 @@ def _said_of(d: MandateData) -> list[Phrase]:
     if d.left_out_firms:
         said_of.append(Phrase("{left_out_firms} firms with gaps were left out.",
                               {"left_out_firms": Number(d.left_out_firms, "count")}))  # fmt: skip
+    if alone := lone_cells(d):
+        said_of.append(Phrase("{lone_cells} effects of a cohort and period are left out, since one "
+                              "firm alone is seen there.",
+                              {"lone_cells": Number(alone, "count")}))  # fmt: skip
     if d.set_aside_rows:
         said_of.append(Phrase("{set_aside_rows} rows after the start are not asked about.",
                               {"set_aside_rows": Number(d.set_aside_rows, "count")}))  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.group_time import NEVER
+from alc_stats.inference.group_time import NEVER, Base, cells_of
 from alc_stats.models.finding import Evidence
 from alc_stats.models.mandate.data import MandateData
 from alc_stats.records import Number, Phrase
@@ -45,3 +45,14 @@ def never_before(data: MandateData) -> int:
     places = np.arange(len(data.periods))[None, :]
     early = np.isfinite(data.contrast) & (places < data.adoption[:, None] - data.anticipation)
     return int(np.sum((data.adoption < NEVER) & ~early.any(axis=1)))
+
+
+def lone_cells(data: MandateData) -> int:
+    """Cohorts and periods that are left out since one firm alone of several is seen in them."""
+    y, alone = data.contrast, 0
+    base: Base = "universal" if data.question.base == "universal" else "varying"
+    for g, t, b in cells_of(data.adoption, y.shape[1], base, data.anticipation):
+        cohort = data.adoption == g
+        seen = np.isfinite(y[cohort, t] - y[cohort, b])
+        alone += int(seen.sum() == 1 < cohort.sum())
+    return alone

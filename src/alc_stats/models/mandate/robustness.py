@@ -105,9 +105,7 @@ def robust_lines(found: MandateFound, checks: Robustness, level: float) -> tuple
 def _trend_lines(found: MandateFound, checks: Robustness, level: float) -> list[Line]:
     guards, s = "trends that would have parted anyway", checks.trends
     if s is None:
-        none = Phrase(
-            "No period before the start, or too few firms, to show how uneven trends are."
-        )
+        none = Phrase("No period before the start, or too few firms, to show how uneven trends are.")
         return [Line("Relative magnitudes", guards, none)]
     note = Phrase(
         "No step after the start is larger than {magnitude} times the largest before, of which "
@@ -219,3 +217,5 @@ def trends_evidence(checks: Robustness) -> Evidence:
             numbers,
         ),
     )
+
+

@@ -157,12 +157,8 @@ def _covariance(
         return covariance_of(cells, cells.influence @ W)
     on = np.arange(len(data.periods))[None, :] >= data.adoption[:, None]
     others = combined_values(
-        data.contrast - headline.value * on,
-        orders[1:],
-        cells,
-        W,
-        controls=data.question.controls,
-        anticipation=data.anticipation,  # type: ignore[arg-type]
+        data.contrast - headline.value * on, orders[1:], cells, W,
+        controls=data.question.controls, anticipation=data.anticipation,  # type: ignore[arg-type]
     )
     return others.T @ others / len(others), headline.df
 

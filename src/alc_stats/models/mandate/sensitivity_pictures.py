@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alc_stats.inference.parallel_trends import Robust, relative_magnitudes
-from alc_stats.inference.smooth_trends import smoothness
+from alc_stats.inference.smooth_trends import smoothness_along
 from alc_stats.models.mandate.effects import MandateFound
 from alc_stats.models.mandate.sensitivity import Sensitivity
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
@@ -28,7 +28,7 @@ def sensitivity_pictures(
 
 
 def _magnitudes(found: MandateFound, trends: Sensitivity, level: float) -> Picture:
-    robust = [relative_magnitudes(trends.study, m, level=level) for m in _MAGNITUDES]
+    robust = tuple(relative_magnitudes(trends.study, m, level=level) for m in _MAGNITUDES)
     middle = [trends.study.estimate] * len(robust)
     return Picture(
         id="sensitivity",
@@ -50,7 +50,7 @@ def _smooth(found: MandateFound, trends: Sensitivity, level: float) -> Picture:
     study = trends.smooth_study
     assert study is not None
     farthest = 2.0 * trends.bend if trends.bend > 0.0 else study.se
-    robust = [smoothness(study, m, level=level) for m in np.linspace(0.0, farthest, _BENDS)]
+    robust = smoothness_along(study, np.linspace(0.0, farthest, _BENDS).tolist(), level=level)
     middle = [0.5 * (one.low + one.high) for one in robust]
     return Picture(
         id="sensitivity_smoothness",
@@ -68,7 +68,7 @@ def _smooth(found: MandateFound, trends: Sensitivity, level: float) -> Picture:
     )
 
 
-def _marks(robust: list[Robust], middle: list[float]) -> tuple[Mark, ...]:
+def _marks(robust: tuple[Robust, ...], middle: list[float]) -> tuple[Mark, ...]:
     return (
         Mark(
             kind="interval", label="Robust interval", x=tuple(one.bound for one in robust),
