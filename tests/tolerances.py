@@ -142,6 +142,9 @@ MONTE_CARLO_SIGMAS = 4.0
 NLME_STOPS_EARLY = 5e-5
 """Where nlme's search stops: its log-likelihood is flat, and VarCorr() prints seven digits."""
 
+ONE_PRINTED_DECIMAL = 0.051
+"""The source prints one decimal: half a unit of it, and rounding of the half."""
+
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
 

@@ -16,13 +16,12 @@ import pytest
 
 from alc_stats.inference.group_time import NEVER
 from alc_stats.inference.imputation import Imputation, imputed
+from tolerances import ONE_PRINTED_DECIMAL
 
 PANEL = Path(os.environ.get("ALC_STATS_DATA", "/nowhere")) / "cursor-study/panel_event_monthly.csv"
 HELD = ["age", "ncloc", "contributors", "stars", "issues"]
 COUNTS = ["commits", "lines_added", "warnings", "cognitive_complexity", "age", "contributors",
           "stars", "issues"]  # fmt: skip
-TENTH = 0.051
-"""Per cent: the reference prints one decimal."""
 
 
 def percent(log: float) -> float:
@@ -58,9 +57,11 @@ def estimated(panel: pd.DataFrame, outcome: str) -> Imputation:
 def test_volume_is_that_of_the_reference(panel: pd.DataFrame) -> None:
     assert panel.duplicated(["repo_name", "time"]).sum() == 51
     lines = estimated(panel, "lines_added")
-    assert percent(lines.value[0]) == pytest.approx(281.3, abs=TENTH)
-    assert percent(lines.value[1]) == pytest.approx(49.3, abs=TENTH)
-    assert percent(estimated(panel, "commits").value[0]) == pytest.approx(55.4, abs=TENTH)
+    assert percent(lines.value[0]) == pytest.approx(281.3, abs=ONE_PRINTED_DECIMAL)
+    assert percent(lines.value[1]) == pytest.approx(49.3, abs=ONE_PRINTED_DECIMAL)
+    assert percent(estimated(panel, "commits").value[0]) == pytest.approx(
+        55.4, abs=ONE_PRINTED_DECIMAL
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,4 +70,6 @@ def test_volume_is_that_of_the_reference(panel: pd.DataFrame) -> None:
 def test_quality_is_that_of_the_reference(
     panel: pd.DataFrame, outcome: str, expected: float
 ) -> None:
-    assert percent(estimated(panel, outcome).overall) == pytest.approx(expected, abs=TENTH)
+    assert percent(estimated(panel, outcome).overall) == pytest.approx(
+        expected, abs=ONE_PRINTED_DECIMAL
+    )
