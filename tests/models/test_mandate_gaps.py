@@ -111,6 +111,16 @@ def test_the_effect_may_be_asked_of_some_periods_after_the_start() -> None:
         asked(data, since=(3, 1))
 
 
+def test_trends_may_part_in_periods_that_are_not_asked_about_too() -> None:
+    """Two steps more lie between the start and period 2: the robust interval is wider by them."""
+    data = firms(12)
+    wide = [
+        line(asked(data, since=since), "Relative magnitudes, M = 1") for since in ((0, 0), (2, 2))
+    ]
+    first, later = (one.high - one.low for one in wide)  # type: ignore[operator]
+    assert later > 2.0 * first
+
+
 def test_cohorts_and_periods_in_which_one_firm_alone_is_seen_are_counted() -> None:
     data = firms(11)
     gone = (data["start"] == 5.0) & (data["month"] == 10) & (data["firm"] != 0)
