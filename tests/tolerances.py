@@ -66,7 +66,8 @@ FIVE_PRINTED_DIGITS = 5.1e-6
 """The source prints five decimals: half a unit of the last, and rounding of the half."""
 
 FLAT_CENTRE = 2e-5
-"""The shortest interval of two searches: its length is flat there, so its centre has half the digits."""
+"""The shortest interval of two searches: its length is flat there, so that its centre has half the
+digits."""
 
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an

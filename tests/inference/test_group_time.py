@@ -16,10 +16,12 @@ from alc_stats.inference.group_time import (
     NEVER,
     Controls,
     GroupTimes,
+    combined_values,
     early_values,
     group_times,
     overall_values,
 )
+from alc_stats.inference.group_time_checks import jackknifed_error, wild_overall
 from alc_stats.inference.group_time_summaries import (
     cell_errors,
     clustered,
@@ -30,6 +32,7 @@ from alc_stats.inference.group_time_summaries import (
     uniform_half_widths,
     wald_before,
 )
+from alc_stats.inference.multipliers import multipliers
 from alc_stats.inference.two_way_weights import two_way
 from tolerances import (
     BOOTSTRAPPED_ERRORS,
@@ -421,3 +424,65 @@ def test_two_way_fixed_effects_with_gaps_are_those_of_dummies() -> None:
     assert two_way(y, adoption, np.arange(40)).value == pytest.approx(
         expected, abs=EXACT_ARITHMETIC
     )
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_the_jackknife_leaves_every_firm_out(controls: Controls) -> None:
+    """A firm alone in its cohort takes the cohort with it."""
+    y, _ = panel(19, firms=14)
+    adoption = np.array([3] * 4 + [5] * 3 + [6] + [NEVER] * 6)
+    left = [
+        slow_overall(np.delete(y, i, 0), np.delete(adoption, i), controls=controls)
+        for i in range(len(y))
+    ]
+    slow = np.sqrt(13.0 / 14.0 * np.sum((np.array(left) - np.mean(left)) ** 2))
+    found = jackknifed_error(group_times(y, adoption, controls=controls))
+    assert found == pytest.approx(slow, rel=EXACT_ARITHMETIC)
+
+
+def test_the_jackknife_needs_two_to_compare_with() -> None:
+    y, _ = panel(20, firms=6)
+    assert np.isnan(jackknifed_error(group_times(y, np.array([3, 3, 3, 3, 3, NEVER]))))
+
+
+def test_small_sample_checks_keep_their_size_with_twelve_firms() -> None:
+    wild = jackknife = 0
+    for seed in range(DRAWS):
+        cells = group_times(*panel(seed, firms=12, periods=6))
+        group = summarised(cells, "group")
+        wild += wild_overall(cells, group, draws=199, seed=seed).p < 0.05
+        jackknife += abs(group.overall) > stats.t.ppf(0.975, 11) * jackknifed_error(cells)
+    assert wild <= RARE
+    assert jackknife <= RARE
+
+
+def test_the_wild_bootstrap_sees_an_effect_and_is_the_slow_one() -> None:
+    """The same signs, draw by draw, with the module's own standard error."""
+    cells = group_times(*panel(21, effect=1.0, firms=30))
+    group = summarised(cells, "group")
+    found = wild_overall(cells, group, draws=99, seed=5)
+    observed = abs(group.overall) / group.overall_se
+    centred = group.overall_influence.copy()
+    for g in np.unique(cells.adoption):
+        centred[cells.adoption == g] -= centred[cells.adoption == g].mean()
+    extreme = 0
+    for v in next(multipliers("auto", 30, n=99, seed=5).chunks()):
+        drawn = (v * centred)[:, None]
+        t = abs(drawn.sum()) / 30 / standard_errors(cells, drawn)[0][0]
+        extreme += t >= observed
+    assert found.p == (1 + extreme) / 100
+    assert (found.draws, found.weights) == (99, "rademacher")
+    assert found.p < 0.05
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_permuted_combinations_are_those_of_each_assignment(controls: Controls) -> None:
+    y, _ = panel(22, firms=8)
+    adoption = np.array([3, 3, 5, 6, NEVER, NEVER, NEVER, NEVER])
+    orders, _ = permuted_adoptions(adoption, np.arange(8), draws=10, enumerated=10, seed=3)
+    cells = group_times(y, adoption, controls=controls, base="universal")
+    weights = np.random.default_rng(1).normal(size=(len(cells.value), 3))
+    fast = combined_values(y, orders, cells, weights, controls=controls, anticipation=0)
+    for order, row in zip(orders, fast, strict=True):
+        own = group_times(y, order, controls=controls, base="universal")
+        assert row == pytest.approx(own.value @ weights, abs=EXACT_ARITHMETIC)

@@ -172,3 +172,23 @@ def test_with_few_firms_imputation_has_no_interval() -> None:
     found = asked(data.loc[data["firm"] != 0], controls="not_yet")
     assert line(found, "Imputation, overall").low is None
     assert evidence(found, "drift before the start").outcome == "not tested"
+
+
+def test_composition_as_before_takes_gaps_as_they_are() -> None:
+    """Juniors come late to mandated firms; with shares as before there is no effect, gaps or not."""
+    rng = np.random.default_rng(13)
+    base = firms(13, effect=0.0, number=48)
+    rows = base.loc[base.index.repeat(6)].reset_index(drop=True)
+    rows["person"] = rows["firm"] * 10 + np.tile(np.arange(6), len(base))
+    rows["senior"] = np.tile([1, 1, 1, 0, 0, 0], len(base))
+    rows["usage"] = rows["usage"] + 4.0 * rows["senior"] + 0.1 * rng.normal(size=len(rows))
+    on = rows["month"] >= rows["start"].fillna(99.0)
+    rows = rows.loc[~(on & (rows["person"] % 10 < 2))]
+    gone = (rows["firm"] % 7 == 0) & (rows["month"] == 9)
+    found = asked(rows.loc[~gone], gaps="pairs", person="person", composition=["senior"])
+    as_before = line(found, "Overall, composition as before")
+    assert found.estimate is not None
+    assert found.estimate.value < -0.5
+    assert as_before.low is not None
+    assert as_before.high is not None
+    assert as_before.low < 0.0 < as_before.high

@@ -1,4 +1,4 @@
-"""Small-sample checks of an overall group-time effect: a jackknife and a wild bootstrap of clusters.
+"""Small-sample checks of an overall group-time effect: jackknife and wild bootstrap of clusters.
 
 MacKinnon, Nielsen and Webb (2023), Journal of Econometrics 232, 272-299.
 """
@@ -47,11 +47,9 @@ def _left_out(cells: GroupTimes) -> FloatArray:
     group, size = cells.group[after], np.round(cells.shares[after] * n)
     own = cells.adoption[:, None] == group[None, :]
     others = cells.controls[after].astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(own, size / (size - 1.0), others / (others - 1.0))
-    effect = cells.influence[:, after]
-    moved = np.where(effect == 0.0, 0.0, effect * share / n)
-    values = cells.value[after][None, :] - moved
+    alone = np.maximum(size - 1.0, 1.0)  # a cohort of one has no deviation, and no weight below
+    share = np.where(own, size / alone, others / (others - 1.0))
+    values = cells.value[after][None, :] - cells.influence[:, after] * share / n
     cohorts = np.unique(group)
     means = np.column_stack([values[:, group == g].mean(axis=1) for g in cohorts])
     member = (cells.adoption[:, None] == cohorts[None, :]).astype(float)

@@ -157,9 +157,7 @@ def relative_magnitudes(study: EventStudy, bound: float, *, level: float = 0.95)
     spread = np.sqrt(np.einsum("ij,jk,ik->i", steps, study.covariance, steps))
     largest = float(np.max(np.abs(steps @ _all(study)) + 4.0 * spread))
     reach = 6.0 * study.se + problems[0].reach * largest
-    return Robust(
-        bound, _end(study.estimate, -reach, kept), _end(study.estimate, reach, kept)
-    )
+    return Robust(bound, _end(study.estimate, -reach, kept), _end(study.estimate, reach, kept))
 
 
 def breakdown_magnitude(study: EventStudy, *, at: float = 0.0, level: float = 0.95) -> float:
@@ -357,7 +355,7 @@ def _between(inside: float, outside: float, kept: Callable[[FloatArray], BoolArr
 
 
 def inflated(covariance: FloatArray, df: float, level: float) -> FloatArray:
-    """A covariance whose normal interval is as wide as the t interval of `df` degrees of freedom."""
+    """A covariance whose normal intervals are as wide as t intervals of `df`."""
     if not math.isfinite(df):
         return covariance
     ratio = stats.t.ppf(0.5 + level / 2.0, df) / stats.norm.ppf(0.5 + level / 2.0)

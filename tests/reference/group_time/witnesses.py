@@ -29,28 +29,51 @@ CASES = {
 }
 
 
-def by_diff_diff(data, base="varying", anticipation=0, controls="never", covariates=None,
-                 method="dr"):
+def by_diff_diff(
+    data, base="varying", anticipation=0, controls="never", covariates=None, method="dr"
+):
     names = {"never": "never_treated", "not_yet": "not_yet_treated"}
-    found = CallawaySantAnna(control_group=names[controls], anticipation=anticipation,
-                             estimation_method=method, base_period=base).fit(
-        data, outcome="lemp", unit="countyreal", time="year", first_treat="first.treat",
-        covariates=covariates)
-    return {f"{int(g)}_{int(t)}": [float(c["effect"]), float(c["se"])]
-            for (g, t), c in found.group_time_effects.items() if c["se"] == c["se"]}
+    found = CallawaySantAnna(
+        control_group=names[controls],
+        anticipation=anticipation,
+        estimation_method=method,
+        base_period=base,
+    ).fit(
+        data,
+        outcome="lemp",
+        unit="countyreal",
+        time="year",
+        first_treat="first.treat",
+        covariates=covariates,
+    )
+    return {
+        f"{int(g)}_{int(t)}": [float(c["effect"]), float(c["se"])]
+        for (g, t), c in found.group_time_effects.items()
+        if c["se"] == c["se"]
+    }
 
 
-def by_csdid(data, base="varying", anticipation=0, controls="never", covariates=None,
-             method="dr"):
+def by_csdid(data, base="varying", anticipation=0, controls="never", covariates=None, method="dr"):
     names = {"never": "nevertreated", "not_yet": "notyettreated"}
     form = "lemp~" + ("+".join(covariates) if covariates else "1")
-    found = ATTgt(yname="lemp", tname="year", idname="countyreal", gname="first.treat",
-                  data=data, control_group=[names[controls]], xformla=form,
-                  anticipation=anticipation, bstrap=False, cband=False).fit(
-        est_method=method, base_period=base, bstrap=False)
+    found = ATTgt(
+        yname="lemp",
+        tname="year",
+        idname="countyreal",
+        gname="first.treat",
+        data=data,
+        control_group=[names[controls]],
+        xformla=form,
+        anticipation=anticipation,
+        bstrap=False,
+        cband=False,
+    ).fit(est_method=method, base_period=base, bstrap=False)
     r = found.results
-    return {f"{int(g)}_{int(t)}": [float(a), float(s)]
-            for g, t, a, s in zip(r["group"], r["year"], r["att"], r["se"]) if s == s}
+    return {
+        f"{int(g)}_{int(t)}": [float(a), float(s)]
+        for g, t, a, s in zip(r["group"], r["year"], r["att"], r["se"], strict=True)
+        if s == s
+    }
 
 
 def main() -> None:
@@ -63,7 +86,7 @@ def main() -> None:
                 out[name][program] = run(data.copy(), **how)
             except Exception as error:
                 out[name][program] = f"{type(error).__name__}: {error}"
-    print(json.dumps(out, indent=1))
+    sys.stdout.write(json.dumps(out, indent=1) + "\n")
 
 
 main()

@@ -9,13 +9,14 @@ Run in an environment of its own: python witnesses.py > witnesses.json
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from diff_diff import honest_did as dd
-from moderndid.didhonest import compute_conditional_cs_rm, compute_flci
+from moderndid.didhonest import compute_conditional_cs_rm
 
 warnings.filterwarnings("ignore")
 HERE = Path(__file__).parent
@@ -35,9 +36,18 @@ def magnitudes(beta, sigma, before, weights, bound):
     se = float(np.sqrt(np.array(weights) @ np.array(sigma)[before:, before:] @ np.array(weights)))
     centre = float(np.dot(weights, np.array(beta)[before:]))
     found = compute_conditional_cs_rm(
-        np.array(beta), np.array(sigma), before, len(beta) - before,
-        l_vec=np.array(weights).reshape(-1, 1), m_bar=bound, alpha=0.05, hybrid_flag="LF",
-        grid_points=GRID, grid_lb=centre - 15 * se, grid_ub=centre + 15 * se, seed=1,
+        np.array(beta),
+        np.array(sigma),
+        before,
+        len(beta) - before,
+        l_vec=np.array(weights).reshape(-1, 1),
+        m_bar=bound,
+        alpha=0.05,
+        hybrid_flag="LF",
+        grid_points=GRID,
+        grid_lb=centre - 15 * se,
+        grid_ub=centre + 15 * se,
+        seed=1,
     )
     kept = np.asarray(found["grid"])[np.asarray(found["accept"]) > 0]
     return [float(kept.min()), float(kept.max())], 30 * se / (GRID - 1)
@@ -59,15 +69,22 @@ def main() -> None:
     }
     out = {"versions": {p: version(p) for p in ("moderndid", "diff-diff", "numpy", "scipy")}}
     for name, (beta, sigma, before, weights) in cases.items():
-        case = {"betahat": beta, "sigma": sigma, "before": before, "weights": weights,
-                "magnitudes": {}, "smoothness": {}}
+        case = {
+            "betahat": beta,
+            "sigma": sigma,
+            "before": before,
+            "weights": weights,
+            "magnitudes": {},
+            "smoothness": {},
+        }
         for bound in (0.5, 1.0) if name == "2009" else ():
             case["magnitudes"][str(bound)], case["grid_step"] = magnitudes(
-                beta, sigma, before, weights, bound)
+                beta, sigma, before, weights, bound
+            )
         for bound in (0.0, 0.02, 0.1):
             case["smoothness"][str(bound)] = smooth(beta, sigma, before, weights, bound)
         out[name] = case
-    print(json.dumps(out, indent=1))
+    sys.stdout.write(json.dumps(out, indent=1) + "\n")
 
 
 main()

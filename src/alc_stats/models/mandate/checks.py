@@ -51,6 +51,13 @@ def misdeclared(q: MandateQuestion) -> Iterator[Problem]:
             found=f"{q.since[0]} to {q.since[1]}",
             allowed="first and last period since the start, such as 0 and 0, or 3 and 6",
         )
+    if q.composition and (q.person is None or q.functional != "mean"):
+        yield Problem(
+            "composition is held for means of persons only",
+            where="mandate, composition",
+            way_out="Name person, with one row a person and period, and ask for the mean; for a "
+            "spread, see persons who were there throughout.",
+        )
     if q.functional == "log_sd" and q.person is None:
         yield Problem(
             "a log SD needs the rows of persons within firms",

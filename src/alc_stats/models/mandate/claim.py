@@ -53,6 +53,7 @@ def mandate(
     gaps: str = "refuse",
     since: tuple[int, int] | None = None,
     time_varying: Sequence[str] = (),
+    composition: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
     """What a mandate does to firms: group-time effects under staggered adoption.
@@ -108,6 +109,9 @@ def mandate(
     time_varying : sequence of str
         Covariates of every period. Only lines of the imputation estimator hold them, beside the
         same without, since the mandate may move them too.
+    composition : sequence of str
+        Groups of persons, such as their level: a line holds their shares in each firm as they were
+        before the first start of all. An empty entry is a group of its own.
     criterion : Criterion, optional
         Superiority; smallest effect 0.20 SD of rows before any start, 0.1116 for a log SD.
 
@@ -115,7 +119,8 @@ def mandate(
     -------
     Finding
         Its triangulation holds the other aggregations, cohorts, times since the start, cells, the
-        tests, intervals that are robust to trends that part, and two-way fixed effects with their negative weights.
+        tests, intervals that are robust to trends that part, and two-way fixed effects with their
+        negative weights.
 
     Raises
     ------
@@ -148,6 +153,7 @@ def mandate(
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
         gaps=gaps, since=since, time_varying=tuple(time_varying),
+        composition=tuple(composition),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)

@@ -39,6 +39,7 @@ class MandateQuestion:
     gaps: str = "refuse"
     since: tuple[int, int] | None = None
     time_varying: tuple[str, ...] = ()
+    composition: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -47,7 +48,8 @@ class MandateQuestion:
             self.outcome, self.firm, self.time, self.start, self.treated, self.announced,
             self.person, self.minus,
         )  # fmt: skip
-        return tuple(c for c in (*single, *self.covariates, *self.time_varying) if c)
+        more = (*self.covariates, *self.time_varying, *self.composition)
+        return tuple(c for c in (*single, *more) if c)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +60,8 @@ class MandateData:
     ----------
     question : MandateQuestion
     rows : DataFrame
-        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period.
+        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period, `group` of
+        the person where composition is held.
     firms : array (n,)
     periods : array (T,)
     parts : dict of array (n, T)
@@ -154,6 +157,8 @@ def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
     held = {f"x_{i}": number(c) for i, c in enumerate(q.covariates, 1)}
     held |= {f"v_{i}": number(c) for i, c in enumerate(q.time_varying, 1)}
     rows = pd.DataFrame(parts | held)
+    if q.composition:
+        rows["group"] = data.groupby(list(q.composition), dropna=False).ngroup().to_numpy()
     if q.start is None:
         rows["start"] = rows["firm"].map(_first_treated(rows))
     return rows

@@ -30,6 +30,7 @@ from alc_stats.inference.group_time_summaries import (
 )
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
+from alc_stats.models.mandate.composition import reweighted
 from alc_stats.models.mandate.data import MandateData, functional
 from alc_stats.models.mandate.imputation import Imputed, by_imputation
 from alc_stats.records import FloatArray, IntArray
@@ -103,6 +104,10 @@ class MandateFound:
     naive : TwoWay
     stayers : Estimate or None
         Of persons seen throughout.
+    as_before : Estimate or None
+        With groups of persons in their shares before.
+    lost_share : float
+        Of persons before, those whose group has nobody later.
     other_controls : Estimate or None
         With the other kind of control.
     throughout : Estimate or None
@@ -125,6 +130,8 @@ class MandateFound:
     permuted: Permuted
     naive: TwoWay
     stayers: Estimate | None
+    as_before: Estimate | None
+    lost_share: float
     other_controls: Estimate | None
     throughout: Estimate | None
     imputed: Imputed
@@ -186,7 +193,7 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         pretest(before, anticipation=window, alpha=alpha),
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
-        _other_controls(data), _throughout(data), by_imputation(data),
+        *_as_before(data), _other_controls(data), _throughout(data), by_imputation(data),
         uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
@@ -269,6 +276,13 @@ def _stayers(data: MandateData) -> Estimate | None:
     shape = (pd.Index(data.firms), len(data.periods))
     made = [functional(stayed, n, data.question.functional, shape) for n in names]
     return overall_for(data, made[0] - made[1] if data.joint else made[0], "stayers")
+
+
+def _as_before(data: MandateData) -> tuple[Estimate | None, float]:
+    held = reweighted(data)
+    if held is None:
+        return None, 0.0
+    return overall_for(data, held.outcomes, "composition as before"), held.lost
 
 
 def _other_controls(data: MandateData) -> Estimate | None:

@@ -40,7 +40,7 @@ def line_of(
     method: str, guards: str, e: Estimate, level: float, *, note: Phrase | None = None,
     reference: str = _WELCH, primary: bool = False,
 ) -> Line:  # fmt: skip
-    """Without an interval where one firm alone is behind a number."""
+    """A line of an estimate, without an interval where one firm alone is behind a number."""
     said = note or Phrase("")
     if not math.isfinite(e.se):
         alone = Phrase("One firm alone is behind it, so it has no interval.")
@@ -78,11 +78,11 @@ def _outcomes(found: MandateFound, level: float) -> list[Line]:
 def _totals(found: MandateFound, level: float) -> list[Line]:
     return [
         line_of("Overall, cells after the start", "cohorts seen for long or short",
-              _of(found.simple, found), level),
-        line_of("Overall, calendar", "periods that were special for all", _of(found.calendar, found),
-              level),
+                _of(found.simple, found), level),
+        line_of("Overall, calendar", "periods that were special for all",
+                _of(found.calendar, found), level),
         line_of("Overall, event study", "effects that grow or fade",
-              _of(found.dynamic, found), level),
+                _of(found.dynamic, found), level),
     ]  # fmt: skip
 
 
@@ -98,6 +98,11 @@ def _others(found: MandateFound, level: float) -> list[Line]:
     if found.throughout is not None:
         made.append(line_of("Overall, firms seen throughout", "firms that come and go",
                           found.throughout, level))  # fmt: skip
+    if found.as_before is not None:
+        note = Phrase("Groups that emptied had {lost_share} of the persons before.",
+                      {"lost_share": Number(found.lost_share, "share")})  # fmt: skip
+        made.append(line_of("Overall, composition as before", "people who came or left",
+                            found.as_before, level, note=note))  # fmt: skip
     return made
 
 
@@ -154,8 +159,8 @@ def _cohorts(found: MandateFound, level: float) -> list[Line]:
         return []
     periods = found.data.periods
     return [
-        line_of(f"Cohort {periods[g]:g}", "effects that differ by cohort", _unless_alone(g, e, found),
-              level)
+        line_of(f"Cohort {periods[g]:g}", "effects that differ by cohort",
+                _unless_alone(g, e, found), level)
         for g, e in _series(found.group, found)
     ]  # fmt: skip
 

@@ -98,14 +98,16 @@ def _jackknife(found: MandateFound) -> Estimate | None:
 
 def robust_lines(found: MandateFound, checks: Robustness, level: float) -> tuple[Line, ...]:
     """Robust intervals, breakdown values, other periods, other errors."""
-    return (*_trend_lines(found, checks, level), *_period_lines(checks, level),
+    return (*_trend_lines(found, checks), *_period_lines(checks, level),
             *_error_lines(found, checks, level))  # fmt: skip
 
 
-def _trend_lines(found: MandateFound, checks: Robustness, level: float) -> list[Line]:
+def _trend_lines(found: MandateFound, checks: Robustness) -> list[Line]:
     guards, s = "trends that would have parted anyway", checks.trends
     if s is None:
-        none = Phrase("No period before the start, or too few firms, to show how uneven trends are.")
+        none = Phrase(
+            "No period before the start, or too few firms, to show how uneven trends are."
+        )
         return [Line("Relative magnitudes", guards, none)]
     note = Phrase(
         "No step after the start is larger than {magnitude} times the largest before, of which "
@@ -166,8 +168,9 @@ def _period_lines(checks: Robustness, level: float) -> list[Line]:
         made.append(line_of("Overall, without the first period", "a start that takes time",
                             checks.later, level))  # fmt: skip
     if checks.earlier is not None:
+        note = Phrase("Cohorts that have no such period are left out.")
         made.append(line_of("Overall, compared one period earlier", "firms that knew before",
-                            checks.earlier, level))  # fmt: skip
+                            checks.earlier, level, note=note))  # fmt: skip
     return made
 
 
@@ -217,5 +220,3 @@ def trends_evidence(checks: Robustness) -> Evidence:
             numbers,
         ),
     )
-
-

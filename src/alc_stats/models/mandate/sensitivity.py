@@ -159,17 +159,31 @@ def _columns(
 def _covariance(
     data: MandateData, cells: GroupTimes, weights: _Weights, headline: Estimate,
     orders: IntArray | None,
-) -> tuple[FloatArray, float]:  # fmt: skip
-    """Of the times before and after, and its degrees of freedom."""
+) -> tuple[FloatArray, int]:  # fmt: skip
+    """Of the times before and after, and its degrees of freedom.
+
+    Scaled so that the headline has the error that it has: cohorts of one firm are taken together,
+    and there their estimated shares count a little.
+    """
     W = np.column_stack([weights.before, weights.after])
     if orders is None:
-        return covariance_of(cells, cells.influence @ W)
+        V, freedom = covariance_of(cells, cells.influence @ W)
+    else:
+        V, freedom = _permuted_covariance(data, cells, W, headline, orders), int(headline.df)
+    own = weights.overall @ V[-len(weights.overall) :, -len(weights.overall) :] @ weights.overall
+    return V * (headline.se**2 / own if own > 0.0 else 1.0), freedom
+
+
+def _permuted_covariance(
+    data: MandateData, cells: GroupTimes, W: FloatArray, headline: Estimate, orders: IntArray
+) -> FloatArray:
+    """Mean products under other assignments of the dates, the effect taken out."""
     on = np.arange(len(data.periods))[None, :] >= data.adoption[:, None]
     others = combined_values(
         data.contrast - headline.value * on, orders[1:], cells, W,
         controls=data.question.controls, anticipation=data.anticipation,  # type: ignore[arg-type]
-    )
-    return others.T @ others / len(others), headline.df
+    )  # fmt: skip
+    return others.T @ others / len(others)
 
 
 def _study(cells: GroupTimes, weights: _Weights, V: FloatArray) -> EventStudy:
@@ -218,7 +232,7 @@ def _left_out(headline: Estimate, criterion: Criterion) -> tuple[tuple[float, ..
     delta, turn = criterion.smallest_effect, 1.0 if criterion.direction == "greater" else -1.0
     two, one = 1.0 - criterion.alpha, 1.0 - 2.0 * criterion.alpha
     verdict = decide(headline, criterion).verdict
-    if verdict == "contradicted" or criterion.rule == "superiority" and verdict == "supported":
+    if verdict == "contradicted" or (criterion.rule == "superiority" and verdict == "supported"):
         return (0.0,), two
     if verdict == "equivalent" or criterion.rule == "equivalence":
         band = criterion.band or delta
