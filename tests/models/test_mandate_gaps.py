@@ -175,7 +175,7 @@ def test_with_few_firms_imputation_has_no_interval() -> None:
 
 
 def test_composition_as_before_takes_gaps_as_they_are() -> None:
-    """Juniors come late to mandated firms; with shares as before there is no effect, gaps or not."""
+    """Seniors leave mandated firms; with shares as before there is no effect, gaps or not."""
     rng = np.random.default_rng(13)
     base = firms(13, effect=0.0, number=48)
     rows = base.loc[base.index.repeat(6)].reset_index(drop=True)
