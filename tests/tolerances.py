@@ -89,6 +89,9 @@ GLM_LAST_STEP = 1e-6
 """R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
 step before."""
 
+IMPUTED_BY_OTHERS = 1e-9
+"""diff-diff solves sparse normal equations of all effects, ours are concentrated: eleven digits
+agree; two more are left for other machines."""
 GRID_OF_HONESTDID = 1e-3
 """Limits on a grid of 0.00076, with critical values that the source takes from 1,000 draws."""
 
@@ -147,6 +150,9 @@ MONTE_CARLO_SIGMAS = 4.0
 NLME_STOPS_EARLY = 5e-5
 """Where nlme's search stops: its log-likelihood is flat, and VarCorr() prints seven digits."""
 
+ONE_PRINTED_DECIMAL = 0.051
+"""The source prints one decimal: half a unit of it, and rounding of the half."""
+
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
 
@@ -164,6 +170,9 @@ PUBLISHED_OBJECTIVE = 2e-9
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
+
+PYFIXEST_CLUSTERED = 1e-7
+"""pyfixest takes fixed effects out by iteration that stops at 1e-8 of the outcome."""
 
 QUADRATURE = 1e-9
 """Twice a log-likelihood of some hundreds by 25 adaptive nodes a herd and by QUADPACK's 1e-12."""
@@ -190,6 +199,9 @@ SPREAD_PROFILE = 1e-5
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
 
+SUMS_IN_SINGLE_PRECISION = 1e-5
+"""Sums of some tens of values of size ten in float32."""
+
 SURVREG_LAST_STEP = 1e-5
 """survreg's coefficients are good to about 1e-9 at the end of its Newton's steps, but its standard
 errors are those of the step before, relative."""
@@ -215,6 +227,9 @@ TWELVE_PRINTED_DIGITS = 5e-12
 
 TWICE_DIFFERENCED = 2e-5
 """A Hessian by second differences of a deviance, one Richardson step: about six digits."""
+
+TWO_STAGES_ITERATED = 2e-5
+"""did2s of pyfixest subtracts effects found by iteration that stops at 1e-6 of the outcome."""
 
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times

@@ -41,6 +41,7 @@ from tolerances import (
     FIVE_PRINTED_DIGITS,
     FOUR_PRINTED_DIGITS,
     JACKKNIFE_ERRORS,
+    SUMS_IN_SINGLE_PRECISION,
 )
 
 DRAWS = 200
@@ -400,6 +401,65 @@ def test_errors_of_a_sum_are_those_of_summed_clusters() -> None:
     cells = group_times(*panel(17, firms=30))
     assert clustered(cells, cells.influence).shape == (30, len(cells.value))
     assert standard_errors(cells, cells.influence)[0].shape == (len(cells.value),)
+
+
+def gapped(seed: int, *, missing: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """40 units, 7 periods; starts in 3 or 5 or never; some outcomes missing."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(40, 7)).cumsum(axis=1)
+    y[rng.random(y.shape) < missing] = np.nan
+    return y, np.array([3, 5, NEVER, NEVER] * 10)
+
+
+def test_with_gaps_a_cell_is_that_of_the_units_seen_in_both_its_periods() -> None:
+    """Value, standard error and degrees of freedom as of the two periods of these units alone."""
+    y, adoption = gapped(1)
+    cells = group_times(y, adoption)
+    se, df = standard_errors(cells, cells.influence)
+    for k in range(len(cells.value)):
+        g, t, b = int(cells.group[k]), int(cells.period[k]), int(cells.base[k])
+        seen = np.isfinite(y[:, t] - y[:, b]) & ((adoption == g) | (adoption == NEVER))
+        two = group_times(y[seen][:, [b, t]], np.where(adoption[seen] == g, 1, NEVER))
+        own_se, own_df = standard_errors(two, two.influence)
+        assert cells.value[k] == pytest.approx(two.value[0], abs=EXACT_ARITHMETIC)
+        assert se[k] == pytest.approx(own_se[0], abs=EXACT_ARITHMETIC)
+        assert df[k] == pytest.approx(own_df[0], rel=EXACT_ARITHMETIC)
+
+
+def test_with_gaps_a_cell_of_one_unit_of_a_cohort_is_left_out() -> None:
+    y, adoption = gapped(2, missing=0.0)
+    y[np.flatnonzero(adoption == 3)[1:], 6] = np.nan
+    cells = group_times(y, adoption)
+    assert (3, 6) not in set(zip(cells.group.tolist(), cells.period.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_permuted_effects_with_gaps_are_those_of_each_order_alone(controls: Controls) -> None:
+    """A slow twin: every order is estimated as if it were the true one."""
+    y, adoption = gapped(3, missing=0.1)
+    orders, _ = permuted_adoptions(adoption, np.arange(40), draws=5, enumerated=10, seed=5)
+    found = overall_values(y, orders, controls=controls, anticipation=0)
+    at, steps = early_values(y, orders, controls=controls, anticipation=0)
+    for order, value, early in zip(orders, found, steps, strict=True):
+        cells = group_times(y, order, controls=controls)
+        assert value == pytest.approx(
+            summarised(cells, "group").overall, abs=SUMS_IN_SINGLE_PRECISION
+        )
+        series = summarised(cells, "dynamic")
+        before = series.at < 0
+        assert at.tolist() == [e for e in series.at.tolist() if e < 0]
+        assert early == pytest.approx(series.value[before], abs=SUMS_IN_SINGLE_PRECISION)
+
+
+def test_two_way_fixed_effects_with_gaps_are_those_of_dummies() -> None:
+    y, adoption = gapped(4)
+    unit, period = np.nonzero(np.isfinite(y))
+    on = (period >= adoption[unit]).astype(float)
+    D = np.column_stack([on, np.eye(40)[unit], np.eye(7)[period][:, 1:]])
+    expected = np.linalg.lstsq(D, y[unit, period])[0][0]
+    assert two_way(y, adoption, np.arange(40)).value == pytest.approx(
+        expected, abs=EXACT_ARITHMETIC
+    )
 
 
 @pytest.mark.parametrize("controls", ["never", "not_yet"])

@@ -20,6 +20,7 @@ from alc_stats.models.finding import Claim, Finding, find, joined
 from alc_stats.models.mandate.data import MandateData, MandateQuestion, mandate_data
 from alc_stats.models.mandate.effects import MandateFound, estimated
 from alc_stats.models.mandate.evidence import all_evidence
+from alc_stats.models.mandate.gaps import lone_cells
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
 from alc_stats.models.mandate.robustness import robust_lines, robustness, trends_evidence
@@ -50,7 +51,9 @@ def mandate(
     controls: str = "never",
     base: str = "varying",
     anticipation: int = 0,
-    complete_only: bool = False,
+    gaps: str = "refuse",
+    since: tuple[int, int] | None = None,
+    time_varying: Sequence[str] = (),
     composition: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
@@ -99,8 +102,14 @@ def mandate(
         From the start (less anticipation) on both are the same.
     anticipation : int
         Periods before the start in which firms may react already.
-    complete_only : bool
-        Leave firms out that are not seen in all periods, and say how many.
+    gaps : {"refuse", "pairs", "leave_out"}
+        What becomes of firms that are not seen in all periods: "pairs" takes in each comparison
+        the firms seen in both of its periods; "leave_out" leaves them out and says how many.
+    since : (int, int), optional
+        First and last period since the start that the effect is about; all by default.
+    time_varying : sequence of str
+        Covariates of every period. Only lines of the imputation estimator hold them, beside the
+        same without, since the mandate may move them too.
     composition : sequence of str
         Groups of persons, such as their level: a line holds their shares in each firm as they were
         before the first start of all. An empty entry is a group of its own.
@@ -144,7 +153,8 @@ def mandate(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        complete_only=complete_only, composition=tuple(composition),
+        gaps=gaps, since=since, time_varying=tuple(time_varying),
+        composition=tuple(composition),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)
@@ -230,4 +240,11 @@ def _said_of(d: MandateData) -> list[Phrase]:
     if d.left_out_firms:
         said_of.append(Phrase("{left_out_firms} firms with gaps were left out.",
                               {"left_out_firms": Number(d.left_out_firms, "count")}))  # fmt: skip
+    if alone := lone_cells(d):
+        said_of.append(Phrase("{lone_cells} effects of a cohort and period are left out, since one "
+                              "firm alone is seen there.",
+                              {"lone_cells": Number(alone, "count")}))  # fmt: skip
+    if d.set_aside_rows:
+        said_of.append(Phrase("{set_aside_rows} rows after the start are not asked about.",
+                              {"set_aside_rows": Number(d.set_aside_rows, "count")}))  # fmt: skip
     return said_of

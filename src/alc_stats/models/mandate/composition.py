@@ -16,6 +16,8 @@ from alc_stats.records import FloatArray
 class Reweighted:
     """Outcomes (n, T) with each firm's groups of persons in their shares before any start.
 
+    They are nan where the firm is not seen, or was not seen before.
+
     `lost` is the share, on average, of persons before whose group has nobody later.
     """
 
@@ -38,10 +40,12 @@ def reweighted(data: MandateData) -> Reweighted | None:
     present = np.isfinite(means)
     weight = np.where(present, shares[:, None, :], 0.0)
     total = weight.sum(axis=2)
-    if np.any(total <= 0.0):
+    seen = (data.sizes > 0) & (shares.sum(axis=1) > 0.0)[:, None]
+    if np.any(total[seen] <= 0.0):
         return None
-    level = np.sum(weight * np.where(present, means, 0.0), axis=2) / total
-    return Reweighted(level, float(1.0 - total.mean()))
+    level = np.sum(weight * np.where(present, means, 0.0), axis=2)
+    level = np.where(seen, level / np.where(seen, total, 1.0), np.nan)
+    return Reweighted(level, float(1.0 - total[seen].mean()))
 
 
 def _last_before(data: MandateData) -> int:
@@ -51,11 +55,11 @@ def _last_before(data: MandateData) -> int:
 
 
 def _shares(before: pd.DataFrame, data: MandateData) -> FloatArray:
-    """Of groups in each firm (n, c)."""
+    """Of groups in each firm (n, c); 0 in firms that were not seen before."""
     every = pd.MultiIndex.from_product([data.firms, _groups(data)])
     sizes = before.groupby(["firm", "group"]).size().reindex(every, fill_value=0)
     counts = sizes.to_numpy(float).reshape(len(data.firms), -1)
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
 
 
 def _by_group(cells: pd.Series, data: MandateData) -> FloatArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from alc_stats.errors import FitError
@@ -31,11 +32,14 @@ from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
 from alc_stats.models.mandate.composition import reweighted
 from alc_stats.models.mandate.data import MandateData, functional
+from alc_stats.models.mandate.imputation import Imputed, by_imputation
 from alc_stats.records import FloatArray, IntArray
 
 FEW_FIRMS = 5
 """Up to so many firms on a side, the headline is the randomisation test of firms."""
 PERMUTATIONS = 999
+GAPPED_PERMUTATIONS = 199
+"""With gaps and more than a few firms: each costs more, and they decide nothing."""
 ENUMERATED = 5000
 """Up to so many different assignments all of them are compared."""
 BAND_DRAWS = 1999
@@ -106,6 +110,9 @@ class MandateFound:
         Of persons before, those whose group has nobody later.
     other_controls : Estimate or None
         With the other kind of control.
+    throughout : Estimate or None
+        Of firms seen in every period, where others are not.
+    imputed : Imputed
     band : array (m,)
         Half widths of the uniform band of `dynamic`.
     """
@@ -126,15 +133,14 @@ class MandateFound:
     as_before: Estimate | None
     lost_share: float
     other_controls: Estimate | None
+    throughout: Estimate | None
+    imputed: Imputed
     band: FloatArray
 
     @property
     def few(self) -> bool:
         """Whether so few firms are on a side that the randomisation test is the headline."""
-        sides = [self.data.number_treated]
-        if self.data.question.controls == "never":
-            sides.append(len(self.data.firms) - self.data.number_treated)
-        return min(sides) <= FEW_FIRMS
+        return few_firms(self.data)
 
     @property
     def unit(self) -> str:
@@ -149,6 +155,14 @@ class MandateFound:
             return Estimate("overall effect", g.overall, g.overall_se, g.overall_df, self.unit)
         df = max(len(self.data.firms) - 2.0, 1.0)
         return Estimate("overall effect", g.overall, self.permuted.sd, df, self.unit)
+
+
+def few_firms(data: MandateData) -> bool:
+    """Whether at most `FEW_FIRMS` are mandated, or never are where these are the controls."""
+    sides = [data.number_treated]
+    if data.question.controls == "never":
+        sides.append(len(data.firms) - data.number_treated)
+    return min(sides) <= FEW_FIRMS
 
 
 def unit_of(data: MandateData) -> str:
@@ -179,7 +193,7 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         pretest(before, anticipation=window, alpha=alpha),
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
-        *_as_before(data), _other_controls(data),
+        *_as_before(data), _other_controls(data), _throughout(data), by_imputation(data),
         uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
@@ -196,8 +210,10 @@ def cells_for(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTim
 
 def orders_of(data: MandateData) -> tuple[IntArray, bool]:
     """Assignments of the dates to firms, the own one first; whether they are all there are."""
+    complete = bool(np.isfinite(data.contrast).all())
+    draws = PERMUTATIONS if complete or few_firms(data) else GAPPED_PERMUTATIONS
     return permuted_adoptions(
-        data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
+        data.adoption, data.clusters, draws=draws, enumerated=ENUMERATED, seed=SEED
     )
 
 
@@ -247,17 +263,18 @@ def overall_for(
 
 
 def _stayers(data: MandateData) -> Estimate | None:
-    """Persons seen in one firm in every period; None where a firm has too few of them."""
+    """Persons seen in every period that their firm is; None where a firm has too few of them."""
     if data.question.person is None:
         return None
     periods = data.rows.groupby(["firm", "person"])["place"].transform("nunique")
-    stayed = data.rows.loc[periods == len(data.periods)]
+    stayed = data.rows.loc[periods == data.rows.groupby("firm")["place"].transform("nunique")]
     fewest = FEWEST_PERSONS if data.question.functional == "log_sd" else 1
     number = stayed.groupby("firm")["person"].nunique().reindex(data.firms, fill_value=0)
     if number.min() < fewest:
         return None
     names = ["outcome", "minus"] if data.joint else ["outcome"]
-    made = [functional(stayed, n, data.question.functional) for n in names]
+    shape = (pd.Index(data.firms), len(data.periods))
+    made = [functional(stayed, n, data.question.functional, shape) for n in names]
     return overall_for(data, made[0] - made[1] if data.joint else made[0], "stayers")
 
 
@@ -273,6 +290,18 @@ def _other_controls(data: MandateData) -> Estimate | None:
     if other == "never" and not np.any(data.adoption >= NEVER):
         return None
     return overall_for(data, data.contrast, "other controls", controls=other)
+
+
+def _throughout(data: MandateData) -> Estimate | None:
+    """Firms that are seen in every period."""
+    who = data.throughout
+    if who.all() or not who.any():
+        return None
+    part = replace(
+        data, adoption=data.adoption[who], firms=data.firms[who],
+        covariates=None if data.covariates is None else data.covariates[who],
+    )  # fmt: skip
+    return overall_for(part, data.contrast[who], "firms seen throughout")
 
 
 def bias_of_trend(found: MandateFound, slope: float) -> float:

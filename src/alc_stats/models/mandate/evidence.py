@@ -14,6 +14,8 @@ from alc_stats.models.mandate.effects import (
     last_step,
     trends_before,
 )
+from alc_stats.models.mandate.gaps import firms_come_and_go
+from alc_stats.models.mandate.imputation import drift_before, moved_covariates
 from alc_stats.records import Number, Phrase
 
 MOST_MOVERS = 0.05
@@ -34,7 +36,11 @@ def all_evidence(found: MandateFound, criterion: Criterion) -> tuple[Evidence, .
         _composition(found, criterion),
         _movers(found),
         _switching(found),
-    )
+        *firms_come_and_go(found.data, found.headline, found.throughout,
+                           criterion.smallest_effect, 1.0 - criterion.alpha),
+        *drift_before(found.imputed, criterion.alpha, found.unit, few=found.few),
+        *moved_covariates(found.imputed, criterion.alpha),
+    )  # fmt: skip
 
 
 def _trends(found: MandateFound, criterion: Criterion) -> Evidence:

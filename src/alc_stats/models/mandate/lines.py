@@ -10,6 +10,7 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.group_time_summaries import Summary, cell_errors
 from alc_stats.models.finding import Line
 from alc_stats.models.mandate.effects import MandateFound
+from alc_stats.models.mandate.imputation import imputation_lines
 from alc_stats.records import Number, Phrase
 
 MOST_CELLS = 40
@@ -30,6 +31,7 @@ def lines(found: MandateFound, level: float, checks: tuple[Line, ...] = ()) -> t
         _naive(found, level),
         *_cohorts(found, level),
         *_events(found, level),
+        *imputation_lines(found.imputed, found.unit, level, few=found.few),
         *_cells(found, level),
     )
 
@@ -93,6 +95,9 @@ def _others(found: MandateFound, level: float) -> list[Line]:
     if found.stayers is not None:
         made.append(line_of("Overall, persons seen throughout", "people who came or left",
                           found.stayers, level))  # fmt: skip
+    if found.throughout is not None:
+        made.append(line_of("Overall, firms seen throughout", "firms that come and go",
+                          found.throughout, level))  # fmt: skip
     if found.as_before is not None:
         note = Phrase("Groups that emptied had {lost_share} of the persons before.",
                       {"lost_share": Number(found.lost_share, "share")})  # fmt: skip

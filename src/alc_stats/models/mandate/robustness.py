@@ -43,7 +43,7 @@ class Robustness:
     earlier : Estimate or None
         Compared with one period earlier.
     jackknife : Estimate or None
-        Every firm left out in turn; None with covariates, or one firm to compare with.
+        Every firm left out in turn; None with covariates, gaps, or one firm to compare with.
     wild : Wild or None
         None with few firms, where dates are permuted.
     """
@@ -87,7 +87,7 @@ def _later(cells: GroupTimes, unit: str) -> Estimate | None:
 
 
 def _jackknife(found: MandateFound) -> Estimate | None:
-    if found.data.covariates is not None:
+    if found.data.covariates is not None or found.cells.gaps:
         return None
     se = jackknifed_error(found.cells)
     if not math.isfinite(se):

@@ -122,13 +122,22 @@ def _weights(cells: GroupTimes, anticipation: int) -> _Weights | None:
     headline = np.where(under, share / np.maximum(periods, 1), 0.0)
     headline = headline / headline.sum()
     used = np.isin(cells.group, counted)
-    after = _columns(event, np.where(under, headline, share), used, -anticipation, 1)
+    after = _after(event, np.where(under, headline, share), used, -anticipation)
     before = _columns(event, share, used, -2 - anticipation, -1,
                       least=LEAST_SEEN * _whole(cells, counted))  # fmt: skip
     if before.shape[1] == 0 or np.any(under & used & ~np.any(after > 0.0, axis=1)):
         return None
     overall = np.array([headline[column > 0.0].sum() for column in after.T])
     return _Weights(before[:, ::-1], after, overall)
+
+
+def _after(event: IntArray, weight: FloatArray, used: np.ndarray, first: int) -> FloatArray:
+    """Means by weight (K, q) at all times from `first` to the last; 0 where none is asked about."""
+    made = []
+    for e in range(first, int(event[used].max()) + 1):
+        own = np.where(used & (event == e), weight, 0.0)
+        made.append(own / (own.sum() or 1.0))
+    return np.column_stack(made)
 
 
 def _whole(cells: GroupTimes, cohorts: IntArray) -> float:
