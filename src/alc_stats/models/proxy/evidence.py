@@ -1,0 +1,135 @@
+"""What could make a metric look dead that is not."""
+
+from __future__ import annotations
+
+from alc_stats.inference.decision import Criterion, decide
+from alc_stats.inference.small_samples import FEW_TREATED
+from alc_stats.models.calibration.evidence import MANY_AT_AN_END
+from alc_stats.models.finding import Evidence, rows_left_out
+from alc_stats.models.proxy.decay import AT_LEAST, Decay
+from alc_stats.records import Number, Phrase
+
+FEWEST_SHARED = 0.2
+"""Smallest share of a cell's rows within the use that all cells have."""
+MORE_AT_AN_END = 0.05
+"""A change of the share at an end that is too small to bend a slope."""
+
+
+def all_evidence(found: Decay, criterion: Criterion) -> tuple[Evidence, ...]:
+    """Range, error of use, ends of the rating, other tasks, few firms, rows left out."""
+    return (
+        _range(found),
+        _error_of_use(found),
+        _ends(found),
+        _other_tasks(found, criterion),
+        *_invariance(found),
+        _few(found, criterion),
+        rows_left_out(found.data.left_out, found.data.rows),
+    )
+
+
+def _range(found: Decay) -> Evidence:
+    data, spread = found.data, found.of("change of log sd", "log SD")
+    shared = {"shared": Number(data.shared, "share")}
+    if data.shared < FEWEST_SHARED or not found.knows("held loss"):
+        return Evidence("range of use", "threat", Phrase(_NO_COMMON_USE, shared))
+    numbers = {
+        "spread_change": Number(spread.value, unit="log SD"),
+        "common_loss": Number(found.loss("common").value, "ratio"),
+        "held_loss": Number(found.loss("held").value, "ratio"),
+    }
+    same = found.agrees("held") and found.agrees("common")
+    told = _COMMON_USE + ("." if same else ": a curve that bends could have made the rest.")
+    return Evidence("range of use", "clear" if same else "threat", Phrase(told, numbers))
+
+
+def _error_of_use(found: Decay) -> Evidence:
+    artefact = "error of measurement of use"
+    if not found.knows("true loss"):
+        why = _NOTHING_SHARED if found.data.question.halves else _NO_HALVES
+        return Evidence(artefact, "not tested", Phrase(why))
+    numbers = {
+        "reliability_before": Number(found.of("reliability treated_before").value, "ratio"),
+        "reliability_after": Number(found.of("reliability treated_after").value, "ratio"),
+        "true_loss": Number(found.loss("true").value, "ratio"),
+    }
+    same = found.agrees("true")
+    told = _RELIABLE + ("." if same else ": error of use could have made the rest.")
+    return Evidence(artefact, "clear" if same else "threat", Phrase(told, numbers))
+
+
+def _ends(found: Decay) -> Evidence:
+    after, change = found.of("ends treated_after", "share"), found.of("change of ends", "share")
+    _, high = change.interval(found.level)
+    threat = after.value >= MANY_AT_AN_END and high > MORE_AT_AN_END
+    numbers = {
+        "at_an_end": Number(after.value, "share"),
+        "end_change": Number(change.value, "share"),
+    }
+    told = _AT_AN_END + (": a ceiling flattens every slope." if threat else ".")
+    return Evidence("ends of the rating", "threat" if threat else "clear", Phrase(told, numbers))
+
+
+def _other_tasks(found: Decay, criterion: Criterion) -> Evidence:
+    """Tasks that do not count for the quota, where a mandate has nothing to kill."""
+    artefact = "tasks that do not count"
+    if found.data.question.control_tasks is None:
+        return Evidence(artefact, "not tested", Phrase(_NO_OTHER_TASKS))
+    if not found.knows("control loss") or found.lost("control"):
+        return Evidence(artefact, "not tested", Phrase(_NOTHING_TO_LOSE))
+    loss = found.loss("control")
+    numbers = {"control_loss": Number(loss.value, "ratio")}
+    rule = Criterion("superiority", AT_LEAST, alpha=found.alpha)
+    if decide(loss, rule).verdict == "supported":
+        return Evidence(artefact, "threat", Phrase(_LOST_ELSEWHERE, numbers))
+    _, high = loss.interval(1.0 - 2.0 * found.alpha)
+    if high < criterion.smallest_effect:
+        return Evidence(artefact, "clear", Phrase(_KEPT_ELSEWHERE, numbers))
+    return Evidence(artefact, "not tested", Phrase(_TOO_FEW, numbers))
+
+
+def _invariance(found: Decay) -> tuple[Evidence, ...]:
+    if found.data.question.indicators:
+        return ()
+    return (Evidence("indicator invariance", "not tested", Phrase(_NO_INDICATORS)),)
+
+
+def _few(found: Decay, criterion: Criterion) -> Evidence:
+    shown = decide(found.loss(), criterion).verdict in ("supported", "contradicted")
+    few = found.fewest <= FEW_TREATED and shown
+    numbers = {"fewest_firms": Number(found.fewest, "count")}
+    told = Phrase("{fewest_firms} firms on the smaller side.", numbers)
+    return Evidence("few firms", "threat" if few else "clear", told)
+
+
+_NO_COMMON_USE = (
+    "Only {shared} of some cell's rows lie in the use that all four have: slopes are those of "
+    "different stretches of one curve as well."
+)
+_COMMON_USE = (
+    "The spread of use changed by {spread_change} log SD. In the use that all cells have the loss "
+    "is {common_loss}, and at the same use of one curve {held_loss}"
+)
+_NO_HALVES = (
+    "Error in logged use that grows under the mandate would look like a loss: the two halves of a "
+    "period (`halves`) would tell."
+)
+_NOTHING_SHARED = "The halves of use share nothing that could tell error from use."
+_RELIABLE = (
+    "Logged use has a reliability of {reliability_before} among the treated before and "
+    "{reliability_after} after; of slopes on what both halves share the loss is {true_loss}"
+)
+_AT_AN_END = (
+    "{at_an_end} of ratings of the treated after are at an end of the scale, a change of "
+    "{end_change}"
+)
+_NO_OTHER_TASKS = "In tasks that do not count for a quota (`control_tasks`) no slope should fall."
+_NOTHING_TO_LOSE = "Use is worth nothing in tasks that do not count: nothing can be lost there."
+_LOST_ELSEWHERE = (
+    "The slope fell by {control_loss} where no quota counts as well: something else changed."
+)
+_KEPT_ELSEWHERE = "Where no quota counts the loss is {control_loss}."
+_TOO_FEW = "Tasks that do not count are too few to tell (loss {control_loss})."
+_NO_INDICATORS = (
+    "Whether use still measures what others measure needs two of them or more (`indicators`)."
+)
