@@ -19,14 +19,12 @@ from alc_stats.inference.decision import Criterion
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly
 from alc_stats.models.gap.lines import said
 from alc_stats.models.proxy.data import ProxyQuestion, proxy_rows
-from alc_stats.models.proxy.decay import AT_LEAST, SLOPE, Decay, decay
+from alc_stats.models.proxy.decay import AT_LEAST, HALF, SLOPE, Decay, decay
 from alc_stats.models.proxy.evidence import all_evidence
 from alc_stats.models.proxy.lines import all_lines, all_pictures
 from alc_stats.models.proxy.sums import summed
 from alc_stats.records import Number, Phrase
 
-HALF = 0.5
-"""Smallest loss of the slope: the metric is worth half of what it was."""
 SEED = 20261127
 
 

@@ -7,14 +7,17 @@ import numpy as np
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.bootstrap_draws import BootstrapDraws
 from alc_stats.inference.cluster_bootstrap import weighted_cluster_bootstrap
-from alc_stats.inference.decision import Criterion, decide
+from alc_stats.inference.decision import Criterion, Verdict, decide
 from alc_stats.inference.fieller import RatioInterval, fieller
 from alc_stats.inference.resamples import Resamples
+from alc_stats.models.finding import Outcome
 from alc_stats.models.proxy.statistics import statistics
 from alc_stats.models.proxy.sums import CELLS, ProxyData
 from alc_stats.records import FloatArray
 
 DRAWS = 999
+HALF = 0.5
+"""Smallest loss of the slope: the metric is worth half of what it was."""
 AT_LEAST = 0.2
 """The loss that the interval must exclude, and the least by which a loss told otherwise differs."""
 SLOPE = "per log unit"
@@ -57,19 +60,28 @@ class Decay:
         """Whether the other indicators go together in every cell."""
         return all(self.of(f"shared {cell}").interval(self.level)[0] > 0.0 for cell in CELLS)
 
-    def agrees(self, name: str) -> bool:
-        """Whether the loss told otherwise says the same.
+    def tale(self, name: str) -> Outcome:
+        """Whether the loss told otherwise tells the same.
 
-        That is, not shown to differ by a fifth, and of the same verdict or within a fifth.
+        "clear" if it is shown to differ by less than a fifth, or is not shown to differ and says
+        what the loss says, a loss of a fifth being enough; "not tested" if the loss says nothing; a
+        "threat" otherwise.
         """
         moved = self._difference(f"{name} loss", "slope loss")
         low, high = moved.interval(self.level)
         inner = moved.interval(1.0 - 2.0 * self.alpha)
+        if -AT_LEAST < inner[0] and inner[1] < AT_LEAST:
+            return "clear"
         if abs(moved.value) >= AT_LEAST and not low <= 0.0 <= high:
-            return False
-        rule = Criterion("superiority", AT_LEAST, alpha=self.alpha)
-        same = decide(self.loss(name), rule).verdict == decide(self.loss(), rule).verdict
-        return same or (inner[0] > -AT_LEAST and inner[1] < AT_LEAST)
+            return "threat"
+        told = self._verdict(self.loss(), HALF)
+        if told == "inconclusive":
+            return "not tested"
+        other = [self._verdict(self.loss(name), least) for least in (HALF, AT_LEAST)]
+        return "clear" if told in other else "threat"
+
+    def _verdict(self, loss: Estimate, least: float) -> Verdict:
+        return decide(loss, Criterion("superiority", least, alpha=self.alpha)).verdict
 
     def _difference(self, first: str, second: str) -> Estimate:
         at = [self.draws.names.index(name) for name in (first, second)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.small_samples import FEW_TREATED
 from alc_stats.models.calibration.evidence import MANY_AT_AN_END
-from alc_stats.models.finding import Evidence, rows_left_out
+from alc_stats.models.finding import Evidence, Outcome, rows_left_out
 from alc_stats.models.proxy.decay import AT_LEAST, Decay
 from alc_stats.records import Number, Phrase
 
@@ -38,9 +38,10 @@ def _range(found: Decay) -> Evidence:
         "common_loss": Number(found.loss("common").value, "ratio"),
         "held_loss": Number(found.loss("held").value, "ratio"),
     }
-    same = found.agrees("held") and found.agrees("common")
-    told = _COMMON_USE + ("." if same else ": a curve that bends could have made the rest.")
-    return Evidence("range of use", "clear" if same else "threat", Phrase(told, numbers))
+    tales = {found.tale("common"), found.tale("held")}
+    outcome = next(o for o in _WORST_FIRST if o in tales)
+    told = _COMMON_USE + _END[outcome].format("a curve that bends")
+    return Evidence("range of use", outcome, Phrase(told, numbers))
 
 
 def _error_of_use(found: Decay) -> Evidence:
@@ -53,9 +54,9 @@ def _error_of_use(found: Decay) -> Evidence:
         "reliability_after": Number(found.of("reliability treated_after").value, "ratio"),
         "true_loss": Number(found.loss("true").value, "ratio"),
     }
-    same = found.agrees("true")
-    told = _RELIABLE + ("." if same else ": error of use could have made the rest.")
-    return Evidence(artefact, "clear" if same else "threat", Phrase(told, numbers))
+    outcome = found.tale("true")
+    told = _RELIABLE + _END[outcome].format("error of use")
+    return Evidence(artefact, outcome, Phrase(told, numbers))
 
 
 def _ends(found: Decay) -> Evidence:
@@ -102,6 +103,12 @@ def _few(found: Decay, criterion: Criterion) -> Evidence:
     return Evidence("few firms", "threat" if few else "clear", told)
 
 
+_WORST_FIRST: tuple[Outcome, ...] = ("threat", "not tested", "clear")
+_END: dict[Outcome, str] = {
+    "clear": ".",
+    "threat": ": {} could have made the rest.",
+    "not tested": ": too uncertain to tell {} from a loss.",
+}
 _NO_COMMON_USE = (
     "Only {shared} of some cell's rows lie in the use that all four have: slopes are those of "
     "different stretches of one curve as well."
