@@ -70,7 +70,7 @@ class Decay:
         moved = self._difference(f"{name} loss", "slope loss")
         low, high = moved.interval(self.level)
         inner = moved.interval(1.0 - 2.0 * self.alpha)
-        if -AT_LEAST < inner[0] and inner[1] < AT_LEAST:
+        if inner[0] > -AT_LEAST and inner[1] < AT_LEAST:
             return "clear"
         if abs(moved.value) >= AT_LEAST and not low <= 0.0 <= high:
             return "threat"

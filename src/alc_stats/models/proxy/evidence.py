@@ -29,12 +29,12 @@ def all_evidence(found: Decay, criterion: Criterion) -> tuple[Evidence, ...]:
 
 
 def _range(found: Decay) -> Evidence:
-    data, spread = found.data, found.of("change of log sd", "log SD")
-    shared = {"shared": Number(data.shared, "share")}
-    if data.shared < FEWEST_SHARED or not found.knows("held loss"):
+    shared = {"shared": Number(found.data.shared, "share")}
+    if found.data.shared < FEWEST_SHARED or not found.knows("held loss"):
         return Evidence("range of use", "threat", Phrase(_NO_COMMON_USE, shared))
     numbers = {
-        "spread_change": Number(spread.value, unit="log SD"),
+        "use_change": Number(found.of("change of mean", "log").value, unit="log"),
+        "spread_change": Number(found.of("change of log sd", "log SD").value, unit="log SD"),
         "common_loss": Number(found.loss("common").value, "ratio"),
         "held_loss": Number(found.loss("held").value, "ratio"),
     }
@@ -106,7 +106,7 @@ def _few(found: Decay, criterion: Criterion) -> Evidence:
 _WORST_FIRST: tuple[Outcome, ...] = ("threat", "not tested", "clear")
 _END: dict[Outcome, str] = {
     "clear": ".",
-    "threat": ": {} could have made the rest.",
+    "threat": ": {} is not ruled out.",
     "not tested": ": too uncertain to tell {} from a loss.",
 }
 _NO_COMMON_USE = (
@@ -114,8 +114,8 @@ _NO_COMMON_USE = (
     "different stretches of one curve as well."
 )
 _COMMON_USE = (
-    "The spread of use changed by {spread_change} log SD. In the use that all cells have the loss "
-    "is {common_loss}, and at the same use of one curve {held_loss}"
+    "Mean log use changed by {use_change}, its spread by {spread_change} log SD. In the use that "
+    "all cells have the loss is {common_loss}, and at the same use of one curve {held_loss}"
 )
 _NO_HALVES = (
     "Error in logged use that grows under the mandate would look like a loss: the two halves of a "

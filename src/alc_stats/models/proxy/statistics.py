@@ -35,6 +35,8 @@ def _use(sums: Sums, drawn: Resamples) -> Named:
     yield "change of share", _change(_foreseen(sums, drawn))
     spread = 0.5 * np.log(S[:, :, 0, 0] / _totals(drawn, sums.freedom))
     yield "change of log sd", _change(spread)
+    means = _totals(drawn, sums.totals)[:, :, 0] / _totals(drawn, sums.rows)
+    yield "change of mean", _change(means)
 
 
 def _foreseen(sums: Sums, drawn: Resamples) -> FloatArray:
