@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
 from alc_stats.models.bunching.lines import (
@@ -20,8 +20,7 @@ from alc_stats.models.bunching.lines import (
     bunching_lines,
     bunching_pictures,
 )
-from alc_stats.models.finding import Claim, Finding, find
-from alc_stats.models.gap.lines import said
+from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.records import Number, Phrase
 
 SMALLEST_EXCESS = 0.5
@@ -155,7 +154,7 @@ def judge(
     try:
         found = compared(rows, seed=seed, draws=draws)
     except FitError as error:
-        return _untested(claim, criterion, str(error))
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
     level = 1.0 - criterion.alpha
     return find(
         claim,
@@ -183,10 +182,3 @@ def _observed(found: Bunching) -> Phrase:
         numbers["left_out"] = Number(rows.left_out, "count")
         seen += " {left_out} rows without an amount or a mandate's state were not used."
     return Phrase(seen, numbers)
-
-
-def _untested(claim: Claim, criterion: Criterion, why: str) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-        None, not_tested(criterion.rule, said(why)),
-    )  # fmt: skip

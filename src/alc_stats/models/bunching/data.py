@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, Problem, TableError, raise_all
 from alc_stats.inference.excess_mass import Zones
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.picture import FEWEST_PEOPLE
@@ -113,17 +113,12 @@ def bunching_data(data: pd.DataFrame, question: BunchingQuestion) -> BunchingDat
         With everything that is wrong.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(question))
+    raise_all(DeclarationError, _misdeclared(question))
     rows = _read(data, question)
     known = rows["amount"].notna() & rows["mandated"].notna()
     kept = rows.loc[known]
-    _raise(TableError, _broken(kept, question))
+    raise_all(TableError, _broken(kept, question))
     return _counted(_periods(kept, question), question, int((~known).sum()))
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _misdeclared(q: BunchingQuestion) -> Iterator[Problem]:

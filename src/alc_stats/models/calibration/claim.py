@@ -23,7 +23,6 @@ from alc_stats.models.calibration.fits import Compared, compare, worded
 from alc_stats.models.calibration.lines import lines
 from alc_stats.models.calibration.pictures import pictures
 from alc_stats.models.finding import Claim, Finding, find
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 SMALLEST_CURVATURE = 0.05
@@ -168,7 +167,7 @@ def judge(
         smallest = criterion.smallest_effect if criterion else None
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, smallest, None,
-            not_tested(rule, said(str(error))),
+            not_tested(rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     estimate = _named(found)
     return find(

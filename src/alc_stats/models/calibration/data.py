@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import FloatArray, IntArray
 
@@ -104,7 +104,7 @@ def rated(data: pd.DataFrame, question: CalibrationQuestion) -> Rated:
         For data that cannot answer.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(question))
+    raise_all(DeclarationError, _misdeclared(question))
     values = numbers(data, [question.self_estimate, question.actual], where=_WHERE)
     treated = _arms(data, question)
     post = _zero_one(data, question.post)
@@ -117,9 +117,9 @@ def rated(data: pd.DataFrame, question: CalibrationQuestion) -> Rated:
     })  # fmt: skip
     kept = rows.loc[rows[["own", "actual", "treated"]].notna().all(axis=1)]
     seen = rows[["own", "actual"]].notna().all(axis=1)
-    _raise(TableError, _unassigned(data.loc[seen], question))
-    _raise(TableError, _broken(kept, question))
-    _raise(FitError, _unanswerable(kept, question))
+    raise_all(TableError, _unassigned(data.loc[seen], question))
+    raise_all(TableError, _broken(kept, question))
+    raise_all(FitError, _unanswerable(kept, question))
     aside = _other_arms(data, question, treated)
     return Rated(_coded(kept), question, len(rows) - len(kept) - aside)
 
@@ -129,11 +129,6 @@ def _other_arms(data: pd.DataFrame, q: CalibrationQuestion, treated: pd.Series) 
     if q.treatment is None:
         return 0
     return int((data[q.treatment].notna() & treated.isna()).sum())
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _coded(rows: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +187,7 @@ def _arms(data: pd.DataFrame, q: CalibrationQuestion) -> pd.Series:
     if q.treatment is None or (q.treated is None and q.control is None):
         return _zero_one(data, q.treatment)
     arms = data[q.treatment]
-    _raise(DeclarationError, _unknown_arms(arms, q))
+    raise_all(DeclarationError, _unknown_arms(arms, q))
     return arms.map({q.treated: 1.0, q.control: 0.0}).astype(float)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.measures.columns import listed
 from alc_stats.models.decoupling.comparison import Decoupled, DecouplingQuestion, decoupled
 from alc_stats.models.decoupling.lines import (
@@ -21,8 +21,7 @@ from alc_stats.models.decoupling.lines import (
     decoupling_lines,
     decoupling_pictures,
 )
-from alc_stats.models.finding import Claim, Finding, find
-from alc_stats.models.gap.lines import said
+from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.records import Number, Phrase
 
 SMALLEST = 0.10
@@ -148,7 +147,7 @@ def judge(
     try:
         found = decoupled(data, question, level=1.0 - criterion.alpha, seed=seed)
     except FitError as error:
-        return _untested(claim, criterion, str(error))
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
     return find(
         claim,
         found.slope,
@@ -188,10 +187,3 @@ def _observed(found: Decoupled) -> Phrase:
             "r_control": Number(float(r[0]), "estimate", "r"),
         },
     )
-
-
-def _untested(claim: Claim, criterion: Criterion, why: str) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-        None, not_tested(criterion.rule, said(why)),
-    )  # fmt: skip

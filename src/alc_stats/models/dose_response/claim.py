@@ -8,15 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import FitError
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.measures.columns import listed
 from alc_stats.models.dose_response.data import DoseData, DoseQuestion, Shape, dose_data
 from alc_stats.models.dose_response.evidence import all_evidence
 from alc_stats.models.dose_response.lines import DoseFound, shape_of, triangulation
 from alc_stats.models.dose_response.pictures import pictures
 from alc_stats.models.dose_response.two_lines import UNIT
-from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
-from alc_stats.models.widening.evidence import said
+from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined, untested
 from alc_stats.records import Number, Phrase
 
 SEED = 20261127
@@ -41,8 +40,9 @@ def dose_response(
 
     Estimands: the average slopes before and after a breakpoint that the rows choose (Simonsohn's
     two lines; `two_lines` has the procedure and what differs from it). Supported needs both
-    (intersection-union): the first slope above zero and at least the smallest slope; the second, by `shape`: "inverted_u" below zero and by as much, "plateau" equivalent to zero
-    within it, "either" below it. A significant quadratic is a line of the table and never enough,
+    (intersection-union): the first slope above zero and at least the smallest slope; the second,
+    by `shape`: "inverted_u" below zero and by as much, "plateau" equivalent to zero within it,
+    "either" below it. A significant quadratic is a line of the table and never enough,
     since a logarithm has one as well; nor is Lind and Mehlum's test of a quadratic's ends.
 
     Parameters
@@ -131,7 +131,7 @@ def judge(
     try:
         made = dose_data(data, question)
     except FitError as error:
-        return _untested(claim, str(error))
+        return untested(claim, Phrase.verbatim(str(error)))
     level = 1.0 - criterion.alpha
     found = shape_of(made, level, seed)
     return find_jointly(
@@ -145,7 +145,7 @@ def judge(
 
 
 def _parts(data: DoseData, found: DoseFound, alpha: float) -> list[Part]:
-    smallest, why = data.smallest, said(found.lines.failure)
+    smallest, why = data.smallest, Phrase.verbatim(found.lines.failure)
     rises = Criterion("superiority", smallest, alpha=alpha)
     after = {
         "inverted_u": Criterion("superiority", smallest, "less", alpha),
@@ -161,7 +161,7 @@ def _parts(data: DoseData, found: DoseFound, alpha: float) -> list[Part]:
 def _observed(data: DoseData, found: DoseFound) -> Phrase:
     first, second = found.lines.first, found.lines.second
     if first is None or second is None:
-        return said(found.lines.failure)
+        return Phrase.verbatim(found.lines.failure)
     numbers = {
         "breakpoint": Number(found.lines.breakpoint),
         "first_slope": Number(first.value, "estimate", UNIT),
@@ -179,10 +179,3 @@ _SEEN = (
     "Up to a dose of {breakpoint} the outcome changes by {first_slope} per unit of dose and beyond "
     "it by {second_slope} (smallest slope of interest {smallest_slope})."
 )
-
-
-def _untested(claim: Claim, why: str) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-        not_tested("conjunction", said(why)),
-    )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 
 Shape = Literal["inverted_u", "plateau", "either"]
@@ -99,21 +99,16 @@ def dose_data(data: pd.DataFrame, question: DoseQuestion) -> DoseData:
         For data that cannot answer.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _declared_wrong(question))
-    _raise(TableError, _broken(data, question))
+    raise_all(DeclarationError, _declared_wrong(question))
+    raise_all(TableError, _broken(data, question))
     rows, dropped = _read(data, question)
-    _raise(FitError, _unanswerable(rows, question))
+    raise_all(FitError, _unanswerable(rows, question))
     spread = float(rows["outcome"].std() / rows["dose"].std())
     repeated = bool(rows["person"].duplicated().any())
     return DoseData(
         rows, question, question.cluster is not None or repeated, repeated, dropped,
         question.smallest_slope or SMALLEST_STANDARDISED * spread,
     )  # fmt: skip
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _declared_wrong(q: DoseQuestion) -> Iterator[Problem]:

@@ -12,7 +12,6 @@ from alc_stats.models.dose_response.two_lines import UNIT, Quadratic
 from alc_stats.models.finding import Evidence, Outcome, joined, rows_left_out
 from alc_stats.models.picture import FEWEST_PEOPLE
 from alc_stats.models.widening.artefacts import NEAR_BOUND, SHARE_AT_BOUND, SHARE_EXPLAINED
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 
@@ -33,7 +32,7 @@ def _bend(found: DoseFound, alpha: float) -> Evidence:
     """The rule does not use the quadratic: says what it would have claimed."""
     q = found.quadratic
     if not isinstance(q, Quadratic):
-        return Evidence("quadratic", "not tested", said(q))
+        return Evidence("quadratic", "not tested", Phrase.verbatim(q))
     bends = q.curvature.p_value < alpha and q.curvature.value < 0.0
     numbers = {
         "quadratic_p": Number(q.curvature.p_value, "p"),
@@ -78,7 +77,7 @@ def _heavy(found: DoseFound, level: float) -> Evidence:
     """Whether the second line is the work of the heaviest users."""
     second = found.lines.second
     if second is None:
-        return Evidence("heavy users", "not tested", said(found.lines.failure))
+        return Evidence("heavy users", "not tested", Phrase.verbatim(found.lines.failure))
     share = {"heaviest": Number(1.0 - HEAVIEST, "share")}
     if found.trimmed is None or found.trimmed.second is None:
         return Evidence("heavy users", "threat", Phrase(_NOTHING_LEFT, share))
@@ -166,7 +165,7 @@ def _between(found: DoseFound, level: float) -> Evidence:
     if inside is None:
         return Evidence("between persons", "not tested", _ONE_ROW)
     if inside.first is None or inside.second is None or own.first is None or own.second is None:
-        return Evidence("between persons", "threat", said(inside.failure))
+        return Evidence("between persons", "threat", Phrase.verbatim(inside.failure))
     pairs = ((own.first, inside.first), (own.second, inside.second))
     threat = any(_side(a, level) * b.value < 0.0 for a, b in pairs)
     numbers = {

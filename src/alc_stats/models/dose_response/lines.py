@@ -17,7 +17,6 @@ from alc_stats.models.dose_response.data import FEWEST_DOSES, FEWEST_ROWS, DoseD
 from alc_stats.models.dose_response.single_peak import SinglePeak, single_peak
 from alc_stats.models.dose_response.two_lines import UNIT, Quadratic, TwoLines
 from alc_stats.models.finding import NOTHING, Line
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 HEAVIEST = 0.95
@@ -125,22 +124,21 @@ def line(
     e: Estimate, method: str, guards: str, how: str, level: float, note: Phrase = NOTHING
 ) -> Line:
     """An estimate as a line."""
-    low, high = e.interval(level)
     how = how if math.isfinite(e.df) else "normal"
-    return Line(method, guards, note, e.value, low, high, e.p_value, e.df, how, e.unit)
+    return Line.of(e, method, guards, how, level=level, note=note)
 
 
 def _one(e: Estimate | str, method: str, guards: str, how: str, level: float) -> Iterator[Line]:
     yield (
         line(e, method, guards, how, level)
         if isinstance(e, Estimate)
-        else Line(method, guards, said(e), unit=UNIT)
+        else Line(method, guards, Phrase.verbatim(e), unit=UNIT)
     )
 
 
 def _quadratic(found: Quadratic | str, how: str, level: float) -> Iterator[Line]:
     if isinstance(found, str):
-        yield Line("Quadratic term", _NEVER, said(found), unit=UNIT)
+        yield Line("Quadratic term", _NEVER, Phrase.verbatim(found), unit=UNIT)
         return
     yield line(found.curvature, "Quadratic term", _NEVER, how, level, _INSUFFICIENT)
     for e, where in ((found.at_low, "lowest"), (found.at_high, "highest")):
@@ -199,7 +197,7 @@ def _pair(
     for e, side in ((found.first, "first"), (found.second, "second")):
         name = f"{method}, {side} line"
         if e is None:
-            yield Line(name, guards, said(found.failure), unit=unit)
+            yield Line(name, guards, Phrase.verbatim(found.failure), unit=unit)
         else:
             yield line(replace(e, unit=unit), name, guards, how, level, note)
 

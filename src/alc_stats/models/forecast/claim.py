@@ -18,7 +18,6 @@ from alc_stats.models.forecast.data import (
 from alc_stats.models.forecast.fits import Judged, judged, level_of
 from alc_stats.models.forecast.lines import all_evidence, lines
 from alc_stats.models.forecast.pictures import pictures
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Kind, Number, Phrase
 
 SMALLEST = {"probability": 0.05, "quantity": 0.05}
@@ -144,7 +143,7 @@ def judge(
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-            None, not_tested(criterion.rule, said(str(error))),
+            None, not_tested(criterion.rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     estimate = replace(found.models[question.about].estimate, name=_named(question))
     return find(

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import FloatArray, IntArray
 
@@ -101,7 +101,7 @@ def forecasts(data: pd.DataFrame, question: ForecastQuestion) -> Forecasts:
         For data that cannot answer.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(question))
+    raise_all(DeclarationError, _misdeclared(question))
     q, index = question, pd.Series(np.arange(len(data)), data.index)
     numeric = [q.forecast, q.outcome, *([q.by] if q.by else [])]
     values = numbers(data, numeric, where=_WHERE)
@@ -110,14 +110,9 @@ def forecasts(data: pd.DataFrame, question: ForecastQuestion) -> Forecasts:
         "item": data[q.item] if q.item else index, "by": values[q.by] if q.by else 0.0,
     })  # fmt: skip
     kept = rows.dropna().reset_index(drop=True)
-    _raise(TableError, _broken(kept, q))
-    _raise(FitError, _unanswerable(kept, q))
+    raise_all(TableError, _broken(kept, q))
+    raise_all(FitError, _unanswerable(kept, q))
     return Forecasts(_measured(kept, q), q, len(rows) - len(kept))
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _measured(rows: pd.DataFrame, q: ForecastQuestion) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.finding import NOTHING, Evidence, Line, rows_left_out
@@ -59,9 +57,7 @@ def _line(
     e: Estimate, method: str, guards: str, note: Phrase, how: str, level: float,
     *, primary: bool = False,
 ) -> Line:  # fmt: skip
-    low, high = e.interval(level)
-    df = e.df if math.isfinite(e.df) else None
-    return Line(method, guards, note, e.value, low, high, e.p_value, df, how, e.unit, primary)
+    return Line.of(e, method, guards, how, level=level, note=note, primary=primary)
 
 
 def _scores(found: Judged, level: float) -> tuple[Line, ...]:

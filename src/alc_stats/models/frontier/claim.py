@@ -12,12 +12,11 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.estimators.stochastic_frontier import Frontier, Side, fit_frontier
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
-from alc_stats.models.finding import Claim, Finding, find
+from alc_stats.inference.decision import Criterion, check_criterion
+from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.models.frontier.data import FrontierData, FrontierQuestion, frontier_data
 from alc_stats.models.frontier.fits import Excesses
 from alc_stats.models.frontier.lines import frontier_evidence, frontier_lines, frontier_pictures
-from alc_stats.models.gap.lines import said
 from alc_stats.records import Number, Phrase
 
 SMALLEST_EXCESS = 0.10
@@ -129,9 +128,9 @@ def judge(
     try:
         fit = fit_frontier(rows.y, rows.X, rows.Z, rows.constant, side=question.side)
     except FitError as error:
-        return _untested(claim, criterion, said(str(error)))
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
     if not fit.certificate.usable:
-        return _untested(claim, criterion, _no_excess(fit))
+        return untested(claim, _no_excess(fit), criterion)
     found = Excesses(rows, fit)
     level = 1.0 - criterion.alpha
     return find(
@@ -166,10 +165,3 @@ def _no_excess(fit: Frontier) -> Phrase:
         "half-normal."
     )  # fmt: skip
     return Phrase(seen, {"skewness": Number(fit.skewness)})
-
-
-def _untested(claim: Claim, criterion: Criterion, why: Phrase) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-        None, not_tested(criterion.rule, why),
-    )  # fmt: skip

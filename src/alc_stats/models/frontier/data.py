@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, Problem, TableError, raise_all
 from alc_stats.estimators.stochastic_frontier import Side
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import FloatArray, IntArray
@@ -86,14 +86,14 @@ def frontier_data(data: pd.DataFrame, question: FrontierQuestion) -> FrontierDat
         With everything that is wrong.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(question))
+    raise_all(DeclarationError, _misdeclared(question))
     q = question
     numeric = [c for c in (q.amount, *q.given, q.treatment, *q.determinants, q.money,
                            q.measurable) if c]  # fmt: skip
     values = numbers(data, [*dict.fromkeys(numeric)], where=_WHERE)
     known = values.notna().all(axis=1) & data[list(q.categories)].notna().all(axis=1)
     values, kept = values.loc[known], data.loc[known]
-    _raise(TableError, _broken(values, kept, q))
+    raise_all(TableError, _broken(values, kept, q))
     dummies = [pd.get_dummies(kept[c], prefix=c, drop_first=True, dtype=float)
                for c in q.categories]  # fmt: skip
     X = pd.concat([values[list(q.given)], *dummies], axis=1)
@@ -107,11 +107,6 @@ def frontier_data(data: pd.DataFrame, question: FrontierQuestion) -> FrontierDat
         values[q.money].to_numpy() if q.money else None,
         values[q.measurable].to_numpy() if q.measurable else None, int((~known).sum()),
     )  # fmt: skip
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _misdeclared(q: FrontierQuestion) -> Iterator[Problem]:

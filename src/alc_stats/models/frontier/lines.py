@@ -13,7 +13,7 @@ from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.small_samples import FEW_TREATED
 from alc_stats.models.finding import Evidence, Line
 from alc_stats.models.frontier.fits import LOG_AMOUNT, Excesses
-from alc_stats.models.gap.lines import line, said
+from alc_stats.models.gap.lines import line
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
@@ -69,7 +69,7 @@ def _others(found: Excesses, level: float) -> Iterator[Line]:
 
 def _or_why(own: Estimate | str, method: str, guards: str, how: str, level: float) -> Line:
     if isinstance(own, str):
-        return Line(method, guards, said(own), unit=LOG_AMOUNT)
+        return Line(method, guards, Phrase.verbatim(own), unit=LOG_AMOUNT)
     return line(own, method, guards, how, level=level, unit=LOG_AMOUNT)
 
 
@@ -156,7 +156,7 @@ def _other(
 ) -> Evidence:  # fmt: skip
     name = f"a {what} that moves" if what == "frontier" else "noise that moves"
     if isinstance(other, str):
-        return Evidence(name, "not tested", said(other))
+        return Evidence(name, "not tested", Phrase.verbatim(other))
     own = found.main_effect.value
     lost = _shown(found, criterion) and other.value * math.copysign(1.0, own) < KEPT * abs(own)
     seen = f"Where the {what} may move as well the answer is {{with_{what}}}" + (

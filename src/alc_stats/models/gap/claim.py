@@ -20,7 +20,7 @@ from alc_stats.models.gap.comparison import Gap, criterion_of, estimated
 from alc_stats.models.gap.data import Bounds, GapQuestion, gap_data
 from alc_stats.models.gap.evidence import gap_evidence
 from alc_stats.models.gap.fits import FEW_CLUSTERS, FEW_ON_A_SIDE
-from alc_stats.models.gap.lines import gap_lines, reference, said
+from alc_stats.models.gap.lines import gap_lines, reference
 from alc_stats.models.gap.pictures import gap_pictures
 from alc_stats.records import Number, Phrase
 
@@ -169,7 +169,7 @@ def judge(data: pd.DataFrame, question: GapQuestion, claim: Claim, criterion: Cr
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-            not_tested("conjunction", said(str(error))),
+            not_tested("conjunction", Phrase.verbatim(str(error))),
         )  # fmt: skip
 
 

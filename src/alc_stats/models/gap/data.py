@@ -13,7 +13,14 @@ from typing import Literal
 
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DeclarationError,
+    FitError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 from alc_stats.measures.columns import numbers, require
 
 Kind = Literal["firms", "persons", "within"]
@@ -196,14 +203,6 @@ def gap_data(data: pd.DataFrame, question: GapQuestion, *, where: str = "gap") -
         made.loc[mine].reset_index(drop=True), question, kind, baselines, int((~complete).sum()),
         made.loc[~mine].reset_index(drop=True),
     )  # fmt: skip
-
-
-def raise_all(
-    kind: type[DeclarationError | TableError | FitError], problems: Iterator[Problem]
-) -> None:
-    """Raise every problem found, together."""
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _is_pair(given: object) -> bool:

@@ -16,7 +16,6 @@ from alc_stats.models.finding import Evidence, joined
 from alc_stats.models.gap.comparison import Gap, persons_seen, share_at_bounds
 from alc_stats.models.gap.data import Level
 from alc_stats.models.gap.fits import PAIR, long_rows
-from alc_stats.models.gap.lines import said
 from alc_stats.records import Number, Phrase
 
 SUPPOSED_RELIABILITY = 0.7
@@ -35,12 +34,14 @@ def gap_evidence(found: Gap) -> tuple[Evidence, ...]:
 
 
 def _certificate(found: Gap) -> Evidence:
-    own = said(found.pair.model.certificate.sentence)
+    own = Phrase.verbatim(found.pair.model.certificate.sentence)
     without = found.pair.without
     if not without:
         return Evidence("certificate", "clear", own)
     text = f"These data do not tell {' and '.join(without)}, which the model does without; the "
-    return Evidence("certificate", "clear", joined(own, said(text + "robust errors allow for it.")))
+    return Evidence(
+        "certificate", "clear", joined(own, Phrase.verbatim(text + "robust errors allow for it."))
+    )
 
 
 def _assignment(found: Gap) -> Evidence:
@@ -72,7 +73,7 @@ def _bounds(found: Gap, outcome: Level) -> Evidence:
     if latent is None:
         return Evidence(name, "clear", seen)
     if isinstance(latent, str):
-        return Evidence(name, "threat", joined(seen, said(latent)))
+        return Evidence(name, "threat", joined(seen, Phrase.verbatim(latent)))
     same = found.reads(outcome, latent) == found.reads(outcome)
     tells = Phrase(
         f"The censored model, {{latent_{outcome}}} SD, reads "
@@ -93,7 +94,7 @@ def _reliability(found: Gap, outcome: Level) -> Evidence:
         return _supposed(found, name)
     if known is None or isinstance(known, str):
         why = known or f"No items of {outcome} were given, so that its reliability is not known."
-        return Evidence(name, "not tested", said(why))
+        return Evidence(name, "not tested", Phrase.verbatim(why))
     least, most = min(known.values()), max(known.values())
     alpha = found.reliability(outcome) or np.nan
     true = found.effect({outcome: float(alpha**-0.5)}, outcome)
@@ -147,7 +148,7 @@ def _pre_trends(found: Gap) -> Evidence:
     trends = {o: _trend(found, o, waves) for o in PAIR}
     failed = [t for t in trends.values() if isinstance(t, str)]
     if failed:
-        return Evidence(name, "not tested", said(failed[0]))
+        return Evidence(name, "not tested", Phrase.verbatim(failed[0]))
     own = {o: t for o, t in trends.items() if isinstance(t, Estimate)}
     apart = any(t.p_value < found.alpha for t in own.values())
     seen = Phrase(

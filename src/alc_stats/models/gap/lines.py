@@ -36,10 +36,7 @@ def line(
     note: Phrase = Phrase(""),  # noqa: B008 - frozen
 ) -> Line:
     """An estimate as a line."""
-    low, high = estimate.interval(level)
-    return Line(
-        method, guards, note, estimate.value, low, high, estimate.p_value, estimate.df, how, unit
-    )
+    return Line.of(estimate, method, guards, how, level=level, note=note, unit=unit)
 
 
 def reference(found: Gap, by: By) -> str:
@@ -85,8 +82,8 @@ def _unchanged(found: Gap) -> Line:
 def _untold(found: Gap, error: AlcError) -> Phrase:
     """Why there is no number; the model's own columns mean nothing to a reader."""
     if not found.data.covariates:
-        return said(str(error))
-    return said(f"Too few {found.data.unit_name}s to tell the covariates, each one row.")
+        return Phrase.verbatim(str(error))
+    return Phrase.verbatim(f"Too few {found.data.unit_name}s to tell the covariates, each one row.")
 
 
 def _other_inference(found: Gap) -> Iterator[Line]:
@@ -153,7 +150,7 @@ def _latent(found: Gap) -> Iterator[Line]:
         method = f"{outcome.capitalize()}, censored model"
         guards = "a floor or ceiling that hides an effect"
         if isinstance(own, str):
-            yield Line(method, guards, said(own), unit="SD")
+            yield Line(method, guards, Phrase.verbatim(own), unit="SD")
         else:
             how = f"t, CR1, {found.data.unit_name}s - 1"
             yield line(own, method, guards, how, level=_level(found))
@@ -181,8 +178,3 @@ def _difference_score(found: Gap) -> Iterator[Line]:
         "Reliability of the difference score", guards, note, (a + c - 2.0 * r) / (2.0 - 2.0 * r),
         unit="ratio",
     )  # fmt: skip
-
-
-def said(text: str) -> Phrase:
-    """A sentence from elsewhere; its braces are no holes."""
-    return Phrase(text.replace("{", "{{").replace("}", "}}")) if text else Phrase("")

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alc_stats.errors import FitError
-from alc_stats.inference.decision import Criterion, check_criterion, not_tested
+from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.measures.columns import listed
-from alc_stats.models.finding import NOTHING, Claim, Finding, Part, find_jointly, joined
+from alc_stats.models.finding import NOTHING, Claim, Finding, Part, find_jointly, joined, untested
 from alc_stats.models.inversion.data import InversionData, InversionQuestion, inversion_data
 from alc_stats.models.inversion.evidence import all_evidence
 from alc_stats.models.inversion.fits import UNIT, Fitted, within_between_model
 from alc_stats.models.inversion.lines import lines, rivals
 from alc_stats.models.inversion.pictures import pictures
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 
@@ -154,7 +153,7 @@ def judge(
     try:
         made = inversion_data(data, question)
     except FitError as error:
-        return _untested(claim, str(error))
+        return untested(claim, Phrase.verbatim(str(error)))
     found = within_between_model(made, level)
     others = rivals(made)
     return find_jointly(
@@ -174,7 +173,7 @@ def _parts(data: InversionData, found: Fitted, alpha: float) -> list[Part]:
         if data.question.strict
         else Criterion("non_superiority", data.smallest, alpha=alpha)
     )
-    why = said(found.within.failure)
+    why = Phrase.verbatim(found.within.failure)
     return [
         Part("Slope within persons, no mandate", found.within.free, rises, why),
         Part("Slope within persons, mandate", found.within.under, under, why),
@@ -214,10 +213,3 @@ _NOT_HELD = Phrase(
 _ATTENUATED = Phrase(
     "The slope is lower under the mandate but above zero: an attenuation, not an inversion."
 )
-
-
-def _untested(claim: Claim, why: str) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-        not_tested("conjunction", said(why)),
-    )  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import FloatArray
 
@@ -123,22 +123,17 @@ def inversion_data(data: pd.DataFrame, question: InversionQuestion) -> Inversion
         For data that cannot answer.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _declared_wrong(data, question))
-    _raise(TableError, _broken(data, question))
+    raise_all(DeclarationError, _declared_wrong(data, question))
+    raise_all(TableError, _broken(data, question))
     rows, dropped = _read(data, question)
-    _raise(FitError, _without_contrast(rows, question))
+    raise_all(FitError, _without_contrast(rows, question))
     rows = _centred(rows, firms=question.firm is not None)
-    _raise(FitError, _without_variation(rows, question))
+    raise_all(FitError, _without_variation(rows, question))
     within = {g: _within_sd(rows, "usage", g) for g in (0, 1)}
     quality = {g: _within_sd(rows, "quality", g) for g in (0, 1)}
     smallest = question.smallest_slope or SMALLEST_STANDARDISED * quality[0] / within[0]
     firms = {g: int(rows.loc[rows["mandate"] == g, "firm"].nunique()) for g in (0, 1)}
     return InversionData(rows, question, dropped, within, quality, smallest, firms)
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _declared_wrong(data: pd.DataFrame, q: InversionQuestion) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from alc_stats.models.inversion.data import InversionData
 from alc_stats.models.inversion.fits import UNIT, Fitted
 from alc_stats.models.inversion.lines import Rivals
 from alc_stats.models.widening.artefacts import NEAR_BOUND, SHARE_AT_BOUND, SHARE_EXPLAINED
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 SUPPOSED_RELIABILITY = 0.8
@@ -38,7 +37,9 @@ def all_evidence(
 def _certified(found: Fitted) -> Evidence:
     if found.fit is not None:
         return Evidence("certificate", "clear", _CERTIFIED)
-    return Evidence("certificate", "threat", joined(_UNCERTIFIED, said(found.within.failure)))
+    return Evidence(
+        "certificate", "threat", joined(_UNCERTIFIED, Phrase.verbatim(found.within.failure))
+    )
 
 
 _CERTIFIED = Phrase("The within-between model reached its maximum, by its certificate.")
@@ -49,7 +50,7 @@ def _between(found: Fitted, others: Rivals) -> Evidence:
     """Within and between are apart in the model; says how much that mattered."""
     within, between, pooled = found.within.under, found.persons.under, others.pooled.under
     if within is None or between is None or pooled is None:
-        return Evidence("between persons", "not tested", said(others.pooled.failure))
+        return Evidence("between persons", "not tested", Phrase.verbatim(others.pooled.failure))
     numbers = {
         "within_under_mandate": Number(within.value, "estimate", UNIT),
         "between_under_mandate": Number(between.value, "estimate", UNIT),
@@ -139,7 +140,7 @@ def _attenuated(data: InversionData, found: Fitted) -> Evidence:
     """
     free, under = found.within.free, found.within.under
     if free is None or under is None:
-        return Evidence("unequal reliability", "not tested", said(found.within.failure))
+        return Evidence("unequal reliability", "not tested", Phrase.verbatim(found.within.failure))
     ratio = data.within_sd[1] / data.within_sd[0]
     kept = max(1.0 - (1.0 - SUPPOSED_RELIABILITY) / ratio**2, 0.0) / SUPPOSED_RELIABILITY
     alone = free.value * kept
@@ -184,7 +185,7 @@ def _reverse(data: InversionData, found: Fitted, others: Rivals, level: float) -
     if later is None or free is None:
         return Evidence("reverse causation", "not tested", _NO_TIME)
     if isinstance(later, str):
-        return Evidence("reverse causation", "not tested", said(later))
+        return Evidence("reverse causation", "not tested", Phrase.verbatim(later))
     low, high = later.interval(level)
     large = abs(later.value) >= SHARE_EXPLAINED * max(abs(free.value), data.smallest)
     threat = not low <= 0.0 <= high and large
@@ -213,7 +214,7 @@ def _difficulty(others: Rivals) -> Evidence:
         if isinstance(a, Estimate) and isinstance(b, Estimate)
     ]
     if len(pairs) < 2:
-        return Evidence("task difficulty", "not tested", said(others.hard.failure))
+        return Evidence("task difficulty", "not tested", Phrase.verbatim(others.hard.failure))
     moved = max(abs(a.value - b.value) for a, b in pairs)
     numbers = {"largest_move": Number(moved, "estimate", UNIT)}
     return Evidence("task difficulty", "clear", Phrase(_HELD, numbers))

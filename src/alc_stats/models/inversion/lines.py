@@ -11,7 +11,6 @@ from alc_stats.models.finding import NOTHING, Line
 from alc_stats.models.inversion import fits as models
 from alc_stats.models.inversion.data import InversionData
 from alc_stats.models.inversion.fits import UNIT, Fitted, Slopes
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 
@@ -67,7 +66,7 @@ def _pair(
     if slopes is None:
         return
     if slopes.free is None or slopes.under is None:
-        yield Line(method, guards, said(slopes.failure), unit=UNIT)
+        yield Line(method, guards, Phrase.verbatim(slopes.failure), unit=UNIT)
         return
     yield line(slopes.free, f"{method}, no mandate", guards, how, level)
     yield line(slopes.under, f"{method}, mandate", guards, how, level)
@@ -82,24 +81,20 @@ def line(
     estimate: Estimate, method: str, guards: str, how: str, level: float, note: Phrase = NOTHING
 ) -> Line:
     """An estimate as a line."""
-    low, high = estimate.interval(level)
-    return Line(
-        method, guards, note, estimate.value, low, high, estimate.p_value, estimate.df, how,
-        estimate.unit,
-    )  # fmt: skip
+    return Line.of(estimate, method, guards, how, level=level, note=note)
 
 
 def _later(found: Estimate | str | None, level: float) -> Iterator[Line]:
     if isinstance(found, Estimate):
         yield line(found, _LATER, _REVERSE, _CR2, level)
     elif found is not None:
-        yield Line(_LATER, _REVERSE, said(found), unit=UNIT)
+        yield Line(_LATER, _REVERSE, Phrase.verbatim(found), unit=UNIT)
 
 
 def _along(region: JohnsonNeyman | str | None) -> Iterator[Line]:
     """The slope at the ends of the range of intensity, with the simultaneous band."""
     if isinstance(region, str):
-        yield Line(_JN, _SEARCH, said(region), unit=UNIT)
+        yield Line(_JN, _SEARCH, Phrase.verbatim(region), unit=UNIT)
     elif region is not None:
         for end, name in ((0, "lowest"), (-1, "highest")):
             yield Line(

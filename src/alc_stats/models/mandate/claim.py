@@ -23,7 +23,6 @@ from alc_stats.models.mandate.evidence import all_evidence
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
 from alc_stats.models.widening.claim import SMALLEST_WIDENING
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import Number, Phrase
 
 SMALLEST_SHIFT = 0.20
@@ -165,7 +164,7 @@ def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-            None, not_tested(criterion.rule, said(str(error))),
+            None, not_tested(criterion.rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     level = 1.0 - criterion.alpha
     finding = find(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, TableError, raise_all
 from alc_stats.inference.group_time import NEVER
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.mandate.checks import broken, misdeclared
@@ -117,19 +116,14 @@ def mandate_data(data: pd.DataFrame, question: MandateQuestion) -> MandateData:
         With everything that is wrong.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, misdeclared(question))
+    raise_all(DeclarationError, misdeclared(question))
     rows = _read(data, question)
     known = rows[["outcome", *(["minus"] if question.minus else [])]].notna().all(axis=1)
     kept = rows.loc[known & rows["time"].notna() & rows["firm"].notna()].reset_index(drop=True)
-    _raise(TableError, broken(kept, question))
+    raise_all(TableError, broken(kept, question))
     complete = _complete(kept, question)
     lost = kept["firm"].nunique() - complete["firm"].nunique()
     return _panel(complete, question, len(rows) - len(kept), lost)
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:

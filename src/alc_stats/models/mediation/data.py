@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 
 Design = Literal["changes", "between", "within", "single"]
@@ -116,16 +116,16 @@ def mediation_data(data: pd.DataFrame, question: MediationQuestion) -> Mediation
     FitError
         For data that cannot answer.
     """
-    _raise(DeclarationError, _call_problems(question))
+    raise_all(DeclarationError, _call_problems(question))
     require(data, list(question.columns), where=_WHERE)
-    _raise(TableError, _order_problems(data, question))
+    raise_all(TableError, _order_problems(data, question))
     rows = _lagged(_read(data, question), question)
-    _raise(TableError, _lost(rows, question))
+    raise_all(TableError, _lost(rows, question))
     complete = rows.dropna(subset=["y", "treated", *_names(question)]).reset_index(drop=True)
-    _raise(FitError, _constant(complete, question))
+    raise_all(FitError, _constant(complete, question))
     design, unit = _design(complete, question)
     complete["unit"] = complete[unit] if unit else np.arange(len(complete))
-    _raise(FitError, _few_units(complete, question, design))
+    raise_all(FitError, _few_units(complete, question, design))
     repeated = bool(question.person) and bool(complete["person"].duplicated().any())
     split = _split(complete, question, design)
     lost = len(rows) - len(complete)
@@ -135,13 +135,6 @@ def mediation_data(data: pd.DataFrame, question: MediationQuestion) -> Mediation
 def _unordered(data: pd.DataFrame, q: MediationQuestion) -> float:
     before = [(data[one] < data[two]).to_numpy() for one, two in pairwise(q.times)]
     return float(1.0 - np.all(before, axis=0).mean()) if before else 0.0
-
-
-def _raise(
-    kind: type[DeclarationError | TableError | FitError], problems: Iterator[Problem]
-) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _names(question: MediationQuestion) -> list[str]:
@@ -318,7 +311,7 @@ def _design(rows: pd.DataFrame, q: MediationQuestion) -> tuple[Design, str]:
     """The design, and the column of what treatment is constant in (or the group it varies in)."""
     if q.post:
         unit = "firm" if q.firm else "person"
-        _raise(TableError, _crossed(rows, unit, q))
+        raise_all(TableError, _crossed(rows, unit, q))
         return "changes", unit
     if q.firm and not _varies(rows, "firm"):
         return "between", "firm"

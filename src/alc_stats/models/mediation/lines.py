@@ -85,8 +85,7 @@ def _paths(found: Analysis, level: float) -> list[Line]:
 def _line(
     method: str, guards: str, e: Estimate, level: float, unit: str, note: Phrase = NOTHING
 ) -> Line:
-    low, high = e.interval(level)
-    return Line(method, guards, note, e.value, low, high, e.p_value, e.df, _T, unit)
+    return Line.of(e, method, guards, _T, level=level, note=note, unit=unit)
 
 
 def _direct(found: Analysis, level: float, alpha: float) -> Line:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DeclarationError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 from alc_stats.measures.columns import numbers, require
 
 _WHERE = "moderation"
@@ -86,22 +92,17 @@ def moderation_data(data: pd.DataFrame, question: ModerationQuestion) -> Moderat
         With everything that is wrong.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(data, question))
+    raise_all(DeclarationError, _misdeclared(data, question))
     rows = _read(data, question)
     unassigned = rows["outcome"].notna() & data[question.treatment].isna()
     rows = rows.loc[rows["treated"].notna()]
-    _raise(TableError, _lost(rows, question, int(unassigned.sum())))
+    raise_all(TableError, _lost(rows, question, int(unassigned.sum())))
     rows = _as_before(_with_ids(rows), question)
     held = [f"m_{i}" for i in range(1, len(question.held) + 1)]
     known = rows[["outcome", *held]].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
-    _raise(TableError, _broken(kept, question, held))
+    raise_all(TableError, _broken(kept, question, held))
     return ModerationData(_standardised(kept, held, question), question, int((~known).sum()))
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _misdeclared(data: pd.DataFrame, q: ModerationQuestion) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 from alc_stats.errors import AlcError
@@ -37,9 +36,7 @@ def lines(data: ModerationData, model: Moderated) -> tuple[Line, ...]:
 
 
 def _line(method: str, guards: str, e: Estimate) -> Line:
-    low, high = e.interval()
-    return Line(method, guards, Phrase(""), e.value, low, high, e.p_value,
-                e.df if math.isfinite(e.df) else None, _CR2, UNIT)  # fmt: skip
+    return Line.of(e, method, guards, _CR2, unit=UNIT)
 
 
 def _alone(data: ModerationData, moderator: str, only: list[str], method: str) -> Line:

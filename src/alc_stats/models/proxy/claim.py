@@ -17,7 +17,6 @@ import pandas as pd
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly
-from alc_stats.models.gap.lines import said
 from alc_stats.models.proxy.data import ProxyQuestion, proxy_rows
 from alc_stats.models.proxy.decay import AT_LEAST, HALF, SLOPE, Decay, decay
 from alc_stats.models.proxy.evidence import all_evidence
@@ -139,7 +138,7 @@ def judge(
     try:
         found = decay(rows, alpha=alpha, seed=seed)
     except FitError as error:
-        return find_jointly(claim, [*_untested(question, alpha, said(str(error)))])
+        return find_jointly(claim, [*_untested(question, alpha, Phrase.verbatim(str(error)))])
     lines, pictures = tuple(all_lines(found)), all_pictures(found)
     if found.lost("slope"):
         untested = [*_untested(question, alpha, _NEVER_THERE)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.bunching.data import FAR
 
@@ -69,13 +69,13 @@ def proxy_rows(data: pd.DataFrame, question: ProxyQuestion) -> ProxyRows:
         With everything that is wrong.
     """
     q = question
-    _raise(DeclarationError, _undeclarable(q))
+    raise_all(DeclarationError, _undeclarable(q))
     require(data, q.columns, where=_WHERE)
     rows = _read(data, q)
     needed = ["y", "amount", "mandated", "post", *(["control"] if q.control_tasks else [])]
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
-    _raise(TableError, _broken(kept, q))
+    raise_all(TableError, _broken(kept, q))
     return ProxyRows(q, _logged(kept, q), int((~known).sum()))
 
 
@@ -115,11 +115,6 @@ def _logged(rows: pd.DataFrame, q: ProxyQuestion) -> pd.DataFrame:
     if q.quota:
         logs["quotas"] = rows["amount"] / rows["quotas"]
     return rows.assign(x=np.log(rows["amount"]), **logs).drop(columns="amount")
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _broken(rows: pd.DataFrame, q: ProxyQuestion) -> Iterator[Problem]:

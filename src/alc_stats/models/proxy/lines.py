@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alc_stats.models.finding import Line
-from alc_stats.models.gap.lines import line
+from alc_stats.models.finding import NOTHING, Line
 from alc_stats.models.picture import Mark, Panel, Picture
 from alc_stats.models.proxy.decay import SLOPE, Decay
 from alc_stats.models.proxy.sums import CELLS
 from alc_stats.records import Number, Phrase
 
-_HOW = "bootstrap of firms, t"
 _NAMED = dict(zip(CELLS, ("treated, before", "treated, after", "never mandated, before",
                           "never mandated, after"), strict=True))  # fmt: skip
 _LOSSES = {
@@ -27,23 +25,25 @@ def all_lines(found: Decay) -> Iterator[Line]:
     """In the order they are read."""
     yield _relative(found, "slope", "Slope after, relative to what would have been left",
                     "a slope near zero before")  # fmt: skip
-    yield line(found.of("slope change"), "Change of the slope", "a ratio that is large by chance",
-               _HOW, level=found.level, unit=SLOPE)  # fmt: skip
+    yield _line(found, "slope change", "Change of the slope", "a ratio that is large by chance")
     for cell, name in _NAMED.items():
-        yield line(found.of(f"slope {cell}"), f"Slope, {name}", "", _HOW, level=found.level,
-                   unit=SLOPE)  # fmt: skip
+        yield _line(found, f"slope {cell}", f"Slope, {name}", "")
     for name, (method, guards) in _LOSSES.items():
         if found.knows(f"{name} loss"):
-            yield line(found.loss(name), method, guards, _HOW, level=found.level, unit="ratio",
-                       note=_rows_of(found, name))  # fmt: skip
+            yield _line(found, f"{name} loss", method, guards, "ratio", _rows_of(found, name))
     if found.knows("loading loss"):
         yield from _loadings(found)
-    share, spread = found.of("change of share"), found.of("change of log sd")
-    yield line(share, "Naive: change of partial R2, cross-validated by firm",
-               "nothing; it moves with the range", _HOW, level=found.level, unit="share",
-               )  # fmt: skip
-    yield line(spread, "Change of the spread of use", "a range that became narrower or wider",
-               _HOW, level=found.level, unit="log SD")  # fmt: skip
+    yield _line(found, "change of share", "Naive: change of partial R2, cross-validated by firm",
+                "nothing; it moves with the range", "share")  # fmt: skip
+    yield _line(found, "change of log sd", "Change of the spread of use",
+                "a range that became narrower or wider", "log SD")  # fmt: skip
+
+
+def _line(
+    found: Decay, name: str, method: str, guards: str, unit: str = SLOPE, note: Phrase = NOTHING
+) -> Line:
+    own = found.of(name, unit)
+    return Line.of(own, method, guards, "bootstrap of firms, t", level=found.level, note=note)
 
 
 def _rows_of(found: Decay, name: str) -> Phrase:
@@ -61,12 +61,11 @@ def _relative(found: Decay, name: str, method: str, guards: str) -> Line:
 def _loadings(found: Decay) -> Iterator[Line]:
     yield _relative(found, "loading", "Loading after, relative to what would have been left",
                     "a slope that fell since the metric has more error")  # fmt: skip
-    yield line(found.of("inflation"), "Use beyond what the indicators account for",
-               "use that grew with what it is for", _HOW, level=found.level, unit="log",
-               note=Phrase("Change of its intercept, at the loading of before."))  # fmt: skip
-    yield line(found.of("change of communality"), "Naive: change of the metric's communality",
-               "nothing; it moves with the range", _HOW, level=found.level, unit="share",
-               )  # fmt: skip
+    yield _line(found, "inflation", "Use beyond what the indicators account for",
+                "use that grew with what it is for", "log",
+                Phrase("Change of its intercept, at the loading of before."))  # fmt: skip
+    yield _line(found, "change of communality", "Naive: change of the metric's communality",
+                "nothing; it moves with the range", "share")  # fmt: skip
 
 
 def all_pictures(found: Decay) -> tuple[Picture, ...]:

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
-from alc_stats.inference.decision import Criterion, not_tested
-from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
+from alc_stats.inference.decision import Criterion
+from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined, untested
 from alc_stats.models.response_surface.data import (
     AGREE,
     SMALLEST_SLOPE,
@@ -29,7 +29,6 @@ from alc_stats.models.response_surface.fits import Surface, Surfaces, axis_angle
 from alc_stats.models.response_surface.lines import triangulation
 from alc_stats.models.response_surface.pictures import pictures
 from alc_stats.models.response_surface.region import region_of
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import FloatArray, Number, Phrase
 
 SEED = 20261127
@@ -187,7 +186,7 @@ def judge(
     try:
         return _judged(surfaces(surface_data(data, question)), claim, criterion, seed, draws)
     except FitError as error:
-        return _untested(claim, str(error))
+        return untested(claim, Phrase.verbatim(str(error)))
 
 
 def _check_call(criterion: Criterion, draws: int) -> None:
@@ -273,7 +272,7 @@ def observed(found: Surfaces) -> Phrase:
 def _named(template: str, words: dict[str, str]) -> str:
     """The template with column names in it, whose braces are no holes."""
     for hole, word in words.items():
-        template = template.replace(hole, said(word).template)
+        template = template.replace(hole, Phrase.verbatim(word).template)
     return template
 
 
@@ -282,11 +281,3 @@ _SEEN = (
     "agrees in {share_agree} and falls short in {share_below}."
 )
 _LEFT = "{incomplete} rows without outcome, awareness or capability are left out."
-
-
-def _untested(claim: Claim, why: str) -> Finding:
-    reason = Phrase(why.replace("{", "{{").replace("}", "}}"))
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, None, None,
-        not_tested("conjunction", reason),
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, FitError, Problem, TableError
+from alc_stats.errors import DeclarationError, FitError, Problem, TableError, raise_all
 from alc_stats.measures import within_between
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import BoolArray, FloatArray
@@ -150,7 +150,7 @@ def surface_data(data: pd.DataFrame, question: SurfaceQuestion) -> SurfaceData:
     require(data, question.columns, where=_WHERE)
     used = [question.outcome, question.awareness, question.capability]
     values = numbers(data, used, where=_WHERE).set_axis(["quality", "A", "C"], axis=1)
-    _raise(TableError, _table_problems(data, values, question))
+    raise_all(TableError, _table_problems(data, values, question))
     complete = values.notna().all(axis=1)
     if complete.sum() < FEWEST_ROWS:
         raise FitError(
@@ -205,14 +205,8 @@ def _with_groups(rows: pd.DataFrame, data: pd.DataFrame, question: SurfaceQuesti
     return rows.assign(**within, **between)
 
 
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    found = list(problems)
-    if found:
-        raise kind(*found)
-
-
 def _check_question(question: SurfaceQuestion) -> None:
-    _raise(DeclarationError, _question_problems(question))
+    raise_all(DeclarationError, _question_problems(question))
 
 
 def _question_problems(q: SurfaceQuestion) -> Iterator[Problem]:

@@ -15,7 +15,6 @@ from alc_stats.models.response_surface.data import AGREE, TERMS, SurfaceData
 from alc_stats.models.response_surface.draws import SurfaceDraws, percentile
 from alc_stats.models.response_surface.fits import SUMS, Surface, Surfaces, deciding
 from alc_stats.models.response_surface.region import Region
-from alc_stats.models.widening.evidence import said
 from alc_stats.records import BoolArray, FloatArray, Number, Phrase
 
 FEWEST_IN_A_REGION = 0.10
@@ -53,7 +52,7 @@ def commensurability(data: SurfaceData) -> Evidence:
         "pooled_sd": Number(data.sd),
     }
     if q.separate_scales is not None:
-        why = joined(_SEPARATE, said(f"({q.separate_scales.strip().rstrip('.')}.)"))
+        why = joined(_SEPARATE, Phrase.verbatim(f"({q.separate_scales.strip().rstrip('.')}.)"))
         return Evidence("commensurability", "threat", why)
     return Evidence("commensurability", "clear", Phrase(_ONE_SCALE, numbers))
 
@@ -244,7 +243,7 @@ def influential_rows(found: Surfaces, parts: Sequence[Part], parts_of: Parts) ->
     try:
         rest = parts_of(left, deciding(left), parts[0].criterion.alpha)
     except FitError as error:
-        return Evidence("influential rows", "threat", joined(_NO_REST, said(str(error))))
+        return Evidence("influential rows", "threat", joined(_NO_REST, Phrase.verbatim(str(error))))
     same = _verdict(rest) == _verdict(parts)
     outcome: Outcome = "clear" if same else "threat"
     return Evidence("influential rows", outcome, Phrase(_REST[same], numbers))

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError
+from alc_stats.errors import DeclarationError, Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 
 FEWEST_TIMES = 2
@@ -96,20 +96,15 @@ def shift_data(data: pd.DataFrame, question: ShiftQuestion) -> ShiftData:
         With everything that is wrong.
     """
     require(data, question.columns, where=_WHERE)
-    _raise(DeclarationError, _misdeclared(question))
-    _raise(TableError, _untimed(data[question.time]))
+    raise_all(DeclarationError, _misdeclared(question))
+    raise_all(TableError, _untimed(data[question.time]))
     rows = _read(data, question)
     needed = [c for c in rows if c in ("outcome", "adaptive", "benchmark")
               or str(c).startswith("x_")]  # fmt: skip
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
-    _raise(TableError, _broken(kept, question))
+    raise_all(TableError, _broken(kept, question))
     return ShiftData(_timed(kept, question), question, int((~known).sum()))
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _misdeclared(q: ShiftQuestion) -> Iterator[Problem]:

@@ -31,9 +31,7 @@ def lines(course: Course) -> tuple[Line, ...]:
 
 
 def _line(method: str, guards: str, e: Estimate, *, unit: str = OUTCOME) -> Line:
-    low, high = e.interval()
-    df = e.df if math.isfinite(e.df) else None
-    return Line(method, guards, Phrase(""), e.value, low, high, e.p_value, df, _MIXED, unit)
+    return Line.of(e, method, guards, _MIXED, unit=unit)
 
 
 def _pieces(course: Course) -> list[Line]:

@@ -9,7 +9,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import AlcError, DeclarationError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DeclarationError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import BoolArray
 
@@ -129,15 +135,15 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
         With everything that is wrong.
     """
     require(data, question.columns, where="transfer")
-    _raise(DeclarationError, _misdeclared(data, question))
+    raise_all(DeclarationError, _misdeclared(data, question))
     scores = numbers(data, [question.score], where="transfer")[question.score]
-    _raise(TableError, _unassigned(scores.notna() & data[question.arm].isna(), question))
+    raise_all(TableError, _unassigned(scores.notna() & data[question.arm].isna(), question))
     here = data[question.arm].astype(str).isin(question.arms)
     rows = _read(data.loc[here], scores.loc[here], question)
     needed = [c for c in rows if c == "score" or str(c).startswith("x_")]
     known = rows[needed].notna().all(axis=1)
     kept = rows.loc[known].reset_index(drop=True)
-    _raise(TableError, _broken(kept, question))
+    raise_all(TableError, _broken(kept, question))
     # a categorical column would carry its categories into every grouping
     kept = kept.astype(dict.fromkeys(("person", "arm", "level", "task", "firm", "unit"), str))
     levels = tuple(level for level in LEVELS if (kept["level"] == level).any())
@@ -146,11 +152,6 @@ def transfer_data(data: pd.DataFrame, question: TransferQuestion) -> TransferDat
         kept, question, levels, present[0], tuple(present[1:]),
         bool(kept["score"].isin([0.0, 1.0]).all()), int((~known).sum()),
     )  # fmt: skip
-
-
-def _raise(kind: type[AlcError], problems: Iterator[Problem]) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _read(here: pd.DataFrame, scores: pd.Series, question: TransferQuestion) -> pd.DataFrame:

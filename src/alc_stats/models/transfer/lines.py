@@ -34,11 +34,7 @@ def _reference(answer: Answer) -> str:
 def _line(
     method: str, guards: str, e: Estimate, reference: str, note: Phrase | None = None
 ) -> Line:
-    low, high = e.interval()
-    return Line(
-        method, guards, note or Phrase(""), e.value, low, high, e.p_value,
-        e.df if math.isfinite(e.df) else None, reference, e.unit or SCORE,
-    )  # fmt: skip
+    return Line.of(e, method, guards, reference, note=note or Phrase(""), unit=e.unit or SCORE)
 
 
 def _pairs(answer: Answer) -> list[tuple[str, str]]:

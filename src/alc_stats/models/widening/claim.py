@@ -15,11 +15,11 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, check_criterion, decide, not_tested
-from alc_stats.models.finding import Claim, Finding, find, joined
+from alc_stats.inference.decision import Criterion, check_criterion, decide
+from alc_stats.models.finding import Claim, Finding, find, joined, untested
 from alc_stats.models.widening.comparison import FEW_UNITS, Comparison, compare
 from alc_stats.models.widening.data import Columns, spread_data
-from alc_stats.models.widening.evidence import all_evidence, said
+from alc_stats.models.widening.evidence import all_evidence
 from alc_stats.models.widening.lines import triangulation
 from alc_stats.records import Number, Phrase
 
@@ -163,7 +163,7 @@ def judge(
             spread_data(data, columns), seed=seed, draws=draws, permutations=permutations
         )
     except FitError as error:
-        return _untested(claim, criterion, str(error))
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
     return _judged(claim, found, criterion)
 
 
@@ -234,10 +234,3 @@ _UNITS_DECIDE = (
     "With up to {few_units} {units} the estimate that takes each as one unit decides where the "
     "model's would read otherwise."
 )
-
-
-def _untested(claim: Claim, criterion: Criterion, why: str) -> Finding:
-    return Finding(
-        claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
-        None, not_tested(criterion.rule, said(why)),
-    )  # fmt: skip

@@ -14,7 +14,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DeclarationError,
+    FitError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 from alc_stats.measures.columns import numbers, require
 from alc_stats.records import BoolArray, FloatArray
 
@@ -120,25 +127,18 @@ def spread_data(data: pd.DataFrame, columns: Columns) -> SpreadData:
         For data that cannot answer.
     """
     require(data, columns.columns, where=_WHERE)
-    _raise(DeclarationError, _bound_problems(columns.bounds))
+    raise_all(DeclarationError, _bound_problems(columns.bounds))
     rows = _read(data, columns)
-    _raise(TableError, _broken(rows, columns))
+    raise_all(TableError, _broken(rows, columns))
     kind = _kind(rows, columns)
     rows["unit"] = rows["firm"] if kind == "firms" else rows["person"]
-    _raise(FitError, _unanswerable(rows, columns, kind))
+    raise_all(FitError, _unanswerable(rows, columns, kind))
     repeated = bool(columns.person) and bool(rows["person"].duplicated().any())
     made = SpreadData(
         _centred(_grouped(rows, kind), kind), columns, kind, repeated, bool(columns.post)
     )
-    _raise(FitError, _spreadless(made))
+    raise_all(FitError, _spreadless(made))
     return made
-
-
-def _raise(
-    kind: type[DeclarationError | TableError | FitError], problems: Iterator[Problem]
-) -> None:
-    if found := [*problems]:
-        raise kind(*found)
 
 
 def _bound_problems(bounds: Bounds | None) -> Iterator[Problem]:
@@ -174,7 +174,7 @@ def _read(data: pd.DataFrame, columns: Columns) -> pd.DataFrame:
         parts |= {c: items[c] for c in columns.items}
     rows = pd.DataFrame(parts)
     unassigned = int((rows["outcome"].notna() & data[columns.treatment].isna()).sum())
-    _raise(TableError, _lost("treatment", columns.treatment, unassigned))
+    raise_all(TableError, _lost("treatment", columns.treatment, unassigned))
     return rows.loc[rows["outcome"].notna() & rows["treated"].notna()].reset_index(drop=True)
 
 
@@ -182,7 +182,7 @@ def _two_valued(column: pd.Series, treated: str | None, control: str | None) -> 
     """1 for treated, 0 for control, missing for what is neither."""
     if treated is None and control is None:
         return _zero_one(column)
-    _raise(DeclarationError, _arm_problems(column, treated, control))
+    raise_all(DeclarationError, _arm_problems(column, treated, control))
     return column.map({treated: 1.0, control: 0.0}).astype(float)
 
 
@@ -255,7 +255,7 @@ def _kind(rows: pd.DataFrame, columns: Columns) -> Kind:
         both = _in_several(rows, "firm", "treated")
         if not both:
             movers = _in_several(rows, "person", "firm") if columns.person else 0
-            _raise(TableError, _movers(movers, columns))
+            raise_all(TableError, _movers(movers, columns))
             return "firms"
         if not columns.person or not _in_several(rows, "person", "treated"):
             raise TableError(_in_both_arms(both, str(columns.firm)))

@@ -48,7 +48,9 @@ def certified(found: Comparison) -> Evidence:
     """A fit without a usable certificate supports nothing."""
     if found.model.of(found.target) is not None:
         return Evidence("certificate", "clear", _CERTIFIED)
-    return Evidence("certificate", "threat", joined(_UNCERTIFIED, said(found.model.failure)))
+    return Evidence(
+        "certificate", "threat", joined(_UNCERTIFIED, Phrase.verbatim(found.model.failure))
+    )
 
 
 _CERTIFIED = Phrase("The location-scale model reached its maximum, by its certificate.")
@@ -72,7 +74,7 @@ def bounded(found: Comparison, estimate: Estimate, criterion: Criterion) -> Evid
     own = found.bounded.of(found.target)
     outcome: Outcome
     if own is None:
-        failed = joined(shares, _NO_BOUNDED, said(found.bounded.failure))
+        failed = joined(shares, _NO_BOUNDED, Phrase.verbatim(found.bounded.failure))
         return Evidence("bounds", "threat", failed)
     heaped = ends.outcome == "threat"
     if heaped and not _stopped_at_it(ends):
@@ -169,7 +171,9 @@ def measured(found: Comparison, estimate: Estimate, scale: float, level: float) 
         return Evidence("measurement error", "clear", joined(_IN_WITHIN, _alphas(found)))
     cells = found.reliabilities
     if cells is None or isinstance(cells, str):
-        return Evidence("measurement error", "threat", joined(_NO_ITEMS, said(cells or "")))
+        return Evidence(
+            "measurement error", "threat", joined(_NO_ITEMS, Phrase.verbatim(cells or ""))
+        )
     effect, se = reliability_effect(cells, did=found.data.did)
     side = side_of(estimate, level)
     left = estimate.value - effect
@@ -222,7 +226,7 @@ def composed(found: Comparison, estimate: Estimate, scale: float, level: float) 
     if found.stayer_share >= _STAYED:
         return Evidence("composition", "clear", Phrase(_ALL_STAYED, share))
     if isinstance(found.stayers, str):
-        return Evidence("composition", "threat", said(found.stayers))
+        return Evidence("composition", "threat", Phrase.verbatim(found.stayers))
     side = side_of(estimate, level)
     kept = side_of(
         found.stayers, level
@@ -246,8 +250,3 @@ _STAYERS = (
     "{stayer_log_sd} log SD ({stayer_low} to {stayer_high})."
 )
 _LEFT = " Those who came or left could have made the rest."
-
-
-def said(text: str) -> Phrase:
-    """A sentence from elsewhere; its braces are no holes."""
-    return Phrase(text.replace("{", "{{").replace("}", "}}")) if text else Phrase("")

@@ -11,7 +11,7 @@ from alc_stats.inference.unit_contrast import Permutation, unit_contrast
 from alc_stats.models.finding import Line
 from alc_stats.models.widening import artefacts
 from alc_stats.models.widening.comparison import Comparison
-from alc_stats.models.widening.evidence import LOG_SD, said
+from alc_stats.models.widening.evidence import LOG_SD
 from alc_stats.models.widening.fits import Modelled, at_bound
 from alc_stats.models.widening.sources import Explained, reliability_effect
 from alc_stats.records import Number, Phrase
@@ -52,14 +52,11 @@ def triangulation(found: Comparison, *, decides: str, level: float) -> tuple[Lin
 
 def line(estimate: Estimate, method: str, guards: str, how: str, *, level: float) -> Line:
     """An estimate as a line."""
-    low, high = estimate.interval(level)
-    return Line(
-        method, guards, Phrase(""), estimate.value, low, high, estimate.p_value, estimate.df, how,
-    )  # fmt: skip
+    return Line.of(estimate, method, guards, how, level=level, unit=LOG_SD)
 
 
 def _failed(method: str, guards: str, why: str) -> Line:
-    return Line(method, guards, said(why))
+    return Line(method, guards, Phrase.verbatim(why))
 
 
 # -- models --------------------------------------------------------------------------------------
