@@ -26,10 +26,11 @@ Waves = Mapping[int, tuple[date, date]] | Mapping[str, tuple[date, date]]
 class Periods:
     """How SQL finds an event's period, with which values, and what its numbers are called.
 
-    `last_day` is the same for the period's last day, and takes the same values.
+    `first_day` and `last_day` are the same for the period's ends, and take the same values.
     """
 
     sql: str
+    first_day: str
     last_day: str
     values: tuple[date, ...] = ()
     names: tuple[int | str, ...] = ()
@@ -96,16 +97,19 @@ def _calendar(period: str, where: str) -> Periods:
                 way_out=did_you_mean(period, ["week", "month"]),
             )
         )
-    return Periods(f"date_trunc('{period}', moment)::DATE", _LAST_DAY[period])
+    first = f"date_trunc('{period}', moment)::DATE"
+    return Periods(first, first, _LAST_DAY[period])
 
 
 def _waves(waves: Waves, where: str) -> Periods:
     spans = [(first, last, wave) for wave, (first, last) in waves.items()]
     _refuse_impossible_waves(spans, where)
     days = tuple(day for first, last, _ in spans for day in (first, last))
-    found = [_case([str(i) for i in range(len(spans))]),
-             _case([f"?{2 * i + 2}" for i in range(len(spans))])]  # fmt: skip
-    return Periods(found[0], found[1], days, tuple(wave for _, _, wave in spans))
+    waves_of, first, last = (
+        _case([made.format(i, 2 * i + 1, 2 * i + 2) for i in range(len(spans))])
+        for made in ("{0}", "?{1}::DATE", "?{2}::DATE")
+    )
+    return Periods(waves_of, first, last, days, tuple(wave for _, _, wave in spans))
 
 
 def _case(then: Sequence[str]) -> str:
