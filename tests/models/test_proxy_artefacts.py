@@ -96,7 +96,11 @@ def test_people_who_become_alike_in_what_use_is_for_fake_a_dead_slope_and_no_dea
     data = [factor(seed, spread=0.4) for seed in range(RUNS)]
     slopes = [ask(table) for table in data]
     both = [ask(table, indicators=OTHERS) for table in data]
-    assert sum(f.decision.verdict == "supported" for f in slopes) > 0.1 * RUNS
+    alone = [line_of(f, "The loss is at least a half").note.template for f in slopes]
+    assert sum(said.startswith("supported") for said in alone) > 0.3 * RUNS
+    assert sum(f.decision.verdict == "supported" for f in slopes) < 0.05 * RUNS
+    told = [outcome_of(f, "error of measurement of use") for f in slopes]
+    assert told.count("threat") > 0.9 * RUNS
     fooled = sum(f.decision.verdict == "supported" for f in both)
     lost = [line_of(f, "The loading falls") for f in both]
     assert fooled <= stats.binom.ppf(0.999, RUNS, 0.025)
@@ -115,6 +119,19 @@ def test_a_metric_that_died_is_found_with_its_loading() -> None:
     found = [ask(factor(seed, loading=0.2), indicators=OTHERS) for seed in range(20)]
     assert all(f.decision.verdict == "supported" for f in found)
     assert all(len([x for x in f.triangulation if x.primary]) == 3 for f in found)
+
+
+def test_people_pushed_to_one_level_of_use_keep_the_slope_and_lose_the_loading() -> None:
+    """What is left of the differences in use still means something: bunching finds these."""
+    rng, data, on = frame(1)
+    worth = rng.normal(size=ROWS)
+    use = (worth + 0.5 * rng.normal(size=ROWS)) * np.where(on, 0.3, 1.0)
+    others = {name: worth + 0.8 * rng.normal(size=ROWS) for name in OTHERS}
+    quality = 3.0 * worth + 4.0 * rng.normal(size=ROWS)
+    found = ask(data.assign(tokens=np.exp(use), quality=quality, **others), indicators=OTHERS)
+    assert line_of(found, "The loading falls").low > 0.5
+    assert line_of(found, "Change of the slope").value > 0.0
+    assert found.decision.verdict != "supported"
 
 
 def test_a_metric_that_lives_is_not_found_with_its_loading() -> None:

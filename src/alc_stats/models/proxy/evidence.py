@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from alc_stats.inference.decision import Criterion, decide
 from alc_stats.inference.small_samples import FEW_TREATED
 from alc_stats.models.calibration.evidence import MANY_AT_AN_END
@@ -11,6 +13,8 @@ from alc_stats.records import Number, Phrase
 
 FEWEST_SHARED = 0.2
 """Smallest share of a cell's rows within the use that all cells have."""
+GOOD_ENOUGH = 0.7
+"""Reliability that is held to be modest (Nunnally 1978): what needs less is no likely reason."""
 MORE_AT_AN_END = 0.05
 """A change of the share at an end that is too small to bend a slope."""
 
@@ -47,8 +51,7 @@ def _range(found: Decay) -> Evidence:
 def _error_of_use(found: Decay) -> Evidence:
     artefact = "error of measurement of use"
     if not found.knows("true loss"):
-        why = _NOTHING_SHARED if found.data.question.halves else _NO_HALVES
-        return Evidence(artefact, "not tested", Phrase(why))
+        return _narrowed(found, artefact)
     numbers = {
         "reliability_before": Number(found.of("reliability treated_before").value, "ratio"),
         "reliability_after": Number(found.of("reliability treated_after").value, "ratio"),
@@ -57,6 +60,23 @@ def _error_of_use(found: Decay) -> Evidence:
     outcome = found.tale("true")
     told = _RELIABLE + _END[outcome].format("error of use")
     return Evidence(artefact, outcome, Phrase(told, numbers))
+
+
+def _narrowed(found: Decay, artefact: str) -> Evidence:
+    """Without halves: whether the same error on a narrower range would do, and how little of it.
+
+    With the variance of logged use at v of what would have been left, error that was 1 - r of it
+    leaves (r - 1 + v) / (r v) of a slope: solved for r.
+    """
+    question = found.data.question
+    narrower = 1.0 / np.exp(2.0 * found.of("change of log sd").value)
+    left = 1.0 - found.loss().value
+    enough = float((narrower - 1.0) / (narrower - left)) if narrower > 1.0 > left else 0.0
+    if enough < GOOD_ENOUGH or question.indicators:
+        why = _NOTHING_SHARED if question.halves else _NO_HALVES
+        return Evidence(artefact, "not tested", Phrase(why))
+    numbers = {"enough": Number(enough, "ratio")}
+    return Evidence(artefact, "threat", Phrase(_NARROWED, numbers))
 
 
 def _ends(found: Decay) -> Evidence:
@@ -120,6 +140,11 @@ _COMMON_USE = (
 _NO_HALVES = (
     "Error in logged use that grows under the mandate would look like a loss: the two halves of a "
     "period (`halves`) would tell."
+)
+_NARROWED = (
+    "The range of use narrowed so far that the same error as before would make this loss alone, "
+    "had logged use a reliability of {enough} or less: give the two halves of a period (`halves`) "
+    "or other `indicators`."
 )
 _NOTHING_SHARED = "The halves of use share nothing that could tell error from use."
 _RELIABLE = (
