@@ -238,6 +238,14 @@ def test_nobody_is_named_and_nothing_of_a_person_returned(log: pd.DataFrame) -> 
     assert all(cell.persons is None or cell.persons >= 5 for cell in found.cells)
 
 
+def test_periods_may_be_days() -> None:
+    first, start = pd.Timestamp("2026-01-05"), dt.date(2026, 2, 2)
+    dated = counts(8)
+    dated["period"] = first + pd.to_timedelta(7 * dated["period"], unit="D")
+    starts = {f: None if at is None else start for f, at in WEEKS.items()}
+    assert padding(dated, starts=starts) == padding(counts(8), starts=WEEKS)
+
+
 def test_one_firm_on_a_side_has_no_limits() -> None:
     data = counts(7)
     own = data[data["firm_id"].isin(["f0", "f1"])]
@@ -315,5 +323,7 @@ def test_counts_without_a_sign_events_outside_waves_and_files_without_periods_ar
         ask(counts(1)[["person_id", "firm_id", "period", "prompts"]])
     with pytest.raises(DataError, match="events lie outside every wave"):
         ask(log, period={1: (dt.date(2026, 1, 5), dt.date(2026, 1, 9))})
+    with pytest.raises(DeclarationError, match="starts are of another kind than the periods"):
+        ask(counts(1), starts=STARTS)
     with pytest.raises(DeclarationError, match="an event log needs periods"):
         padding(Path("log.parquet"))

@@ -197,15 +197,29 @@ def _placed(
     raise_all(DeclarationError, _unknown(counts, known))
     first = min(start for start in known.values() if start is not None)
     start = counts["firm_id"].map(lambda firm: first if known[firm] is None else known[firm])
-    if "first_day" in counts:
-        start, begins, ends = pd.to_datetime(start), counts["first_day"], counts["last_day"]
-    else:
-        begins = ends = counts["period"]
-    begun, inside = begins >= start, (begins < start) & (ends >= start)
+    begun, over = _since(counts, start)
+    inside = over & ~begun
     arm = np.where(counts["firm_id"].map(lambda firm: known[firm] is None), "never", "mandated")
     rows = counts.assign(arm=arm, phase=np.where(begun, "after", "before"))[~inside]
     said = f"{int(inside.sum())} periods of persons in which a mandate starts"
     return rows.reset_index(drop=True), (said,) if inside.any() else ()
+
+
+def _since(counts: pd.DataFrame, start: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Whether a period begins, and whether it ends, at or after its firm's start."""
+    begins, ends = (
+        counts[name] if name in counts else counts["period"] for name in ("first_day", "last_day")
+    )
+    if pd.api.types.is_datetime64_any_dtype(begins):
+        start = pd.to_datetime(start)
+    try:
+        return begins >= start, ends >= start
+    except TypeError:
+        raise DeclarationError(
+            Problem("starts are of another kind than the periods", where="padding, starts",
+                    found=f"{type(start.iloc[0]).__name__} beside {begins.dtype}",
+                    way_out="Name starts as the periods are named.")
+        ) from None  # fmt: skip
 
 
 def _unknown(

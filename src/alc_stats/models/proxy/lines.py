@@ -52,15 +52,16 @@ def _rows_of(found: Decay, name: str) -> Phrase:
     return Phrase("{rows} rows.", {"rows": Number(int(found.data.sums[own].size.sum()), "count")})
 
 
-def _relative(found: Decay, name: str, method: str, guards: str) -> Line:
+def _relative(found: Decay, name: str, method: str, guards: str, note: Phrase = NOTHING) -> Line:
     r = found.ratio(name)
-    return Line(method, guards, value=r.value, low=r.low, high=r.high,
+    return Line(method, guards, note, value=r.value, low=r.low, high=r.high,
                 reference=f"Fieller, {r.shape}", unit="ratio")  # fmt: skip
 
 
 def _loadings(found: Decay) -> Iterator[Line]:
     yield _relative(found, "loading", "Loading after, relative to what would have been left",
-                    "a slope that fell since the metric has more error")  # fmt: skip
+                    "a slope that fell since the metric has more error",
+                    _rows_of(found, "indicators"))  # fmt: skip
     yield _line(found, "inflation", "Use beyond what the indicators account for",
                 "use that grew with what it is for", "log",
                 Phrase("Change of its intercept, at the loading of before."))  # fmt: skip
