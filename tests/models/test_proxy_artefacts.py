@@ -158,9 +158,19 @@ def test_indicators_that_share_nothing_are_no_factor() -> None:
     data = factor(3)
     noise = np.random.default_rng(1).normal(size=(ROWS, 3))
     found = ask(data.assign(**dict(zip(OTHERS, noise.T, strict=True))), indicators=OTHERS)
-    part = line_of(found, "The loading falls")
-    assert part.value is None
-    assert "no factor" in part.note.template
+    turned = ask(data.assign(tasks=-data["tasks"]), indicators=OTHERS)
+    for part in (line_of(f, "The loading falls") for f in (found, turned)):
+        assert part.value is None
+        assert "no factor" in part.note.template
+
+
+def test_what_hardly_any_row_has_is_not_tested() -> None:
+    data = factor(3).assign(odd=np.nan, even=1.0, other=(np.arange(ROWS) % 500 == 0).astype(int))
+    data["tasks"] = data["tasks"].where(data["post"] == 0)
+    found = ask(data, halves=["odd", "even"], control_tasks="other", indicators=OTHERS)
+    assert line_of(found, "The loading falls").value is None
+    assert outcome_of(found, "error of measurement of use") == "not tested"
+    assert outcome_of(found, "tasks that do not count") == "not tested"
 
 
 def test_without_indicators_invariance_is_said_not_to_be_tested() -> None:
@@ -168,6 +178,14 @@ def test_without_indicators_invariance_is_said_not_to_be_tested() -> None:
 
 
 # -- artefacts -----------------------------------------------------------------------------------
+
+
+def test_use_that_does_not_vary_has_no_slope() -> None:
+    data = factor(1)
+    on = data["mandate"] * data["post"] == 1
+    found = ask(data.assign(tokens=data["tokens"].mask(on, 7.0)))
+    assert found.decision.verdict == "not tested"
+    assert "there is no slope" in found.decision.reason.template
 
 
 def test_a_curve_that_bends_is_found_out() -> None:
@@ -322,6 +340,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(more: dict[str, Any], say
         ({"quota": np.nan}, {"quota": "quota"}, "rows under a mandate have no quota"),
         ({"quota": 1e6}, {"quota": "quota"}, "See that both are in one unit"),
         ({"tasks": "many"}, {"indicators": OTHERS}, "does not hold numbers"),
+        ({"person": np.arange(ROWS)}, {}, "no person has several rows before or after the start"),
         ({"a": -1.0, "b": 1.0}, {"halves": ["a", "b"]}, "amounts of a half are below zero"),
     ],
 )

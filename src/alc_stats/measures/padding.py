@@ -193,7 +193,7 @@ def _placed(
     """Rows with arm and phase, and what was left out."""
     if starts is None:
         return counts.assign(arm="all", phase="all"), ()
-    known = {str(firm): start for firm, start in starts.items()}
+    known = {str(firm): None if pd.isna(start) else start for firm, start in starts.items()}
     raise_all(DeclarationError, _unknown(counts, known))
     first = min(start for start in known.values() if start is not None)
     start = counts["firm_id"].map(lambda firm: first if known[firm] is None else known[firm])

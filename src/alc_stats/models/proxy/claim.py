@@ -135,6 +135,8 @@ def judge(
     """`proxy` with its columns as one record."""
     rows = summed(proxy_rows(data, question))
     alpha = criterion.alpha
+    if rows.flat:
+        return find_jointly(claim, [*_untested(question, alpha, _FLAT)])
     try:
         found = decay(rows, alpha=alpha, seed=seed)
     except FitError as error:
@@ -155,6 +157,9 @@ def judge(
 
 _HALVED = "The loss is at least a half"
 _LOADING = "The loading falls"
+_FLAT = Phrase(
+    "Use does not vary within persons before or after, in one of the arms: there is no slope."
+)
 _NEVER_THERE = Phrase(
     "The slope that would have been left cannot be told from zero: a metric that never measured "
     "anything cannot stop."
@@ -191,8 +196,8 @@ def _loading_part(found: Decay) -> Part:
 
 
 _NO_FACTOR = Phrase(
-    "The other indicators do not go together in every cell, so that there is no factor for use to "
-    "load on."
+    "The other indicators do not all go together, so that there is no factor for use to load on: "
+    "turn those round where less is more."
 )
 _NEVER_LOADED = Phrase(
     "The loading that would have been left cannot be told from zero: use never measured what the "

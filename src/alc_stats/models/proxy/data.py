@@ -132,6 +132,10 @@ def _broken(rows: pd.DataFrame, q: ProxyQuestion) -> Iterator[Problem]:
                           where=f"column '{getattr(q, _FIELD.get(part, part))}'")  # fmt: skip
             return
     yield from _firm_problems(rows, q)
+    if not rows.duplicated(["firm", "person", "post"]).any():
+        yield Problem("no person has several rows before or after the start, so that there is no "
+                      "slope within persons", where=f"column '{q.person}'",
+                      way_out="Give one row a task, or a week.")  # fmt: skip
     if q.quota:
         yield from _quota_problems(rows, q.quota)
 

@@ -57,8 +57,11 @@ class Decay:
         return self.ratio(name).shape != "interval" or self.of(f"{name} kept").value <= 0.0
 
     def share_one_thing(self) -> bool:
-        """Whether the other indicators go together in every cell."""
-        return all(self.of(f"shared {cell}").interval(self.level)[0] > 0.0 for cell in CELLS)
+        """Whether the other indicators go together, each with each and in every cell."""
+        among = self.data.sums["indicators"].products.sum(axis=(0, 1))[1:, 1:]
+        return bool((among > 0.0).all()) and all(
+            self.of(f"shared {cell}").interval(self.level)[0] > 0.0 for cell in CELLS
+        )
 
     def tale(self, name: str) -> Outcome:
         """Whether the loss told otherwise tells the same.

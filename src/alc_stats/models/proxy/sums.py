@@ -16,6 +16,8 @@ CELLS = ("treated_before", "treated_after", "never_before", "never_after")
 MOST_ROUNDS = 200
 CLOSE = 1e-9
 """Of a column's SD: nothing is left to take off."""
+ROUNDING = 1e-10
+"""SD of log use below which it is rounding."""
 TAIL = 0.05
 """Share of a cell's rows beyond either end of the use that counts as its range."""
 AT_QUOTA = (0.8, 1.04)
@@ -77,6 +79,13 @@ class ProxyData:
     high: float
     shared: float
 
+    @property
+    def flat(self) -> bool:
+        """Whether use does not vary within persons in some cell."""
+        use = self.sums["use"]
+        squares, freedom = use.products[:, :, 0, 0].sum(axis=0), use.freedom.sum(axis=0)
+        return bool((squares <= ROUNDING**2 * freedom).any())
+
 
 def summed(found: ProxyRows) -> ProxyData:
     """Everything that was asked for."""
@@ -104,8 +113,12 @@ def summed(found: ProxyRows) -> ProxyData:
     if q.indicators:
         others = [f"z{i}" for i in range(len(q.indicators))]
         sets["indicators"] = (own.dropna(subset=others), ["x", *others])
-    sums = {name: _sums(rows, columns, len(names)) for name, (rows, columns) in sets.items()}
     treated = np.bincount(code[every["mandated"] == 1.0], minlength=len(names)) > 0
+    sums = {
+        name: _sums(rows, columns, len(names))
+        for name, (rows, columns) in sets.items()
+        if name == "use" or _widespread(rows, treated)
+    }
     return ProxyData(q, treated, sums, len(own), found.left_out, low, high, shared)
 
 
@@ -119,6 +132,13 @@ def _common(rows: pd.DataFrame) -> tuple[float, float, float]:
     low, high = float(use.quantile(TAIL).max()), float(use.quantile(1.0 - TAIL).min())
     inside = rows["x"].between(low, high).groupby(rows["cell"]).mean()
     return low, high, float(inside.min())
+
+
+def _widespread(rows: pd.DataFrame, treated: BoolArray) -> bool:
+    """Whether half of an arm's firms or more are in each of its cells: hardly any draw is empty."""
+    firms = rows.groupby("cell")["code"].nunique().reindex(range(4), fill_value=0).to_numpy()
+    sides = np.repeat([treated.sum(), (~treated).sum()], 2)
+    return bool((2 * firms >= sides).all())
 
 
 def _sums(rows: pd.DataFrame, columns: Sequence[str], firms: int) -> Sums:
