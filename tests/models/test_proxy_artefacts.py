@@ -218,6 +218,16 @@ def test_slopes_at_one_use_of_one_curve_are_those_of_least_squares() -> None:
     assert found.value == pytest.approx(expected, rel=100 * DENSE_TWIN)
 
 
+def test_use_that_has_not_moved_bends_no_slope() -> None:
+    """The loss lies in the tails alone, and a curve would have bent slopes before as well."""
+    rng, data, on = frame(1)
+    use = rng.normal(size=ROWS)
+    worth = np.where(on, np.clip(use, -1.0, 1.0), use + np.sign(use) * np.maximum(abs(use) - 1, 0))
+    found = ask(data.assign(tokens=np.exp(use), quality=3.0 * worth + rng.normal(size=ROWS)))
+    assert outcome_of(found, "range of use") == "clear"
+    assert line_of(found, "Loss in the use").value < line_of(found, "The loss is more").value
+
+
 def test_no_use_in_common_is_a_threat() -> None:
     rng, data, on = frame(3)
     use = rng.normal(size=ROWS) + 6.0 * on

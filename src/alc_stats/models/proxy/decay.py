@@ -63,6 +63,12 @@ class Decay:
             self.of(f"shared {cell}").interval(self.level)[0] > 0.0 for cell in CELLS
         )
 
+    def kept_range(self) -> bool:
+        """Whether use is shown to have moved by less than a fifth of an SD, its spread as well."""
+        moved, wider = (self.of(f"change of {name}") for name in ("mean", "log sd"))
+        ends = (*moved.interval(1.0 - 2.0 * self.alpha), *wider.interval(1.0 - 2.0 * self.alpha))
+        return max(abs(end) for end in ends) < AT_LEAST
+
     def tale(self, name: str) -> Outcome:
         """Whether the loss told otherwise tells the same.
 

@@ -37,13 +37,13 @@ def _range(found: Decay) -> Evidence:
     if found.data.shared < FEWEST_SHARED or not found.knows("held loss"):
         return Evidence("range of use", "threat", Phrase(_NO_COMMON_USE, shared))
     numbers = {
-        "use_change": Number(found.of("change of mean", "log").value, unit="log"),
+        "use_change": Number(found.of("change of mean", "SD").value, unit="SD"),
         "spread_change": Number(found.of("change of log sd", "log SD").value, unit="log SD"),
         "common_loss": Number(found.loss("common").value, "ratio"),
         "held_loss": Number(found.loss("held").value, "ratio"),
     }
     tales = {found.tale("common"), found.tale("held")}
-    outcome = next(o for o in _WORST_FIRST if o in tales)
+    outcome = "clear" if found.kept_range() else next(o for o in _WORST_FIRST if o in tales)
     told = _COMMON_USE + _END[outcome].format("a curve that bends")
     return Evidence("range of use", outcome, Phrase(told, numbers))
 
@@ -134,8 +134,8 @@ _NO_COMMON_USE = (
     "different stretches of one curve as well."
 )
 _COMMON_USE = (
-    "Mean log use changed by {use_change}, its spread by {spread_change} log SD. In the use that "
-    "all cells have the loss is {common_loss}, and at the same use of one curve {held_loss}"
+    "Mean log use changed by {use_change} SD, its spread by {spread_change} log SD. In the use "
+    "that all cells have the loss is {common_loss}, and at the same use of one curve {held_loss}"
 )
 _NO_HALVES = (
     "Error in logged use that grows under the mandate would look like a loss: the two halves of a "

@@ -33,10 +33,11 @@ def _use(sums: Sums, drawn: Resamples) -> Named:
     S = _totals(drawn, sums.products)
     yield from _decay("slope", S[:, :, 0, 1] / S[:, :, 0, 0])
     yield "change of share", _change(_foreseen(sums, drawn))
-    spread = 0.5 * np.log(S[:, :, 0, 0] / _totals(drawn, sums.freedom))
+    freedom = _totals(drawn, sums.freedom)
+    spread = 0.5 * np.log(S[:, :, 0, 0] / freedom)
     yield "change of log sd", _change(spread)
     means = _totals(drawn, sums.totals)[:, :, 0] / _totals(drawn, sums.rows)
-    yield "change of mean", _change(means)
+    yield "change of mean", _change(means) / np.sqrt(S[:, 0, 0, 0] / freedom[:, 0])
 
 
 def _foreseen(sums: Sums, drawn: Resamples) -> FloatArray:
