@@ -73,8 +73,8 @@ class Decay:
         """Whether the loss told otherwise tells the same.
 
         "clear" if it is shown to differ by less than a fifth, or is not shown to differ and says
-        what the loss says, a loss of a fifth being enough; "not tested" if the loss says nothing; a
-        "threat" otherwise.
+        what the loss says, a loss of a fifth being enough; a "threat" if it is shown to differ by a
+        fifth or more, or does not say again that there is a loss; "not tested" otherwise.
         """
         moved = self._difference(f"{name} loss", "slope loss")
         low, high = moved.interval(self.level)
@@ -84,10 +84,14 @@ class Decay:
         if abs(moved.value) >= AT_LEAST and not low <= 0.0 <= high:
             return "threat"
         told = self._verdict(self.loss(), HALF)
-        if told == "inconclusive":
-            return "not tested"
-        other = [self._verdict(self.loss(name), least) for least in (HALF, AT_LEAST)]
-        return "clear" if told in other else "threat"
+        again = [self._verdict(self.loss(name), least) for least in (HALF, AT_LEAST)]
+        if told != "inconclusive" and told in again:
+            return "clear"
+        return "threat" if told == "supported" else "not tested"
+
+    def shows_loss(self) -> bool:
+        """Whether a loss of a fifth or more is shown."""
+        return self._verdict(self.loss(), AT_LEAST) == "supported"
 
     def _verdict(self, loss: Estimate, least: float) -> Verdict:
         return decide(loss, Criterion("superiority", least, alpha=self.alpha)).verdict

@@ -72,7 +72,7 @@ def _narrowed(found: Decay, artefact: str) -> Evidence:
     narrower = 1.0 / np.exp(2.0 * found.of("change of log sd").value)
     left = 1.0 - found.loss().value
     enough = float((narrower - 1.0) / (narrower - left)) if narrower > 1.0 > left else 0.0
-    if enough < GOOD_ENOUGH or question.indicators:
+    if enough < GOOD_ENOUGH or question.indicators or not found.shows_loss():
         why = _NOTHING_SHARED if question.halves else _NO_HALVES
         return Evidence(artefact, "not tested", Phrase(why))
     numbers = {"enough": Number(enough, "ratio")}
