@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import Metric as Metric
     from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import bunching as bunching
     from alc_stats.models import calibration as calibration
@@ -82,11 +83,13 @@ if TYPE_CHECKING:
     from alc_stats.models import moderation as moderation
     from alc_stats.models import proxy as proxy
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import scorecard as scorecard
     from alc_stats.models import shift as shift
     from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
+    from alc_stats.report.scorecard_page import write_scorecard as write_scorecard
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
 
@@ -102,6 +105,7 @@ _ROOM = {
     "proxy": "models",
     "calibration": "models",
     "Measure": "measures",
+    "Metric": "models",
     "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
@@ -152,6 +156,7 @@ _ROOM = {
     "response_surface": "models",
     "run_study": "study",
     "score": "measures",
+    "scorecard": "models",
     "sd_ratio": "inference",
     "shift": "models",
     "small_sample_choice": "inference",
@@ -164,6 +169,7 @@ _ROOM = {
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
+    "write_scorecard": "report.scorecard_page",
 }
 
 __all__ = [
@@ -174,6 +180,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "Metric",
     "NamedScale",
     "benjamini_hochberg",
     "bunching",
@@ -228,6 +235,7 @@ __all__ = [
     "romano_wolf",
     "run_study",
     "score",
+    "scorecard",
     "sd_ratio",
     "shift",
     "small_sample_choice",
@@ -240,6 +248,7 @@ __all__ = [
     "widening",
     "wild_cluster_bootstrap",
     "within_between",
+    "write_scorecard",
 ]
 
 
