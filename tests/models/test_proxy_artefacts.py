@@ -268,6 +268,27 @@ def test_losses_on_what_both_halves_share_are_those_of_instruments() -> None:
     assert found.value == pytest.approx(1.0 - slopes[1, 1] / kept, rel=1e3 * EXACT_ARITHMETIC)
 
 
+def test_raters_who_rate_otherwise_than_before_are_found() -> None:
+    """One of them no longer sees differences where the other still does."""
+    rng, data, on = frame(1)
+    use = rng.normal(size=ROWS)
+    worth = 3.0 * use + 2.0 * rng.normal(size=ROWS)
+    data["second"] = worth + 2.0 * rng.normal(size=ROWS)
+    data["quality"] = np.where(on, 0.2, 1.0) * worth + 2.0 * rng.normal(size=ROWS)
+    data["tokens"] = np.exp(use)
+    found = ask(data, second_rating="second")
+    assert outcome_of(found, "rating") == "threat"
+    assert found.decision.verdict == "inconclusive"
+    both = ask(data.assign(second=data["quality"] + rng.normal(size=ROWS)), second_rating="second")
+    assert outcome_of(both, "rating") == "clear"
+    agreed = next(e for e in both.evidence if e.artefact == "rating").finding
+    own = within(data.assign(again=data["second"]), ["quality", "again"]).T
+    told = next(e for e in found.evidence if e.artefact == "rating").finding
+    expected = np.corrcoef(own)[0, 1]
+    assert told.numbers["agreement_after"].value == pytest.approx(expected, rel=DENSE_TWIN)
+    assert agreed.numbers["agreement_after"].value > expected
+
+
 def other_tasks(seed: int, *, everywhere: bool) -> pd.DataFrame:
     """A slope that falls in tasks that count, or in all."""
     rng, data, on = frame(seed)

@@ -40,6 +40,7 @@ def proxy(
     wave: str | None = None,
     indicators: Sequence[str] = (),
     halves: Sequence[str] = (),
+    second_rating: str | None = None,
     control_tasks: str | None = None,
     quota: str | None = None,
     criterion: Criterion | None = None,
@@ -77,6 +78,8 @@ def proxy(
     halves : two of str, optional
         Amounts of odd and of even sessions of each row's period: slopes are then told on what both
         share as well, and the reliability of log use by cell.
+    second_rating : str, optional
+        Of the same rows by somebody else, or another method: slopes of it, and how far both agree.
     control_tasks : str, optional
         1 for tasks that do not count for the quota, where the slope must not fall. They are left
         out of everything else.
@@ -119,8 +122,8 @@ def proxy(
     """
     question = ProxyQuestion(
         quality=quality, amount=amount, person=person, firm=firm, mandated=mandated, post=post,
-        wave=wave, indicators=tuple(indicators), halves=tuple(halves), control_tasks=control_tasks,
-        quota=quota,
+        wave=wave, indicators=tuple(indicators), halves=tuple(halves), second_rating=second_rating,
+        control_tasks=control_tasks, quota=quota,
     )  # fmt: skip
     claim = claim or Claim("proxy", "proxy", f"{amount} stops measuring {quality}.")
     alpha = criterion.alpha if criterion else 0.05

@@ -30,6 +30,7 @@ class ProxyQuestion:
     wave: str | None = None
     indicators: tuple[str, ...] = ()
     halves: tuple[str, ...] = ()
+    second_rating: str | None = None
     control_tasks: str | None = None
     quota: str | None = None
 
@@ -37,7 +38,8 @@ class ProxyQuestion:
     def columns(self) -> tuple[str, ...]:
         """Every column named."""
         own = (self.quality, self.amount, self.person, self.firm, self.mandated, self.post)
-        more = (self.wave, *self.indicators, *self.halves, self.control_tasks, self.quota)
+        more = (self.wave, *self.indicators, *self.halves, self.second_rating,
+                self.control_tasks, self.quota)  # fmt: skip
         return (*own, *(name for name in more if name))
 
 
@@ -50,8 +52,8 @@ class ProxyRows:
     question : ProxyQuestion
     rows : DataFrame (n)
         `x` (log of the amount), `y`, `firm`, `person`, `mandated`, `post`, `wave`, and as far as
-        they were asked for `z0` ... (indicators), `h0`, `h1` (logs of the halves), `control`,
-        `quotas` (amount in quotas); missing as NaN.
+        they were asked for `z0` ... (indicators), `h0`, `h1` (logs of the halves), `again`
+        (the second rating), `control`, `quotas` (amount in quotas); missing as NaN.
     left_out : int
     """
 
@@ -92,7 +94,8 @@ def _undeclarable(q: ProxyQuestion) -> Iterator[Problem]:
             found=f"{len(q.halves)} columns", allowed="two columns",
             way_out="Add amounts up over odd and over even sessions of each row's period.",
         )  # fmt: skip
-    parts = (q.quality, q.amount, *q.indicators, *q.halves, q.control_tasks, q.quota)
+    parts = (q.quality, q.amount, *q.indicators, *q.halves, q.second_rating, q.control_tasks,
+             q.quota)  # fmt: skip
     named = [name for name in parts if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         yield Problem("a column plays two parts", where=_WHERE, found=", ".join(twice),
@@ -103,6 +106,7 @@ def _read(data: pd.DataFrame, q: ProxyQuestion) -> pd.DataFrame:
     parts = {"y": q.quality, "amount": q.amount, "mandated": q.mandated, "post": q.post}
     parts |= {f"z{i}": name for i, name in enumerate(q.indicators)}
     parts |= {f"h{i}": name for i, name in enumerate(q.halves)}
+    parts |= {"again": q.second_rating} if q.second_rating else {}
     parts |= {"control": q.control_tasks} if q.control_tasks else {}
     parts |= {"quotas": q.quota} if q.quota else {}
     found = numbers(data, list(parts.values()), where=_WHERE)

@@ -20,10 +20,11 @@ MORE_AT_AN_END = 0.05
 
 
 def all_evidence(found: Decay, criterion: Criterion) -> tuple[Evidence, ...]:
-    """Range, error of use, ends of the rating, other tasks, few firms, rows left out."""
+    """Range, error of use, rating and its ends, other tasks, few firms, rows left out."""
     return (
         _range(found),
         _error_of_use(found),
+        _rating(found),
         _ends(found),
         _other_tasks(found, criterion),
         *_invariance(found),
@@ -77,6 +78,20 @@ def _narrowed(found: Decay, artefact: str) -> Evidence:
         return Evidence(artefact, "not tested", Phrase(why))
     numbers = {"enough": Number(enough, "ratio")}
     return Evidence(artefact, "threat", Phrase(_NARROWED, numbers))
+
+
+def _rating(found: Decay) -> Evidence:
+    artefact = "rating"
+    if not found.knows("second loss"):
+        return Evidence(artefact, "not tested", Phrase(_ONE_RATING))
+    numbers = {
+        "agreement_before": Number(found.of("agreement treated_before").value, unit="r"),
+        "agreement_after": Number(found.of("agreement treated_after").value, unit="r"),
+        "second_loss": Number(found.loss("second").value, "ratio"),
+    }
+    outcome = found.tale("second")
+    told = _RATED_AGAIN + _END[outcome].format("what was rated otherwise")
+    return Evidence(artefact, outcome, Phrase(told, numbers))
 
 
 def _ends(found: Decay) -> Evidence:
@@ -150,6 +165,14 @@ _NOTHING_SHARED = "The halves of use share nothing that could tell error from us
 _RELIABLE = (
     "Logged use has a reliability of {reliability_before} among the treated before and "
     "{reliability_after} after; of slopes on what both halves share the loss is {true_loss}"
+)
+_ONE_RATING = (
+    "Raters who rate otherwise than before would move slopes: a second one (`second_rating`) would "
+    "tell. Their error as such does not."
+)
+_RATED_AGAIN = (
+    "Both ratings agree by {agreement_before} among the treated before and by {agreement_after} "
+    "after; of slopes of the second the loss is {second_loss}"
 )
 _AT_AN_END = (
     "{at_an_end} of ratings of the treated after are at an end of the scale, a change of "

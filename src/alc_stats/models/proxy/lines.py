@@ -16,6 +16,7 @@ _LOSSES = {
     "common": ("Loss in the use that all cells have", "a range that moved along a curve"),
     "held": ("Loss at the same use, one curvature for all", "a range that moved along a curve"),
     "true": ("Loss of slopes on what both halves of use share", "error of use that grew"),
+    "second": ("Loss of slopes of the second rating", "raters who rate otherwise than before"),
     "elsewhere": ("Loss without weeks at the quota", "padding up to the quota alone"),
     "control": ("Loss in tasks that do not count", "whatever else changed"),
 }
@@ -48,7 +49,7 @@ def _line(
 
 def _rows_of(found: Decay, name: str) -> Phrase:
     """How many rows are behind a loss that not all rows are."""
-    own = {"held": "common", "true": "halves"}.get(name, name)
+    own = {"held": "common", "true": "halves", "second": "ratings"}.get(name, name)
     return Phrase("{rows} rows.", {"rows": Number(int(found.data.sums[own].size.sum()), "count")})
 
 

@@ -76,6 +76,14 @@ def _halves(sums: Sums, drawn: Resamples) -> Named:
     yield "change of reliability", _change(reliable)
 
 
+def _ratings(sums: Sums, drawn: Resamples) -> Named:
+    """Slopes of the second rating, and how far both agree."""
+    S = _totals(drawn, sums.products)
+    yield from _decay("second", S[:, :, 0, 2] / S[:, :, 0, 0])
+    r = S[:, :, 1, 2] / np.sqrt(S[:, :, 1, 1] * S[:, :, 2, 2])
+    yield from ((f"agreement {cell}", r[:, i]) for i, cell in enumerate(CELLS))
+
+
 def _plain(name: str) -> Callable[[Sums, Resamples], Named]:
     def found(sums: Sums, drawn: Resamples) -> Named:
         S = _totals(drawn, sums.products)
@@ -154,6 +162,7 @@ _OF: dict[str, Callable[[Sums, Resamples], Named]] = {
     "use": _use,
     "common": _common,
     "halves": _halves,
+    "ratings": _ratings,
     "control": _plain("control"),
     "elsewhere": _plain("elsewhere"),
     "indicators": _indicators,

@@ -60,8 +60,8 @@ class ProxyData:
     treated : bool array (G,)
     sums : dict of str to Sums
         "use": log use and quality. "common": the same and squared log use, where the range of use
-        is that of all four cells. "halves": both halves' logs and quality. "control": log use and
-        quality of tasks that do not count. "elsewhere": without weeks at the quota. "indicators":
+        is that of all four cells. "halves": both halves' logs and quality. "ratings": log use
+        and both ratings. "control": log use and quality of tasks that do not count. "elsewhere": without weeks at the quota. "indicators":
         log use and the others. "ends": quality at either end of what was seen.
     rows, left_out : int
     low, high : float
@@ -105,6 +105,8 @@ def summed(found: ProxyRows) -> ProxyData:
         sets["common"] = (common.assign(square=away**2), ["x", "y", "square"])
     if q.halves:
         sets["halves"] = (own.dropna(subset=["h0", "h1"]), ["h0", "h1", "y"])
+    if q.second_rating:
+        sets["ratings"] = (own.dropna(subset=["again"]), ["x", "y", "again"])
     if q.control_tasks:
         sets["control"] = (every[every["control"] == 1.0], ["x", "y"])
     if q.quota:
