@@ -61,8 +61,9 @@ class ProxyData:
     sums : dict of str to Sums
         "use": log use and quality. "common": the same and squared log use, where the range of use
         is that of all four cells. "halves": both halves' logs and quality. "ratings": log use
-        and both ratings. "control": log use and quality of tasks that do not count. "elsewhere": without weeks at the quota. "indicators":
-        log use and the others. "ends": quality at either end of what was seen.
+        and both ratings. "control": log use and quality of tasks that do not count.
+        "elsewhere": without weeks at the quota. "indicators": log use and the others. "ends":
+        quality at either end of what was seen.
     rows, left_out : int
     low, high : float
         Log use that the four cells share.
