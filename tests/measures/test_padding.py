@@ -325,5 +325,10 @@ def test_counts_without_a_sign_events_outside_waves_and_files_without_periods_ar
         ask(log, period={1: (dt.date(2026, 1, 5), dt.date(2026, 1, 9))})
     with pytest.raises(DeclarationError, match="starts are of another kind than the periods"):
         ask(counts(1), starts=STARTS)
+    for strange in ("nowhere.parquet", Path("nowhere.csv")):
+        with pytest.raises(TableError, match="the event log cannot be read as declared"):
+            padding(strange, period="week")  # type: ignore[arg-type]
+    with pytest.raises(DeclarationError, match="unknown kind of file"):
+        padding(Path("log.xlsx"), period="week")
     with pytest.raises(DeclarationError, match="an event log needs periods"):
         padding(Path("log.parquet"))

@@ -154,7 +154,8 @@ def _attach(
     _refuse_lacking([name for (name,) in names], needed)
 
 
-def _reader(path: Path) -> str:
+def _reader(path: Path | str) -> str:
+    path = Path(str(path))
     quoted = "'" + str(path).replace("'", "''") + "'"
     if path.suffix == ".parquet":
         return f"read_parquet({quoted})"
