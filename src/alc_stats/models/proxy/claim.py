@@ -108,6 +108,7 @@ def proxy(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> table = pd.DataFrame({"person": np.arange(8000) % 400, "post": np.arange(8000) // 4000})
     >>> table["firm"] = table["person"] % 20
