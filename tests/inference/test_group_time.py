@@ -21,6 +21,7 @@ from alc_stats.inference.group_time import (
     overall_values,
 )
 from alc_stats.inference.group_time_summaries import (
+    _freedom,
     cell_errors,
     clustered,
     permuted_adoptions,
@@ -42,6 +43,8 @@ from tolerances import (
 DRAWS = 200
 RARE = int(stats.binom.ppf(0.999, DRAWS, 0.05))
 """More false rejections than this are seen once in 1,000 runs of a test of size 5 %."""
+LONG_DRAWS = 400
+LONG_RARE = int(stats.binom.ppf(0.999, LONG_DRAWS, 0.05))
 MPDTA = Path(os.environ.get("ALC_STATS_DATA", "/nowhere")) / "did-benchmarks" / "mpdta.csv"
 PUBLISHED = {
     (2004, 2004): -0.0105, (2004, 2005): -0.0704, (2004, 2006): -0.1373, (2004, 2007): -0.1008,
@@ -246,6 +249,27 @@ def test_no_effect_is_rarely_seen_and_bands_hold_everywhere() -> None:
     assert band <= RARE
     assert pointwise > RARE
     assert before <= RARE
+
+
+def test_trends_are_rarely_seen_where_late_starters_alone_were_long_seen_before() -> None:
+    """With clusters less cohorts as degrees of freedom 52 of 400 samples show trends, not 20."""
+    adoption = np.repeat([5, 9, 13, NEVER], [22, 14, 14, 10])
+    seen = 0
+    for seed in range(LONG_DRAWS):
+        y = np.random.default_rng(seed).normal(size=(len(adoption), 24))
+        cells = group_times(y, adoption, anticipation=2)
+        seen += pretest(cells, anticipation=2).p < 0.05  # type: ignore[union-attr]
+    assert seen <= LONG_RARE
+
+
+def test_degrees_of_freedom_of_one_sum_are_welchs() -> None:
+    """For a single estimate Krishnamoorthy and Yu's formula is that of Welch and Satterthwaite."""
+    parts, sizes = np.array([[[0.3]], [[0.05]]]), np.array([8.0, 20.0])
+    inverse = np.array([[1.0 / 0.35]])
+    welch = 0.35**2 / (0.3**2 / 7.0 + 0.05**2 / 19.0)
+    assert _freedom(parts, sizes, inverse, 1) == pytest.approx(welch, rel=EXACT_ARITHMETIC)
+    alone = _freedom(parts, np.array([8.0, 1.0]), inverse, 1)
+    assert alone == pytest.approx(0.35**2 * 7.0 / 0.3**2, rel=EXACT_ARITHMETIC)
 
 
 def test_universal_base_adds_up_the_varying_one() -> None:

@@ -112,7 +112,10 @@ def _permutation(found: MandateFound) -> Line:
 def _pretest(found: MandateFound) -> list[Line]:
     if found.wald is None:
         return []
-    note = Phrase("All effects before the start are zero; the number is the statistic.")
+    note = Phrase(
+        "All effects before the start are zero; the number is the statistic. Its law is that of "
+        "very many firms: with tens of them and many periods it sees trends in noise."
+    )
     return [
         Line(
             "Wald test of periods before", "trends that differed before", note,
