@@ -129,8 +129,9 @@ def standard_errors(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, Flo
         around = sums[members] - sums[members].mean(axis=0)
         own = np.sum(around**2, axis=0) if c > 1 else np.full(psi.shape[1], np.nan)
         variances.append(own * (c / (c - 1) if c > 1 else 1.0) / n**2)
-        freedom.append(max(c - 1, 1))
-    v, f = np.array(variances), np.array(freedom)[:, None]
+        behind = np.sum(sums[members] != 0.0, axis=0) if cells.gaps else np.full(psi.shape[1], c)
+        freedom.append(np.maximum(behind - 1, 1))
+    v, f = np.array(variances), np.array(freedom)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = v.sum(axis=0)
         df = total**2 / np.sum(v**2 / f, axis=0)
@@ -258,6 +259,12 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
     needed = _noncentrality(rank, error, power, alpha)
     slope = math.sqrt(needed / max(float(trend @ inverse @ trend), 1e-300))
     return Pretest(F, int(rank), error, float(stats.f.sf(F, rank, error)), slope)
+
+
+def covariance_of(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
+    """Of estimates (m, m), cohort by cohort, and clusters less cohorts."""
+    parts, sizes = _covariances(cells, psi)
+    return parts.sum(axis=0), int((sizes - 1.0).sum())
 
 
 def _covariances(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
