@@ -24,7 +24,7 @@ import pandas as pd
 import alc_stats as alc
 from alc_stats.inference import Criterion, decide
 from alc_stats.models.finding import Finding
-from alc_stats.models.widening import EQUIVALENCE_BAND, SMALLEST_WIDENING
+from alc_stats.models.widening.claim import EQUIVALENCE_BAND, SMALLEST_WIDENING
 
 DOCS = Path(__file__).parent.parent / "docs"
 REPLICATIONS = 200

@@ -110,3 +110,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean '{close[0]}'?"
     return f"Known: {', '.join(known)}." if known else ""
+
+
+def raise_all(kind: type[AlcError], problems: Iterable[Problem]) -> None:
+    """Raise every problem that was found, in one error of this kind; nothing where all is well."""
+    if found := [*problems]:
+        raise kind(*found)

@@ -63,6 +63,11 @@ class Phrase:
     template: str
     numbers: Mapping[str, Number] = field(default_factory=dict)
 
+    @classmethod
+    def verbatim(cls, text: str) -> Phrase:
+        """A sentence from elsewhere, such as an error's: its braces are no holes."""
+        return cls(text.replace("{", "{{").replace("}", "}}"))
+
 
 @functools.cache
 def _converter() -> Converter:

@@ -14,7 +14,7 @@ from scipy import stats
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference.excess_mass import Zones, excess_mass
 from alc_stats.models import Finding, bunching
-from alc_stats.models.bunching_data import BunchingQuestion, bunching_data, round_numbers
+from alc_stats.models.bunching.data import BunchingQuestion, bunching_data, round_numbers
 from alc_stats.simulate import read_truth
 from alc_stats.simulate.events import weekly_tokens
 from alc_stats.simulate.population import populate

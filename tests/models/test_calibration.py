@@ -13,11 +13,11 @@ from scipy import stats
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import Criterion
 from alc_stats.models import Finding, calibration
-from alc_stats.models.calibration_data import CalibrationQuestion, Rated, rated
-from alc_stats.models.calibration_few import cluster_sums
-from alc_stats.models.calibration_models import compare
-from alc_stats.models.calibration_null import null_band, null_world, uncut
-from alc_stats.models.calibration_statistics import layout, statistics
+from alc_stats.models.calibration.data import CalibrationQuestion, Rated, rated
+from alc_stats.models.calibration.few import cluster_sums
+from alc_stats.models.calibration.fits import compare
+from alc_stats.models.calibration.null import null_band, null_world, uncut
+from alc_stats.models.calibration.statistics import layout, statistics
 from alc_stats.simulate.artefacts import better_than_average
 from tolerances import EXACT_ARITHMETIC, MONTE_CARLO_SIGMAS, OTHER_ALGORITHM
 

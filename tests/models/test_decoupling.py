@@ -12,10 +12,10 @@ from scipy import stats
 from alc_stats.errors import DeclarationError
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models import Evidence, Finding, decoupling
-from alc_stats.models.coupling import Moments, coupling_sums, jackknifed
-from alc_stats.models.decoupling_comparison import z_apart
+from alc_stats.models.decoupling.comparison import z_apart
 from alc_stats.models.finding import Line
-from alc_stats.models.gap_data import GapQuestion, gap_data
+from alc_stats.models.gap.data import GapQuestion, gap_data
+from alc_stats.models.widening.coupling import Moments, coupling_sums, jackknifed
 from tolerances import EXACT_ARITHMETIC
 
 COLUMNS: dict[str, Any] = {

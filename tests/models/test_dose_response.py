@@ -14,9 +14,9 @@ from scipy import stats
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.estimators.kernels.penalised_spline import penalised_spline
 from alc_stats.models import Finding, dose_response
-from alc_stats.models.dose_data import DoseData, DoseQuestion, dose_data
-from alc_stats.models.single_peak import single_peak
-from alc_stats.models.two_lines import (
+from alc_stats.models.dose_response.data import DoseData, DoseQuestion, dose_data
+from alc_stats.models.dose_response.single_peak import single_peak
+from alc_stats.models.dose_response.two_lines import (
     Quadratic,
     flat_region,
     lines_at,

@@ -16,7 +16,7 @@ from scipy import stats
 from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import Criterion
 from alc_stats.models import Finding, forecast
-from alc_stats.models.forecast_scores import (
+from alc_stats.models.forecast.scores import (
     PARTS,
     binned,
     brier,

@@ -16,7 +16,7 @@ from scipy import integrate, stats
 from alc_stats.errors import DeclarationError, FitError, TableError
 from alc_stats.estimators.stochastic_frontier import _likelihood, fit_frontier
 from alc_stats.models import Finding, frontier
-from alc_stats.models.frontier import SMALLEST_EXCESS
+from alc_stats.models.frontier.claim import SMALLEST_EXCESS
 from tolerances import CENTRAL_DIFFERENCE, EXACT_ARITHMETIC
 
 WITNESS = Path(__file__).parents[1] / "reference" / "frontier" / "front41.csv"

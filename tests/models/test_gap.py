@@ -16,8 +16,8 @@ from alc_stats.estimators import fit
 from alc_stats.measures import reliability
 from alc_stats.models import Evidence, Finding, gap
 from alc_stats.models.finding import Line
-from alc_stats.models.gap_data import GapQuestion, gap_data
-from alc_stats.models.gap_model import PAIR, of, stacked
+from alc_stats.models.gap.data import GapQuestion, gap_data
+from alc_stats.models.gap.fits import PAIR, of, stacked
 from tolerances import EXACT_ARITHMETIC, FLAT_OPTIMUM, NLME_STOPS_EARLY
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "gap"

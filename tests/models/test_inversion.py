@@ -14,9 +14,9 @@ from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import non_superiority_p
 from alc_stats.inference.johnson_neyman import JohnsonNeyman
 from alc_stats.models import Finding, inversion
-from alc_stats.models.inversion_data import InversionQuestion, inversion_data
-from alc_stats.models.inversion_lines import rivals
-from alc_stats.models.inversion_models import pooled, within_between_model, without_random_slopes
+from alc_stats.models.inversion.data import InversionQuestion, inversion_data
+from alc_stats.models.inversion.fits import pooled, within_between_model, without_random_slopes
+from alc_stats.models.inversion.lines import rivals
 from alc_stats.models.picture import FEWEST_PEOPLE
 from alc_stats.records import dump, load
 from models import inversion_witness as witness

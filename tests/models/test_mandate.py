@@ -13,8 +13,8 @@ from alc_stats.errors import DeclarationError, TableError
 from alc_stats.inference import Criterion
 from alc_stats.models import Claim, Evidence, Finding, mandate
 from alc_stats.models.finding import Line
-from alc_stats.models.mandate_data import MandateQuestion, mandate_data
-from alc_stats.models.mandate_effects import estimated, trends_before
+from alc_stats.models.mandate.data import MandateQuestion, mandate_data
+from alc_stats.models.mandate.effects import estimated, trends_before
 from tolerances import EXACT_ARITHMETIC
 
 CLAIM = Claim("H11", "mandate", "Usage rises under the mandate.")

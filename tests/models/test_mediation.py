@@ -14,15 +14,15 @@ from scipy import stats
 import alc_stats as alc
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.models.finding import Evidence, Finding, Line
-from alc_stats.models.mediation_data import MediationQuestion, mediation_data
-from alc_stats.models.mediation_effects import (
+from alc_stats.models.mediation.data import MediationQuestion, mediation_data
+from alc_stats.models.mediation.effects import (
     confounded,
     monte_carlo,
     reaching,
     sensitivity,
 )
-from alc_stats.models.mediation_paths import Chain, SlopeCovariance, regressions, unit_chain
-from alc_stats.models.mediation_stacked import group_chains
+from alc_stats.models.mediation.paths import Chain, SlopeCovariance, regressions, unit_chain
+from alc_stats.models.mediation.stacked import group_chains
 from models.mediations import averaged, chained, delayed, opposed, sloped
 from tolerances import (
     BOOTSTRAP_LIMITS,

@@ -13,8 +13,8 @@ from alc_stats.errors import AlcError, DeclarationError, TableError
 from alc_stats.estimators import fit
 from alc_stats.models import Claim, Evidence, Finding, moderation
 from alc_stats.models.finding import Line
-from alc_stats.models.moderation_data import ModerationQuestion, moderation_data
-from alc_stats.models.moderation_models import moderated
+from alc_stats.models.moderation.data import ModerationQuestion, moderation_data
+from alc_stats.models.moderation.fits import moderated
 from alc_stats.records import Phrase
 from tolerances import EXACT_ARITHMETIC
 

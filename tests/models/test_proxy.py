@@ -12,7 +12,7 @@ from scipy import stats
 
 from alc_stats.errors import TableError
 from alc_stats.models import Finding
-from alc_stats.models.proxy import proxy
+from alc_stats.models.proxy.claim import proxy
 from alc_stats.simulate import read_truth, reference
 from tolerances import DENSE_TWIN, EXACT_ARITHMETIC
 

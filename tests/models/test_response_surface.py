@@ -16,11 +16,11 @@ from alc_stats.inference import Criterion, conjoin, decide
 from alc_stats.models import Claim, Evidence, Finding, response_surface
 from alc_stats.models.finding import Line
 from alc_stats.models.picture import FEWEST_PEOPLE
-from alc_stats.models.response_surface import parts_of
-from alc_stats.models.surface_data import SurfaceData, SurfaceQuestion, surface_data
-from alc_stats.models.surface_draws import surface_draws
-from alc_stats.models.surface_family import family
-from alc_stats.models.surface_models import (
+from alc_stats.models.response_surface.claim import parts_of
+from alc_stats.models.response_surface.data import SurfaceData, SurfaceQuestion, surface_data
+from alc_stats.models.response_surface.draws import surface_draws
+from alc_stats.models.response_surface.family import family
+from alc_stats.models.response_surface.fits import (
     axis_angle,
     condition,
     deciding,
@@ -29,8 +29,8 @@ from alc_stats.models.surface_models import (
     second_axis,
     surfaces,
 )
-from alc_stats.models.surface_pictures import heights
-from alc_stats.models.surface_region import region_of
+from alc_stats.models.response_surface.pictures import heights
+from alc_stats.models.response_surface.region import region_of
 from alc_stats.records import dump, load
 from alc_stats.report.finding_plot import plot
 from tolerances import EXACT_ARITHMETIC, OTHER_ALGORITHM

@@ -15,9 +15,9 @@ from scipy import stats
 from alc_stats.errors import AlcError, DeclarationError, TableError
 from alc_stats.models import Claim, Evidence, Finding, shift
 from alc_stats.models.finding import Line
-from alc_stats.models.shift_data import ShiftQuestion, shift_data
-from alc_stats.models.shift_lines import fieller
-from alc_stats.models.shift_models import piecewise, placebos
+from alc_stats.models.shift.data import ShiftQuestion, shift_data
+from alc_stats.models.shift.fits import piecewise, placebos
+from alc_stats.models.shift.lines import fieller
 from tolerances import EXACT_ARITHMETIC, OTHER_SEARCH
 
 CLAIM = Claim("H10", "shift", "Quality falls when the platform changes.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alc_stats.estimators import Estimate
-from alc_stats.models.spread_artefacts import (
+from alc_stats.models.widening.artefacts import (
     Arm,
     Coupling,
     Spreads,

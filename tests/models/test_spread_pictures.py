@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from alc_stats.models import spread_pictures as pictures
-from alc_stats.models.spread_data import Columns, SpreadData, spread_data
+from alc_stats.models.widening import pictures
+from alc_stats.models.widening.data import Columns, SpreadData, spread_data
 
 
 def table(persons: int, *, firms: int = 6, waves: int = 4) -> SpreadData:

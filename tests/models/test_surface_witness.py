@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alc_stats.models.surface_data import SurfaceData, SurfaceQuestion, surface_data
-from alc_stats.models.surface_draws import surface_draws
-from alc_stats.models.surface_evidence import influential
-from alc_stats.models.surface_family import family
-from alc_stats.models.surface_lines import AXES
-from alc_stats.models.surface_models import (
+from alc_stats.models.response_surface.data import SurfaceData, SurfaceQuestion, surface_data
+from alc_stats.models.response_surface.draws import surface_draws
+from alc_stats.models.response_surface.evidence import influential
+from alc_stats.models.response_surface.family import family
+from alc_stats.models.response_surface.fits import (
     LINEAR,
     OF_SURFACE,
     SUMS,
@@ -27,6 +26,7 @@ from alc_stats.models.surface_models import (
     multilevel,
     stationary_point,
 )
+from alc_stats.models.response_surface.lines import AXES
 from tolerances import DELTA_GRADIENT, LMER_SANDWICH, OTHER_ALGORITHM, TURNED_SEARCH
 
 FOLDER = Path(__file__).parents[1] / "reference" / "response_surface"

@@ -16,9 +16,9 @@ from alc_stats.errors import AlcError, DeclarationError, TableError
 from alc_stats.estimators import fit
 from alc_stats.models import Claim, Evidence, Finding
 from alc_stats.models.finding import Line
-from alc_stats.models.transfer import transfer
-from alc_stats.models.transfer_data import TransferQuestion, transfer_data
-from alc_stats.models.transfer_models import crossed_model, gain_of, model_rows, without_tasks
+from alc_stats.models.transfer.claim import transfer
+from alc_stats.models.transfer.data import TransferQuestion, transfer_data
+from alc_stats.models.transfer.fits import crossed_model, gain_of, model_rows, without_tasks
 from tolerances import EXACT_ARITHMETIC, OTHER_SEARCH
 
 CLAIM = Claim("H9", "transfer", "Use by volume does not carry to far tasks.")

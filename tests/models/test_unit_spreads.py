@@ -15,9 +15,9 @@ from alc_stats.inference.homogeneity import brown_forsythe
 from alc_stats.inference.meta_regression import meta_regression
 from alc_stats.inference.recentred_influence import rif_quantile, rif_variance
 from alc_stats.inference.unit_contrast import UnitSums, permutation_test, unit_contrast
-from alc_stats.models import spread_shape as shape
-from alc_stats.models import unit_spreads as units
-from alc_stats.models.spread_data import Columns, SpreadData, spread_data
+from alc_stats.models.widening import shape
+from alc_stats.models.widening import unit_spreads as units
+from alc_stats.models.widening.data import Columns, SpreadData, spread_data
 from tolerances import EXACT_ARITHMETIC, JSON_DIGITS, META_SEARCH, MONTE_CARLO_SIGMAS
 
 METAFOR = json.loads(

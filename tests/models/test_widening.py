@@ -15,11 +15,11 @@ from alc_stats.estimators import Estimate
 from alc_stats.inference import Criterion
 from alc_stats.inference.unit_contrast import unit_contrast
 from alc_stats.models import Claim, Evidence, Finding, widening
-from alc_stats.models import spread_comparison as comparison
-from alc_stats.models.spread_artefacts import mean_variance, unequal_sizes
-from alc_stats.models.spread_data import Columns, spread_data
-from alc_stats.models.spread_models import Modelled, location_scale
-from alc_stats.models.unit_spreads import log_sd_sums, spreads
+from alc_stats.models.widening import comparison
+from alc_stats.models.widening.artefacts import mean_variance, unequal_sizes
+from alc_stats.models.widening.data import Columns, spread_data
+from alc_stats.models.widening.fits import Modelled, location_scale
+from alc_stats.models.widening.unit_spreads import log_sd_sums, spreads
 from alc_stats.records import dump, load
 from tolerances import EXACT_ARITHMETIC
 

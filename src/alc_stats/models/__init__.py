@@ -1,28 +1,28 @@
-"""What the theory claims, one module a claim.
+"""What the theory claims, one folder a claim; its `claim.py` has the public function.
 
 Each takes a prepared table and returns a `Finding`: estimate, decision, and the evidence against
 the artefacts that could have made it. May import estimators, inference and measures; knows
 nothing of studies or reports.
 """
 
-from alc_stats.models.bunching import bunching
-from alc_stats.models.calibration import calibration
-from alc_stats.models.decoupling import decoupling
+from alc_stats.models.bunching.claim import bunching
+from alc_stats.models.calibration.claim import calibration
+from alc_stats.models.decoupling.claim import decoupling
 from alc_stats.models.distinct import NamedScale, distinct
-from alc_stats.models.dose_response import dose_response
+from alc_stats.models.dose_response.claim import dose_response
 from alc_stats.models.finding import Claim, Evidence, Finding, decided, find, find_jointly, guarded
-from alc_stats.models.forecast import forecast
-from alc_stats.models.frontier import frontier
-from alc_stats.models.gap import gap
-from alc_stats.models.inversion import inversion
-from alc_stats.models.mandate import mandate
-from alc_stats.models.mediation import mediation
-from alc_stats.models.moderation import moderation
-from alc_stats.models.proxy import proxy
-from alc_stats.models.response_surface import response_surface
-from alc_stats.models.shift import shift
-from alc_stats.models.transfer import transfer
-from alc_stats.models.widening import widening
+from alc_stats.models.forecast.claim import forecast
+from alc_stats.models.frontier.claim import frontier
+from alc_stats.models.gap.claim import gap
+from alc_stats.models.inversion.claim import inversion
+from alc_stats.models.mandate.claim import mandate
+from alc_stats.models.mediation.claim import mediation
+from alc_stats.models.moderation.claim import moderation
+from alc_stats.models.proxy.claim import proxy
+from alc_stats.models.response_surface.claim import response_surface
+from alc_stats.models.shift.claim import shift
+from alc_stats.models.transfer.claim import transfer
+from alc_stats.models.widening.claim import widening
 
 __all__ = [
     "Claim",

@@ -17,7 +17,6 @@ from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.decision import Criterion
 from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.models.finding import Claim, Evidence, Finding, Part, find_jointly
-from alc_stats.models.widening_evidence import said
 from alc_stats.records import Number, Phrase
 
 CEILING = 0.90
@@ -140,7 +139,7 @@ def judge(
     }
     pairs = {name: found for name, found in tried.items() if isinstance(found, Disattenuated)}
     parts = [
-        Part(name, None, rule, said(found))
+        Part(name, None, rule, Phrase.verbatim(found))
         if isinstance(found, str)
         else Part(name, Estimate(name, found.value, found.se, found.df, _UNIT), rule)
         for name, found in tried.items()

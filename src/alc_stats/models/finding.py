@@ -9,7 +9,15 @@ from typing import Literal
 
 from alc_stats.errors import DeclarationError, Problem
 from alc_stats.estimators.estimate import Estimate
-from alc_stats.inference.decision import Criterion, Decision, conjoin, decide, not_tested, own_p
+from alc_stats.inference.decision import (
+    Criterion,
+    Decision,
+    Rule,
+    conjoin,
+    decide,
+    not_tested,
+    own_p,
+)
 from alc_stats.models.picture import Picture
 from alc_stats.records import Number, Phrase
 
@@ -90,6 +98,18 @@ class Line:
     reference: str = ""
     unit: str = "log SD"
     primary: bool = False
+
+    @classmethod
+    def of(
+        cls, e: Estimate, method: str, guards_against: str, reference: str, *,
+        level: float = 0.95, note: Phrase = NOTHING, unit: str | None = None,
+        primary: bool = False,
+    ) -> Line:  # fmt: skip
+        """An estimate as a line, in its own unit unless another is named."""
+        low, high = e.interval(level)
+        df = e.df if math.isfinite(e.df) else None
+        return cls(method, guards_against, note, e.value, low, high, e.p_value, df, reference,
+                   e.unit if unit is None else unit, primary)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +203,16 @@ def find(
         pictures,
     )  # fmt: skip
     return decided(finding, criterion)
+
+
+def untested(claim: Claim, why: Phrase, criterion: Criterion | None = None) -> Finding:
+    """A claim that cannot be asked of these data, and why; of several parts without a criterion."""
+    rule: Rule = criterion.rule if criterion else "conjunction"
+    smallest = criterion.smallest_effect if criterion else None
+    return Finding(
+        claim.id, claim.claim, claim.statement, claim.family, None, smallest, None,
+        not_tested(rule, why),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

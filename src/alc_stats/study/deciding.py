@@ -71,7 +71,7 @@ def _contrast(
 
 def _untested(h: HypothesisDeclared, why: str) -> Finding:
     # braces in a message are not holes of the phrase
-    reason = Phrase(why.replace("{", "{{").replace("}", "}}"))
+    reason = Phrase.verbatim(why)
     return Finding(
         h.id,
         h.claim,

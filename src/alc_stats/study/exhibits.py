@@ -9,10 +9,10 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
 from alc_stats.measures.describe import distribution, trajectory
-from alc_stats.models import spread_pictures as pictures
 from alc_stats.models.finding import Finding
 from alc_stats.models.picture import Panel
-from alc_stats.models.spread_data import spread_data
+from alc_stats.models.widening import pictures
+from alc_stats.models.widening.data import spread_data
 from alc_stats.records import Cell
 from alc_stats.study.declaration import ExhibitDeclared, HypothesisDeclared, Study
 from alc_stats.study.fitting import Quantity

@@ -13,25 +13,25 @@ from typing import Any, Protocol
 import pandas as pd
 
 from alc_stats.inference import Criterion
-from alc_stats.models.bunching import judge as judge_bunching
-from alc_stats.models.calibration import judge as judge_calibration
-from alc_stats.models.decoupling import judge as judge_decoupling
+from alc_stats.models.bunching.claim import judge as judge_bunching
+from alc_stats.models.calibration.claim import judge as judge_calibration
+from alc_stats.models.decoupling.claim import judge as judge_decoupling
 from alc_stats.models.distinct import judge as judge_distinct
-from alc_stats.models.dose_response import judge as judge_dose_response
+from alc_stats.models.dose_response.claim import judge as judge_dose_response
 from alc_stats.models.finding import Claim, Finding
-from alc_stats.models.forecast import judge as judge_forecast
-from alc_stats.models.frontier import judge as judge_frontier
-from alc_stats.models.gap import judge as judge_gap
-from alc_stats.models.inversion import judge as judge_inversion
-from alc_stats.models.mandate import judge as judge_mandate
-from alc_stats.models.mediation import judge as judge_mediation
-from alc_stats.models.moderation import judge as judge_moderation
-from alc_stats.models.proxy import judge as judge_proxy
-from alc_stats.models.response_surface import judge as judge_response_surface
-from alc_stats.models.shift import judge as judge_shift
-from alc_stats.models.transfer import judge as judge_transfer
-from alc_stats.models.widening import EQUIVALENCE_BAND
-from alc_stats.models.widening import judge as judge_widening
+from alc_stats.models.forecast.claim import judge as judge_forecast
+from alc_stats.models.frontier.claim import judge as judge_frontier
+from alc_stats.models.gap.claim import judge as judge_gap
+from alc_stats.models.inversion.claim import judge as judge_inversion
+from alc_stats.models.mandate.claim import judge as judge_mandate
+from alc_stats.models.mediation.claim import judge as judge_mediation
+from alc_stats.models.moderation.claim import judge as judge_moderation
+from alc_stats.models.proxy.claim import judge as judge_proxy
+from alc_stats.models.response_surface.claim import judge as judge_response_surface
+from alc_stats.models.shift.claim import judge as judge_shift
+from alc_stats.models.transfer.claim import judge as judge_transfer
+from alc_stats.models.widening.claim import EQUIVALENCE_BAND
+from alc_stats.models.widening.claim import judge as judge_widening
 from alc_stats.study.declaration import HypothesisDeclared
 
 

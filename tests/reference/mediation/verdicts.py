@@ -16,7 +16,7 @@ import numpy as np
 
 from alc_stats.inference import Criterion
 from alc_stats.models.finding import Claim
-from alc_stats.models.mediation import judge
+from alc_stats.models.mediation.claim import judge
 from alc_stats.simulate import read_truth
 from alc_stats.simulate.population import populate
 from alc_stats.simulate.recovery import implied

@@ -1,0 +1,1 @@
+"""Bunching: amounts that gather at the quota (H13)."""

@@ -1,0 +1,184 @@
+"""Bunching: amounts that gather at the quota (H13).
+
+A heap at a quota proves nothing by itself: quotas are round numbers, and people like round numbers.
+So the heap is compared with what gathers at the same cutoff where no quota holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from alc_stats.errors import DeclarationError, FitError, Problem
+from alc_stats.inference.decision import Criterion, check_criterion
+from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
+from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
+from alc_stats.models.bunching.lines import (
+    WHOSE,
+    bunching_evidence,
+    bunching_lines,
+    bunching_pictures,
+)
+from alc_stats.models.finding import Claim, Finding, find, untested
+from alc_stats.records import Number, Phrase
+
+SMALLEST_EXCESS = 0.5
+"""Default smallest excess of interest, in bins of the counterfactual: one of two per cent of the
+quota holds half as many periods again as it should."""
+SEED = 20261127
+
+
+def bunching(
+    data: pd.DataFrame,
+    claim: Claim | None = None,
+    *,
+    amount: str,
+    quota: str,
+    firm: str,
+    mandated: str,
+    person: str | None = None,
+    period: str | None = None,
+    late: str | None = None,
+    quota_unit: str | None = None,
+    unit: str | None = None,
+    round_to: Sequence[float] = (),
+    bin_width: float = 0.02,
+    window: float = 0.6,
+    below: float = 0.2,
+    above: float = 0.04,
+    order: int = 4,
+    criterion: Criterion | None = None,
+    seed: int = SEED,
+    draws: int = DRAWS,
+) -> Finding:
+    """Whether amounts gather at the quota beyond what gathers there without one.
+
+    Amounts are counted in bins about each firm's own quota. A polynomial is fitted to the bins
+    outside the zone from `below` short of the quota to `above` beyond it, with effects of round
+    numbers, so that it holds as many periods as were observed. The excess is what lies in the zone
+    beyond the quota above that curve, in heights of the curve there. The estimate is the excess
+    under the mandate less that of firms that never had one, about the same quotas; where there are
+    no such firms, less that of the same firms without the mandate.
+
+    Standard errors are those of a bootstrap of whole firms, with Welch's degrees of freedom.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a person and period of the quota; or, with `person` and `period`, several, whose
+        amounts are added up.
+    claim : Claim, optional
+        The prediction that is tested; a plain one by default.
+    amount, quota : str
+        In one unit. Rows without a mandate may lack the quota: they are counted about the quota
+        their firm had later, or about every quota that other firms have, in their proportions.
+    firm : str
+    mandated : str
+        1 where the quota holds, 0 elsewhere.
+    person, period : str, optional
+    late : str, optional
+        How much of the amount was used at the end of the period, such as on its last day.
+    quota_unit, unit : str, optional
+        Column of the quota's unit, and the unit amounts are logged in.
+    round_to : sequence of float
+        Amounts whose multiples are round; by default the quota's power of ten, half and a tenth
+        of it.
+    bin_width, window, below, above : float
+        As shares of the quota.
+    order : int
+        Of the polynomial.
+    criterion : Criterion, optional
+        Superiority with 0.5 bins by default.
+    seed, draws : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Finding
+
+    Raises
+    ------
+    DeclarationError
+        For unknown columns, or zones that are no whole numbers of bins.
+    TableError
+        For negative amounts, a mandate without a quota, a quota in another unit than the log, no
+        row without a mandate, or no amount near any quota.
+
+    References
+    ----------
+    Kleven (2016), Annual Review of Economics 8, 435-464. Kleven and Waseem (2013), Quarterly
+    Journal of Economics 128, 669-723.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"firm": np.arange(12000) % 24, "quota": 100.0})
+    >>> table["mandate"] = table["firm"] % 2
+    >>> table["tokens"] = 100 * np.exp(0.4 * rng.normal(size=12000))
+    >>> short = table["tokens"].between(80, 100) & (table["mandate"] == 1)
+    >>> table.loc[short & (rng.random(12000) < 0.4), "tokens"] = 101.0
+    >>> found = bunching(table, amount="tokens", quota="quota", firm="firm", mandated="mandate")
+    >>> found.decision.verdict
+    'supported'
+    """
+    question = BunchingQuestion(
+        amount=amount, quota=quota, firm=firm, mandated=mandated, person=person, period=period,
+        late=late, quota_unit=quota_unit, unit=unit, round_to=tuple(round_to),
+        bin_width=bin_width, window=window, below=below, above=above, order=order,
+    )  # fmt: skip
+    claim = claim or Claim("bunching", "proxy", f"{amount} gathers at the quota.")
+    criterion = criterion or Criterion("superiority", SMALLEST_EXCESS)
+    return judge(data, question, claim, criterion, seed=seed, draws=draws)
+
+
+def judge(
+    data: pd.DataFrame,
+    question: BunchingQuestion,
+    claim: Claim,
+    criterion: Criterion,
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+) -> Finding:
+    """`bunching` with its columns as one record."""
+    check_criterion(criterion)
+    if draws < 99:
+        raise DeclarationError(
+            Problem(
+                "too few draws", where="bunching, draws", found=f"{draws}", allowed="99 or more"
+            )
+        )
+    rows = bunching_data(data, question)
+    try:
+        found = compared(rows, seed=seed, draws=draws)
+    except FitError as error:
+        return untested(claim, Phrase.verbatim(str(error)), criterion)
+    level = 1.0 - criterion.alpha
+    return find(
+        claim,
+        found.difference(name="difference in excess mass"),
+        criterion=criterion,
+        evidence=bunching_evidence(found, criterion),
+        observed=_observed(found),
+        triangulation=bunching_lines(found, level),
+        pictures=bunching_pictures(found, level),
+    )
+
+
+def _observed(found: Bunching) -> Phrase:
+    rows = found.data
+    numbers = {
+        "excess_under": Number(found.of("under").value, unit=BINS),
+        "excess_comparison": Number(found.of(rows.comparison).value, unit=BINS),
+        "periods": Number(rows.rows, "count"),
+    }
+    seen = (
+        "At the quota lie {excess_under} bins more than expected under the mandate and "
+        f"{{excess_comparison}} of {WHOSE[rows.comparison]} ({{periods}} periods)."
+    )
+    if rows.left_out:
+        numbers["left_out"] = Number(rows.left_out, "count")
+        seen += " {left_out} rows without an amount or a mandate's state were not used."
+    return Phrase(seen, numbers)

@@ -1,0 +1,1 @@
+"""Decoupling: awareness and capability go together less among the treated (H2)."""

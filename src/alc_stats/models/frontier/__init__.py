@@ -1,0 +1,1 @@
+"""Excess: tokens beyond what the same quality and task need, and what they cost (H15)."""

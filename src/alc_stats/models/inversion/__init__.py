@@ -1,0 +1,1 @@
+"""Inversion: quality rises with usage without a mandate, and no longer does under it."""

@@ -1,0 +1,1 @@
+"""Mandates as treatments: what changes in firms when a mandate starts, and how one would know."""

@@ -1,0 +1,1 @@
+"""Mediation: treatment moves a mediator, and the mediator moves the outcome."""

@@ -1,0 +1,1 @@
+"""Proxy: the metric stops measuring value once it is the target (H12)."""

@@ -1,0 +1,1 @@
+"""Consequences of the gap: whether awareness beyond capability goes with worse work."""

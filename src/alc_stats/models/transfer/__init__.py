@@ -1,0 +1,1 @@
+"""Transfer: what is practised by volume does not carry to new tasks; schema training does."""

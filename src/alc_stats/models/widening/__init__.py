@@ -1,0 +1,1 @@
+"""Widening: outcomes of people with the same access spread apart under treatment."""
