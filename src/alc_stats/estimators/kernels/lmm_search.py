@@ -47,6 +47,12 @@ _SHALLOW = 1e-6
 """Least scaled curvature of a place that is surely a minimum."""
 _TOLD = 1e-8
 """Second derivative a row, in a parameter's relative change, that is more than rounding."""
+_SADDLE = -1e-5
+"""Scaled curvature below which a place without a slope is left downhill."""
+_STRIDES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+"""Steps off a saddle, in standard errors if the curvature were upward."""
+_SAME = 1e-10
+"""Deviances a row nearer than this are the same."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
 _POLISH_STEPS = 12
 _DESCENT_STEPS = 60
@@ -99,10 +105,28 @@ def search(objective: Objective, start: FloatArray | None = None) -> Optimum:
         stayed = free.all() and np.array_equal(theta, ended)
         found = _polish(objective, theta, free, H if stayed else None)
         found = replace(found, pull=pull(objective, found.theta, free))
-        if found.pull >= -OUTWARD and found.decrement < _ARRIVED:
+        settled = found.pull >= -OUTWARD and found.decrement < _ARRIVED
+        onward = _downhill(objective, found) if settled else _lifted(form, found.theta, free)
+        if onward is None:
             break
-        theta = _lifted(form, found.theta, free)
+        theta = onward
     return found
+
+
+def _downhill(objective: Objective, found: Optimum) -> FloatArray | None:
+    """A lower place along the downward curvature of a saddle; None where there is none.
+
+    By symmetry the slope vanishes at a zero pivot of a rank that others hold, minimum or not.
+    """
+    scale, values, vectors = _scaled_vectors(found.hessian)
+    if not values.size or values[0] > _SADDLE:
+        return None
+    for stride in _STRIDES:
+        moved = found.theta.copy()
+        moved[found.free] += stride * vectors[:, 0] / scale
+        if objective.at(moved)[1].deviance < found.deviance - _SAME * objective.rows:
+            return moved
+    return None
 
 
 def _first(objective: Objective) -> FloatArray:
@@ -285,7 +309,7 @@ def _settle(objective: Objective, theta: FloatArray) -> tuple[FloatArray, BoolAr
                 trial, _ = _descend(objective, trial, still_free)
             worse = objective.at(trial)[1].deviance - objective.at(theta)[1].deviance
             stays = pull(objective, trial, still_free) >= -OUTWARD
-            if not (stays and worse <= 1e-10 * objective.rows):
+            if not (stays and worse <= _SAME * objective.rows):
                 break
             theta, free = upright(form, trial), still_free
     return theta, free

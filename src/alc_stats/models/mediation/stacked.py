@@ -89,8 +89,8 @@ def stacked(rows: pd.DataFrame) -> pd.DataFrame:
 def _fitted(table: pd.DataFrame) -> tuple[Fit, bool]:
     """With every slope random, then those of the chain only, then none; and whether any is.
 
-    A slope that does not vary is at its limit in the first; the others are for searches that fail,
-    which they do less often with the slopes first.
+    A slope that does not vary is at its limit in the first; the others are for what small tables
+    cannot tell apart.
     """
     several = 1 < table["firm"].nunique() < table["unit"].nunique()
     above = ["(0 + sm + sy | firm)"] if several else []
