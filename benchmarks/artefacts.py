@@ -162,8 +162,8 @@ def _machines(sets: dict[str, dict[str, Any]]) -> list[str]:
     parts: list[str] = []
     for each in sets.values():
         first, last = each["rows"][0]["artefact"], each["rows"][-1]["artefact"]
-        parts += [f"From {first} to {last}:", "", *machine.lines(each["machine"]), ""]
-    return parts
+        parts += ["", f"From {first} to {last}:", "", *machine.lines(each["machine"])]
+    return parts[1:]
 
 
 def _cells(row: Row, f: dict[str, Any]) -> list[str]:
