@@ -133,9 +133,9 @@ def test_a_saddle_does_not_end_the_search(seed: int) -> None:
     # where a variance that others hold up is zero, the deviance has no slope, and falls both ways
     rows = sloped(seed)
     rest = rows[["x", "m"]] - rows.groupby("g")[["x", "m"]].transform("mean")
-    table = stacked(pd.DataFrame({"m1": rows["m"], "y": rows["y"], "x_rest": rest["x"],
-                                  "m1_rest": rest["m"], "unit": rows["g"], "firm": rows["g"]}))  # fmt: skip
-    terms = "0 + sm_x + sy_m + sy_x + sm + sy"
+    parts = {"m1": rows["m"], "x_rest": rest["x"], "m1_rest": rest["m"], "unit": rows["g"]}
+    table = stacked(pd.DataFrame(parts).assign(y=rows["y"], firm=rows["g"]))
+    terms = "0 + sm + sy + sm_x + sy_m + sy_x"
     model = alc.fit(f"z ~ {terms} + ({terms} | unit)", table, scale="~ sy")
     assert model.certificate.usable, model.certificate.sentence
     assert min(model.certificate.curvature) > 0.0

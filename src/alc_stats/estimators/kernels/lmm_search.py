@@ -47,10 +47,12 @@ _SHALLOW = 1e-6
 """Least scaled curvature of a place that is surely a minimum."""
 _TOLD = 1e-8
 """Second derivative a row, in a parameter's relative change, that is more than rounding."""
-_SADDLE = -1e-5
+_SADDLE = -1e-6
 """Scaled curvature below which a place without a slope is left downhill."""
-_STRIDES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+_STRIDES = tuple(np.geomspace(1.0, 1e-4, 9))
 """Steps off a saddle, in standard errors if the curvature were upward."""
+_LOST = 1e-14
+"""Of a deviance, relative: what rounding takes away."""
 _SAME = 1e-10
 """Deviances a row nearer than this are the same."""
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
@@ -121,10 +123,11 @@ def _downhill(objective: Objective, found: Optimum) -> FloatArray | None:
     scale, values, vectors = _scaled_vectors(found.hessian)
     if not values.size or values[0] > _SADDLE:
         return None
+    lost = _LOST * abs(found.deviance)
     for stride in _STRIDES:
         moved = found.theta.copy()
         moved[found.free] += stride * vectors[:, 0] / scale
-        if objective.at(moved)[1].deviance < found.deviance - _SAME * objective.rows:
+        if objective.at(moved)[1].deviance < found.deviance - lost:
             return moved
     return None
 

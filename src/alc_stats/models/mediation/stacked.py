@@ -89,13 +89,13 @@ def stacked(rows: pd.DataFrame) -> pd.DataFrame:
 def _fitted(table: pd.DataFrame) -> tuple[Fit, bool]:
     """With every slope random, then those of the chain only, then none; and whether any is.
 
-    A slope that does not vary is at its limit in the first; the others are for what small tables
-    cannot tell apart.
+    A slope that does not vary is at its limit in the first; the others are for searches that fail,
+    which they do less often with the levels first.
     """
     several = 1 < table["firm"].nunique() < table["unit"].nunique()
     above = ["(0 + sm + sy | firm)"] if several else []
     ladder = (
-        ["(0 + sm_x + sy_m + sy_x + sm + sy | unit)"],
+        ["(0 + sm + sy + sm_x + sy_m + sy_x | unit)"],
         ["(0 + sm_x + sy_m | unit)", "(0 + sm + sy | unit)"],
         ["(0 + sm_x + sy_m | unit)", "(0 + sm | unit)", "(0 + sy | unit)"],
         ["(0 + sm | unit)", "(0 + sy | unit)"],
