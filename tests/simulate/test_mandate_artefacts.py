@@ -20,24 +20,32 @@ from alc_stats.simulate.mandate_artefacts import (
 from tolerances import EXACT_ARITHMETIC, MONTE_CARLO_SIGMAS
 
 
+def wide(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Firms by periods."""
+    return table[name].to_numpy(dtype=float).reshape(table["firm"].nunique(), -1)
+
+
 def two_way(table: pd.DataFrame) -> tuple[float, np.ndarray, np.ndarray]:
-    """Coefficient of the treatment by least squares with a dummy a firm and period, and parts."""
-    y, d = (table.pivot_table(index="firm", columns="period", values=v).to_numpy(dtype=float)
-            for v in ("score", "treated"))  # fmt: skip
-    firm, period = (m.ravel() for m in np.indices(y.shape))
-    X = np.column_stack([d.ravel(), np.eye(len(y))[firm], np.eye(y.shape[1])[period]])
-    beta = np.linalg.lstsq(X, y.ravel(), rcond=None)[0]
-    left = X[:, 1:] @ np.linalg.lstsq(X[:, 1:], d.ravel(), rcond=None)[0]
-    return (
-        float(beta[0]),
-        (d.ravel() - left).reshape(y.shape),
-        (y.ravel() - X @ beta).reshape(y.shape),
+    """Coefficient of the treatment, and treatment and residuals without firms and periods."""
+    y, d = (
+        x - x.mean(0) - x.mean(1, keepdims=True) + x.mean()
+        for x in (wide(table, "score"), wide(table, "treated"))
     )
+    value = float((d * y).sum() / (d**2).sum())
+    return value, d, y - value * d
 
 
 def effects(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """What two tables of the same draws differ by."""
     return (one["score"] - other["score"]).to_numpy()
+
+
+def test_two_way_fixed_effects_are_least_squares_with_a_dummy_a_firm_and_period() -> None:
+    table = growing_effects(10, seed=3)
+    dummies = [pd.get_dummies(table[name], dtype=float) for name in ("firm", "period")]
+    X = np.column_stack([table["treated"], *dummies])
+    beta = np.linalg.lstsq(X, table["score"].to_numpy(), rcond=None)[0]
+    assert two_way(table)[0] == pytest.approx(beta[0], abs=1e2 * EXACT_ARITHMETIC)
 
 
 @pytest.mark.parametrize(("periods", "starts"), [(12, (4, 9)), (8, (3, 5))])
