@@ -7,6 +7,10 @@ BOOTSTRAP_LIMITS = 0.03
 """Percentile limits of 1999 resamples of a hundred rows beside printed ones of 500: a fifth of
 their distance from the estimate."""
 
+BOOTSTRAP_SD_150 = 0.25
+"""The SD of 150 draws is known to some 6 %, and a bootstrap of 40 firms and a formula for many
+differ by their small-sample factors: three times the first, and a little."""
+
 BRUTE_GRID = 1e-8
 """Log-likelihoods by the trapezoid rule over all effects, whose error falls geometrically."""
 
@@ -16,6 +20,9 @@ truncation 1e-10 times a third derivative of some thousands."""
 
 CERTIFICATE_SLACK = 1.0
 """Digits a certificate may promise beyond what was reached: it knows sizes, not signs."""
+
+CRITICAL_VALUES = 0.003
+"""Probabilities at critical values printed to three decimals, with the density there."""
 
 DELTA_GRADIENT = 1e-6
 """Standard errors from central differences, step 0.00001 standard errors: truncation is 1e-10 of a

@@ -51,6 +51,17 @@ QUOTED = {
 DIFFERENCES = {"H16.estimate": ("self_estimate.mandate", "capability_familiar.mandate")}
 """Numbers that estimate a difference of two parameters."""
 
+STANDARDISED = {
+    "H12s.triangulation.transfer_to_far_tasks_does_not_rise.estimate": "capability_far.mandate",
+    "H12s.triangulation.transfer_to_far_tasks_schema_training.estimate": "capability_far.training",
+}
+"""Numbers that estimate a parameter over the SD of the first wave."""
+
+RELIABILITIES = {
+    "H12s.triangulation.reliability_of_transfer_to_far_tasks.estimate": "capability_far",
+}
+"""Numbers that estimate what is no variance within persons, as a share of all."""
+
 STANDARD_ERRORS = 4
 """A right estimate is further off about once in 16 000 studies."""
 
@@ -90,7 +101,9 @@ def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
         }
         for number, name in QUOTED.items()
     ]
-    return {"numbers": numbers + [_difference(n, parameters) for n in DIFFERENCES]}
+    numbers += [_difference(n, parameters) for n in DIFFERENCES]
+    numbers += [_standardised(n, parameters) for n in STANDARDISED]
+    return {"numbers": numbers + [_reliability(n, parameters) for n in RELIABILITIES]}
 
 
 def _difference(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
@@ -103,6 +116,47 @@ def _difference(number: str, parameters: dict[str, dict[str, float]]) -> dict[st
         "tolerance": float(f"{STANDARD_ERRORS * sd:.3g}"),
         "reason": "four standard deviations of two elementary estimates over replications",
         "source": f"truth.toml, {' minus '.join(DIFFERENCES[number])}; recovery.json",
+    }
+
+
+def _variances(
+    law: str, parameters: dict[str, dict[str, float]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The variances of a score at the first wave, and their standard deviations."""
+    parts = {part: parameters[f"{law}.{part}_variance"] for part in ("person", "firm", "within")}
+    return {k: v["truth"] for k, v in parts.items()}, {k: v["sd"] for k, v in parts.items()}
+
+
+def _standardised(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+    """By the delta method: the effect's own error, and that of the SD."""
+    name = STANDARDISED[number]
+    truths, errors = _variances(name.split(".")[0], parameters)
+    total, error = sum(truths.values()), math.hypot(*errors.values())
+    effect, sd = parameters[name], math.sqrt(total)
+    spread = math.hypot(effect["sd"] / sd, effect["truth"] / sd * error / (2.0 * total))
+    return {
+        "id": number,
+        "expected": round(effect["truth"] / sd, 10),
+        "tolerance": float(f"{STANDARD_ERRORS * spread:.3g}"),
+        "reason": "four standard deviations of elementary estimates of an effect and an SD",
+        "source": f"truth.toml, {name} over the root of the summed variances; recovery.json",
+    }
+
+
+def _reliability(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+    """By the delta method, in the error's share of all variance."""
+    law = RELIABILITIES[number]
+    truths, errors = _variances(law, parameters)
+    total = sum(truths.values())
+    share = truths["within"] / total
+    between = math.hypot(errors["person"], errors["firm"])
+    spread = math.hypot((1.0 - share) * errors["within"], share * between) / total
+    return {
+        "id": number,
+        "expected": round(1.0 - share, 10),
+        "tolerance": float(f"{STANDARD_ERRORS * spread:.3g}"),
+        "reason": "four standard deviations of elementary estimates of the variances",
+        "source": f"truth.toml, {law}: variance of persons and firms over all; recovery.json",
     }
 
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from alc_stats.measures import within_between as within_between
     from alc_stats.models import Claim as Claim
     from alc_stats.models import Finding as Finding
+    from alc_stats.models import Metric as Metric
     from alc_stats.models import NamedScale as NamedScale
     from alc_stats.models import bunching as bunching
     from alc_stats.models import calibration as calibration
@@ -81,11 +82,13 @@ if TYPE_CHECKING:
     from alc_stats.models import moderation as moderation
     from alc_stats.models import proxy as proxy
     from alc_stats.models import response_surface as response_surface
+    from alc_stats.models import scorecard as scorecard
     from alc_stats.models import shift as shift
     from alc_stats.models import transfer as transfer
     from alc_stats.models import widening as widening
     from alc_stats.report.finding_plot import plot as plot
     from alc_stats.report.finding_summary import summary as summary
+    from alc_stats.report.scorecard_page import write_scorecard as write_scorecard
     from alc_stats.study import read_study as read_study
     from alc_stats.study import run_study as run_study
 
@@ -101,6 +104,7 @@ _ROOM = {
     "proxy": "models",
     "calibration": "models",
     "Measure": "measures",
+    "Metric": "models",
     "NamedScale": "models",
     "benjamini_hochberg": "inference",
     "check": "inference",
@@ -150,6 +154,7 @@ _ROOM = {
     "response_surface": "models",
     "run_study": "study",
     "score": "measures",
+    "scorecard": "models",
     "sd_ratio": "inference",
     "shift": "models",
     "small_sample_choice": "inference",
@@ -162,6 +167,7 @@ _ROOM = {
     "widening": "models",
     "wild_cluster_bootstrap": "inference",
     "within_between": "measures",
+    "write_scorecard": "report.scorecard_page",
 }
 
 __all__ = [
@@ -172,6 +178,7 @@ __all__ = [
     "Finding",
     "Fit",
     "Measure",
+    "Metric",
     "NamedScale",
     "benjamini_hochberg",
     "bunching",
@@ -225,6 +232,7 @@ __all__ = [
     "romano_wolf",
     "run_study",
     "score",
+    "scorecard",
     "sd_ratio",
     "shift",
     "small_sample_choice",
@@ -237,6 +245,7 @@ __all__ = [
     "widening",
     "wild_cluster_bootstrap",
     "within_between",
+    "write_scorecard",
 ]
 
 

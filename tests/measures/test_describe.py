@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_cells_are_the_moments_of_their_rows(people: pd.DataFrame) -> None:
     assert found.mean is not None
     assert found.sd is not None
     assert_allclose([found.mean, found.sd], [mean, sd], rtol=EXACT_ARITHMETIC)
+    assert found.median == statistics.median(known)
     assert (found.low, found.high) == (min(known), max(known))
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from alc_stats.errors import DeclarationError, TableError
-from alc_stats.inference.excess_mass import Zones, excess_mass
+from alc_stats.inference.excess_mass import Zones, excess_mass, step_of_means
 from alc_stats.models import Finding, bunching
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data, round_numbers
 from alc_stats.simulate import read_truth
@@ -29,6 +29,7 @@ COLUMNS: dict[str, Any] = {
 }
 ZONES = Zones(0.02, 30, 10, 2)
 RUNS = 100
+CAPS = 20
 
 
 def study(share: float, seed: int = 1) -> pd.DataFrame:
@@ -172,13 +173,94 @@ def test_intervals_cover_an_excess_that_is_there() -> None:
 # -- artefacts -----------------------------------------------------------------------------------
 
 
-def test_a_cap_is_a_threat() -> None:
-    data = heaped(5, share=0.0)
-    capped = data["tokens"].clip(upper=60_000.0)
-    data["tokens"] = np.where(data["mandate"] == 1, capped, data["tokens"])
+def capped(seed: int, *, of: str = "mandated", part: float = 1.0) -> pd.DataFrame:
+    """Amounts held at the quota, of a part of those under it or of everybody; nobody games."""
+    data = heaped(seed, share=0.0)
+    if of == "everybody":
+        data.loc[data["mandate"] == 1, "tokens"] *= 1.4
+    on = (data["mandate"] == 1) | (of == "everybody")
+    hit = on & (np.random.default_rng(50_000 + seed).random(len(data)) < part)
+    data["tokens"] = data["tokens"].mask(hit, data["tokens"].clip(upper=60_000.0))
+    return data
+
+
+def gamed(seed: int, share: float, *, width: float = 0.2) -> pd.DataFrame:
+    """A share of those up to `width` short of the quota fill it."""
+    data, rng = heaped(seed, share=0.0), np.random.default_rng(50_000 + seed)
+    near = (data["tokens"] >= (1.0 - width) * 60_000.0) & (data["tokens"] < 60_000.0)
+    moved = near & (data["mandate"] == 1) & (rng.random(len(data)) < share)
+    data["tokens"] = data["tokens"].mask(moved, 60_000.0 * (1.0 + 0.02 * rng.random(len(data))))
+    return data
+
+
+@pytest.mark.parametrize(
+    ("of", "part"),
+    [("mandated", 1.0), ("mandated", 0.5), ("everybody", 1.0), ("everybody", 0.6)],
+)
+def test_a_cap_never_passes_for_bunching(of: str, part: float) -> None:
+    """It heaps far more than the smallest excess, of the naive in every sample."""
+    found = [ask(capped(seed, of=of, part=part)) for seed in range(CAPS)]
+    assert all(line_of(f, "Excess mass, under").low > 0.0 for f in found)
+    assert not any(f.decision.verdict == "supported" for f in found)
+    if (of, part) != ("everybody", 0.6):
+        assert all(outcome_of(f, "a cap at the quota") == "threat" for f in found)
+
+
+def test_filling_the_quota_is_not_taken_for_a_cap() -> None:
+    found = [ask(gamed(seed, 0.3)) for seed in range(CAPS)]
+    assert sum(f.decision.verdict == "supported" for f in found) >= stats.binom.ppf(
+        0.001, CAPS, 0.95
+    )
+
+
+def test_who_comes_from_far_is_told_from_a_cap_by_a_wider_zone() -> None:
+    found = [ask(gamed(seed, 0.3, width=0.4), below=0.4) for seed in range(CAPS)]
+    assert sum(f.decision.verdict == "supported" for f in found) >= stats.binom.ppf(
+        0.001, CAPS, 0.95
+    )
+
+
+def test_the_density_jumps_where_the_quota_is_filled() -> None:
+    """And where nobody fills it no more often than chance."""
+    without = [line_of(ask(heaped(s, share=0.0)), "Jump in log density") for s in range(CAPS)]
+    assert sum(x.p < 0.05 for x in without) <= stats.binom.ppf(0.999, CAPS, 0.05)
+    filled = [line_of(ask(gamed(s, 0.3)), "Jump in log density") for s in range(CAPS)]
+    assert sum(x.low > 0.0 for x in filled) >= stats.binom.ppf(0.001, CAPS, 0.9)
+
+
+def test_mass_points_have_no_density() -> None:
+    line = line_of(ask(heaped(1, share=0.3)), "Jump in log density")
+    assert line.value is None
+    assert "mass point" in line.note.template
+
+
+def test_a_quota_that_hardly_anybody_comes_near_is_no_cap() -> None:
+    """Half of it is typical, in either group: little lies beyond, as little as there should."""
+    data = heaped(3, share=0.0, rows=1000)
+    data["tokens"] *= 0.55
+    found = ask(data)
+    assert outcome_of(found, "a cap at the quota") == "clear"
+
+
+def test_a_heap_with_nothing_beside_it_is_a_cap() -> None:
+    """Nothing short of the quota nor beyond it within reach, so that there are no odds."""
+    data = heaped(4, share=0.0)
+    held = (data["mandate"] == 1) & data["tokens"].between(24_000, 100_000)
+    data["tokens"] = data["tokens"].mask(held, 60_000.0)
     found = ask(data)
     assert outcome_of(found, "a cap at the quota") == "threat"
-    assert found.decision.verdict == "inconclusive"
+    assert found.decision.verdict in ("inconclusive", "not tested")
+
+
+def test_over_a_lid_no_curve_is_drawn() -> None:
+    """The comparison lies far below, so that nothing says what should lie beyond."""
+    data = capped(7)
+    data["tokens"] = data["tokens"].where(data["mandate"] == 1, data["tokens"] / 8.0)
+    found = ask(data)
+    assert found.decision.verdict == "not tested"
+    assert "The quota is a lid" in found.decision.reason.template
+    assert line_of(found, "Excess mass, under").value > 5.0
+    assert line_of(found, "Difference in excess").value is None
 
 
 def test_a_firm_that_counts_in_another_unit_is_a_threat() -> None:
@@ -261,6 +343,57 @@ def test_the_share_used_late_is_compared() -> None:
     assert found.value == pytest.approx(0.3, abs=EXACT_ARITHMETIC)
 
 
+def rated(seed: int, worth: float) -> pd.DataFrame:
+    """Quality rises with the amount; what fills the quota is `worth` of what it would be."""
+    data, honest = gamed(seed, 0.4), heaped(seed, share=0.0)["tokens"]
+    noise = np.random.default_rng(90_000 + seed).normal(size=len(data))
+    moved = data["tokens"] != honest
+    data["quality"] = np.log(data["tokens"]) + 0.5 * noise - (1.0 - worth) * moved
+    return data
+
+
+def test_quality_that_lacks_at_the_quota_is_found() -> None:
+    """Moved amounts lose one unit; the zone holds moved and honest ones."""
+    covered = 0
+    for seed in range(CAPS):
+        data = rated(seed, 0.0)
+        zone = (data["mandate"] == 1) & data["tokens"].between(60_000, 62_399)
+        moved = data["tokens"] != heaped(seed, share=0.0)["tokens"]
+        line = line_of(ask(data, quality="quality"), "Difference in quality beyond the quota")
+        covered += line.low < -float(moved[zone].mean()) < line.high
+    assert covered >= stats.binom.ppf(0.001, CAPS, 0.95)
+
+
+def test_quality_that_does_not_lack_is_not_said_to() -> None:
+    lines = [line_of(ask(rated(s, 1.0), quality="quality"), "Difference in quality beyond")
+             for s in range(CAPS)]  # fmt: skip
+    assert sum(x.p < 0.05 for x in lines) <= stats.binom.ppf(0.999, CAPS, 0.05)
+    assert {x.unit for x in lines} == {"quality"}
+
+
+def test_rows_without_quality_are_counted_all_the_same() -> None:
+    data = rated(1, 0.0)
+    whole = ask(data, quality="quality")
+    data.loc[data.index % 2 == 0, "quality"] = np.nan
+    half = ask(data, quality="quality")
+    assert half.estimate == whole.estimate
+    assert line_of(half, "Difference in quality").value != pytest.approx(
+        line_of(whole, "Difference in quality").value, abs=1e-6
+    )
+
+
+def test_the_step_of_means_is_weighted_least_squares_of_the_rows() -> None:
+    rng = np.random.default_rng(4)
+    at = rng.integers(0, ZONES.bins, 900)
+    value = rng.normal(size=900) + ZONES.middles[at]
+    sums = np.bincount(at, value, ZONES.bins)[None, :]
+    counts = np.bincount(at, minlength=ZONES.bins).astype(float)[None, :]
+    out, on = ZONES.outside[at], ZONES.joined[at]
+    curve = np.polynomial.Polynomial.fit(ZONES.middles[at][out], value[out], 2)
+    step = (value[on] - curve(ZONES.middles[at][on])).mean()
+    assert step_of_means(sums, counts, ZONES)[0] == pytest.approx(step, abs=1e3 * EXACT_ARITHMETIC)
+
+
 def test_no_bin_with_fewer_than_five_people_is_shown() -> None:
     data = heaped(2)
     data["person"] = data["firm"].astype(str) + "-" + (data.index % 4).astype(str)
@@ -289,6 +422,11 @@ def test_no_bin_with_fewer_than_five_people_is_shown() -> None:
 def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
     with pytest.raises(TableError, match=says):
         ask(heaped(1).assign(**change))
+
+
+def test_quality_that_is_no_number_is_refused() -> None:
+    with pytest.raises(TableError, match="quality"):
+        ask(heaped(1).assign(quality="good"), quality="quality")
 
 
 def test_a_quota_in_another_unit_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
+from statsmodels.regression.quantile_regression import QuantReg
 
 from alc_stats.errors import DeclarationError, FitError, TableError
 from alc_stats.estimators.stochastic_frontier import _likelihood, fit_frontier
 from alc_stats.models import Finding, frontier
 from alc_stats.models.frontier.claim import SMALLEST_EXCESS
-from tolerances import CENTRAL_DIFFERENCE, EXACT_ARITHMETIC
+from tolerances import BOOTSTRAP_SD_150, CENTRAL_DIFFERENCE, CRITICAL_VALUES, EXACT_ARITHMETIC
 
 WITNESS = Path(__file__).parents[1] / "reference" / "frontier" / "front41.csv"
 COLUMNS: dict[str, Any] = {
@@ -162,6 +164,8 @@ def test_waste_that_the_mandate_does_not_move_is_not_found() -> None:
     wrong = sum(f.estimate.p_value < 0.05 for f in found if f.estimate)
     assert wrong <= stats.binom.ppf(0.999, RUNS, 0.05)
     assert sum(f.decision.verdict == "equivalent" for f in found) > 0.9 * RUNS
+    distances = [line_of(f, "Distance from the 5% quantile") for f in found]
+    assert sum(x.p < 0.05 for x in distances) <= stats.binom.ppf(0.999, RUNS, 0.05)
 
 
 def test_noise_that_the_mandate_moves_is_not_called_waste() -> None:
@@ -195,6 +199,71 @@ def test_noise_alone_has_no_excess() -> None:
     assert "not tested" in verdicts
 
 
+def test_the_mixture_has_the_critical_values_of_kodde_and_palm() -> None:
+    """Their Table 1, upper bounds, which are exact for one SD on its boundary."""
+    one = np.ones((60, 1))
+    known = {0.05: (2.706, 5.138, 7.045, 8.761), 0.01: (5.412, 8.273, 10.501, 12.483)}
+    for alpha, values in known.items():
+        for k, value in enumerate(values):
+            fit = fit_frontier(np.arange(60.0) % 7, one, one, one)
+            Z = np.ones((60, k + 1))
+            moved = replace(fit, Z=Z, log_likelihood=fit.without + value / 2.0)
+            assert moved.p_mixture == pytest.approx(alpha, rel=CRITICAL_VALUES)
+
+
+def test_the_mixture_with_a_determinant_keeps_its_level_without_any_excess() -> None:
+    """Noise alone; treated and untreated are free to differ, which is the other degree."""
+    rejected = 0
+    for seed in range(RUNS):
+        data = tasks(seed, waste=(0.0, 0.0), rows=20)
+        one = np.ones((len(data), 1))
+        X = np.column_stack([one, data["quality"]])
+        Z = np.column_stack([one, data["mandate"]])
+        fit = fit_frontier(np.log(data["tokens"].to_numpy()), X, Z, one)
+        rejected += fit.p_mixture < 0.05
+    assert rejected <= stats.binom.ppf(0.999, RUNS, 0.05)
+
+
+def test_the_distance_from_the_quantile_has_the_error_of_a_bootstrap_of_firms() -> None:
+    data, rng = tasks(12, waste=(0.4, 0.7), firms=40, rows=50), np.random.default_rng(5)
+    line = line_of(ask(data), "Distance from the 5% quantile")
+    parts = [own for _, own in data.groupby("firm")]
+    drawn = []
+    for _ in range(150):
+        sides = [rng.choice(np.arange(side, 40, 2), 20) for side in (0, 1)]
+        again = pd.concat([parts[g] for g in np.concatenate(sides)])
+        X = np.column_stack([np.ones(len(again)), again["quality"]])
+        y = np.log(again["tokens"].to_numpy())
+        away = np.abs(y - X @ np.asarray(QuantReg(y, X).fit(q=0.05).params))
+        own = again["mandate"].to_numpy() == 1
+        drawn.append(away[own].mean() - away[~own].mean())
+    half = (line.high - line.low) / 2.0 / stats.t.ppf(0.975, line.df)
+    assert half == pytest.approx(np.std(drawn, ddof=1), rel=BOOTSTRAP_SD_150)
+
+
+def test_difficulty_that_nobody_measured_is_not_called_waste() -> None:
+    """Under the mandate tasks are harder: less quality for more tokens, and no waste.
+
+    No other line notices; the persons' mean quality knows.
+    """
+    data, rng = tasks(13, rows=120), np.random.default_rng(13)
+    data["person"] = np.arange(len(data)) // 20
+    hard = np.abs(rng.normal(size=len(data) // 20))[data["person"]]
+    hard *= np.where(data["mandate"] == 1, 1.0, 0.3)
+    data["quality"] -= hard
+    data["tokens"] *= np.exp(0.3 * hard)
+    found = ask(data, person="person")
+    assert line_of(found, "Effect on mean excess").value > SMALLEST_EXCESS
+    assert abs(line_of(found, "With the means of").value) < SMALLEST_EXCESS / 2
+    assert outcome_of(found, "tasks harder than they look") == "threat"
+    assert found.decision.verdict == "inconclusive"
+
+
+def test_without_anybody_named_difficulty_is_not_tested() -> None:
+    found = ask(tasks(14), firm=None)
+    assert outcome_of(found, "tasks harder than they look") == "not tested"
+
+
 def test_the_wrong_skew_is_named() -> None:
     data = tasks(5)
     data["tokens"] = 1e6 / data["tokens"]
@@ -221,6 +290,22 @@ def test_excess_is_priced_by_what_each_row_cost() -> None:
     assert line.low < line.value < line.high
 
 
+@pytest.mark.parametrize("by_tokens", [False, True])
+def test_the_price_of_excess_is_covered(by_tokens: bool) -> None:
+    """What these rows wasted, at a price a row or a price a token."""
+    covered, runs = 0, 40
+    for seed in range(runs):
+        data = tasks(seed, waste=(0.4, 0.8))
+        rng = np.random.default_rng(seed)
+        rng.normal(size=len(data))
+        u = np.abs(rng.normal(size=len(data))) * np.array([0.4, 0.8])[data["mandate"]]
+        data["money"] = 2e-3 * data["tokens"] if by_tokens else 2.0
+        wasted = float((data["money"] * (1.0 - np.exp(-u))).sum()) / (50.0 * len(data)) * 1000.0
+        line = line_of(ask(data.assign(good=50.0), money="money", measurable="good"), "Money of")
+        covered += line.low < wasted < line.high
+    assert covered >= stats.binom.ppf(0.001, runs, 0.95)
+
+
 def test_models_have_a_frontier_each() -> None:
     data = tasks(8)
     data["model"] = np.where(np.arange(len(data)) % 3 == 0, "m2", "m1")
@@ -244,12 +329,18 @@ def test_no_one_is_ranked() -> None:
         ({"tokens": 0.0}, "not above zero"),
         ({"mandate": 1}, "the treatment is not 0 and 1"),
         ({"firm": 1}, "there is a single firm"),
+        ({"firm": None}, "rows have no firm"),
         ({"quality": np.nan}, "no row has everything"),
     ],
 )
 def test_bad_tables_are_refused_in_a_sentence(change: dict[str, Any], says: str) -> None:
     with pytest.raises(TableError, match=says):
         ask(tasks(1).assign(**change))
+
+
+def test_rows_of_nobody_are_refused_in_a_sentence() -> None:
+    with pytest.raises(TableError, match="column 'who': 60 rows have no person"):
+        ask(tasks(1).assign(who=lambda d: d["firm"].where(d["firm"] > 0)), person="who")
 
 
 def test_what_is_misdeclared_is_said_at_once() -> None:

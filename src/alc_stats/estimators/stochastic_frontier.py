@@ -100,9 +100,17 @@ class Frontier:
 
     @property
     def p_mixture(self) -> float:
-        """Of the likelihood ratio, half a point mass at zero (one SD on its boundary)."""
-        lr = self.likelihood_ratio
-        return float(0.5 * stats.chi2.sf(lr, 1)) if lr > 0.0 else 1.0
+        """Of the likelihood ratio, against no inefficiency and nothing that moves it.
+
+        One SD lies on its boundary, and k determinants are free: half a chi-square with k degrees
+        of freedom, half one with k + 1, of which that with none is a mass at zero (Kodde and Palm
+        1986).
+        """
+        lr, k = self.likelihood_ratio, self.Z.shape[1] - 1
+        if lr == 0.0:
+            return 1.0
+        free = float(stats.chi2.sf(lr, k)) if k else 0.0
+        return 0.5 * free + 0.5 * float(stats.chi2.sf(lr, k + 1))
 
 
 def fit_frontier(
@@ -125,7 +133,8 @@ def fit_frontier(
 
     References
     ----------
-    Aigner, Lovell and Schmidt (1977), Journal of Econometrics 6, 21-37.
+    Aigner, Lovell and Schmidt (1977), Journal of Econometrics 6, 21-37. Kodde and Palm (1986),
+    Econometrica 54, 1243-1248.
     """
     for design, name in ((X, "the frontier"), (Z, "the inefficiency"), (W, "the noise")):
         _refuse_dependent(design, name)

@@ -10,6 +10,8 @@ from alc_stats.records import BoolArray, FloatArray
 
 _SLACK = 1e-9
 """Of a bin: an amount at an edge belongs to the bin that begins there, whatever its rounding."""
+_SINGULAR = 1e-10
+"""Share of the largest eigenvalue below which bins do not determine a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,39 @@ class Excess:
     ----------
     counterfactual : array (b, K)
         With what round numbers add.
-    mass : array (b,)
-        Excess from the point on, in heights of the smooth counterfactual there: in bins.
-    missing : array (b,)
-        What lacks below the point, in the same heights.
-    share : array (b,)
-        What lacks below the point, as a share of the counterfactual there.
+    height : array (b,)
+        Of the smooth counterfactual at the point; where it is not above zero nothing is expected
+        there, and no excess can be counted in it.
+    more, lacking, short : array (b,)
+        Counts from the point on above the counterfactual, below the point under it, and the
+        counterfactual below the point.
     """
 
     counterfactual: FloatArray
-    mass: FloatArray
-    missing: FloatArray
-    share: FloatArray
+    height: FloatArray
+    more: FloatArray
+    lacking: FloatArray
+    short: FloatArray
+
+    @property
+    def mass(self) -> FloatArray:
+        """Excess from the point on, in heights of the counterfactual there: in bins (b,)."""
+        return ratio(self.more, self.height)
+
+    @property
+    def missing(self) -> FloatArray:
+        """What lacks below the point, in the same heights (b,)."""
+        return ratio(self.lacking, self.height)
+
+    @property
+    def share(self) -> FloatArray:
+        """What lacks below the point, as a share of the counterfactual there (b,)."""
+        return ratio(self.lacking, self.short)
+
+
+def ratio(of: FloatArray, to: FloatArray) -> FloatArray:
+    """One count in another; nan where that is not above zero."""
+    return np.divide(of, to, out=np.full_like(to, np.nan), where=to > 0.0)
 
 
 def excess_mass(
@@ -135,13 +158,51 @@ def excess_mass(
     X = np.column_stack([smooth, kept])
     beta = _coefficients(counts, X, zones.outside, constrained=constrained)
     height = (beta[:, : order + 1] @ smooth.T)[:, zones.joined].mean(axis=1)
-    height = np.where(height > 0.0, height, np.nan)
     expected = beta @ X.T
     short = expected[:, zones.left].sum(axis=1)
     lacking = short - counts[:, zones.left].sum(axis=1)
     more = (counts - expected)[:, zones.joined].sum(axis=1)
-    share = np.divide(lacking, short, out=np.full_like(short, np.nan), where=short > 0.0)
-    return Excess(expected, more / height, lacking / height, share)
+    return Excess(expected, height, more, lacking, short)
+
+
+def step_of_means(
+    sums: FloatArray, counts: FloatArray, zones: Zones, *, order: int = 2
+) -> FloatArray:
+    """How far the mean from the point on lies above a curve that has not seen its neighbourhood.
+
+    The curve is a polynomial of the bins' middles, fitted to the rows in bins outside the zones.
+
+    Parameters
+    ----------
+    sums, counts : array (b, K)
+        Of values in the bins, and how many there are.
+    zones : Zones
+    order : int
+
+    Returns
+    -------
+    array (b,)
+        nan where nothing lies from the point on, or the curve is not determined.
+
+    Examples
+    --------
+    >>> zones = Zones(0.1, 6, 2, 1)
+    >>> counts = np.full((1, 12), 5.0)
+    >>> values = 3.0 + zones.middles - 0.5 * zones.joined
+    >>> float(step_of_means(values * counts, counts, zones).round(6)[0])
+    -0.5
+    """
+    X = _polynomial(zones, order)
+    out = X[zones.outside]
+    gram = np.einsum("bk,kp,kq->bpq", counts[:, zones.outside], out, out)
+    values = np.linalg.eigvalsh(gram)
+    known = (values[:, 0] > _SINGULAR * values[:, -1]) & (counts[:, zones.joined].sum(axis=1) > 0.0)
+    gram[~known] = np.eye(order + 1)
+    right = (sums[:, zones.outside] @ out)[:, :, None]
+    curve = np.linalg.solve(gram, right)[:, :, 0] @ X[zones.joined].T
+    above = sums[:, zones.joined] - counts[:, zones.joined] * curve
+    step = ratio(above.sum(axis=1), counts[:, zones.joined].sum(axis=1))
+    return np.where(known, step, np.nan)
 
 
 def usable(rounds: FloatArray | None, zones: Zones, order: int) -> FloatArray:

@@ -36,7 +36,7 @@ class Descriptive:
     variable, label, unit, group : str
     n, missing : int or None
         Rows with and without a value.
-    mean, sd, low, high : float or None
+    mean, sd, low, high, median : float or None
         `sd` divides by n - 1; `low` and `high` are the smallest and largest value. A statistic
         that does not exist (the SD of one value) is None too.
     """
@@ -51,6 +51,7 @@ class Descriptive:
     sd: float | None
     low: float | None
     high: float | None
+    median: float | None = None
 
 
 class BoundsShare(NamedTuple):
@@ -178,7 +179,8 @@ def _cell(values: pd.Series, text: tuple[str, str, str, str], *, hidden: bool) -
         return Descriptive(*text, None, None, None, None, None, None)
     known = values.dropna()
     moments = (_known(known.mean()), _known(known.std()), _known(known.min()), _known(known.max()))
-    return Descriptive(*text, len(known), len(values) - len(known), *moments)
+    return Descriptive(*text, len(known), len(values) - len(known), *moments,
+                       _known(known.median()))  # fmt: skip
 
 
 def _known(value: float) -> float | None:

@@ -20,6 +20,8 @@ from alc_stats.models.mediation.claim import mediation
 from alc_stats.models.moderation.claim import moderation
 from alc_stats.models.proxy.claim import proxy
 from alc_stats.models.response_surface.claim import response_surface
+from alc_stats.models.scorecard.claim import scorecard
+from alc_stats.models.scorecard.data import Metric
 from alc_stats.models.shift.claim import shift
 from alc_stats.models.transfer.claim import transfer
 from alc_stats.models.widening.claim import widening
@@ -28,6 +30,7 @@ __all__ = [
     "Claim",
     "Evidence",
     "Finding",
+    "Metric",
     "NamedScale",
     "bunching",
     "calibration",
@@ -47,6 +50,7 @@ __all__ = [
     "moderation",
     "proxy",
     "response_surface",
+    "scorecard",
     "shift",
     "transfer",
     "widening",

@@ -18,6 +18,7 @@ from alc_stats.inference.decision import (
     not_tested,
     own_p,
 )
+from alc_stats.models.card import Card
 from alc_stats.models.picture import Picture
 from alc_stats.records import Number, Phrase
 
@@ -153,6 +154,8 @@ class Finding:
         The same question by other methods, and the parts of a joint claim; may be empty.
     pictures : tuple of Picture
         What there is to look at; may be empty.
+    card : Card or None
+        Of a scorecard: what a manager reads on one page.
     """
 
     id: str
@@ -169,6 +172,7 @@ class Finding:
     p: float | None = None
     triangulation: tuple[Line, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    card: Card | None = None
 
 
 def require_finding(given: object, where: str) -> None:

@@ -134,6 +134,20 @@ def _places(text: str) -> int:
     return len(text.partition(".")[2])
 
 
+def hundredths(value: float, *, signed: bool = False) -> str:
+    """A number to two decimals whatever its size, with its sign where it rounds to zero.
+
+    Examples
+    --------
+    >>> hundredths(0.8), hundredths(-0.0001), hundredths(0.084, signed=True)
+    ('0.80', '−0.00', '+0.08')
+    """
+    if not math.isfinite(value):
+        return _unbounded(value)
+    text = f"{value:+,.2f}" if signed and value != 0.0 else f"{value:,.2f}"
+    return text.replace("-", MINUS)
+
+
 def precise(value: float) -> str:
     """A number beside its witness: six significant digits, powers of ten written out.
 

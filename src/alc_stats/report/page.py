@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from alc_stats.files import without_machine
@@ -17,6 +16,7 @@ from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.canvas import COLOURS, INK, MUTED
 from alc_stats.report.figures import Drawing
+from alc_stats.report.page_parts import SHAPES, packaged, pill
 from alc_stats.report.render import to_html
 from alc_stats.report.table import cell_text
 from alc_stats.report.tables import finding_cells, study_tables
@@ -25,17 +25,7 @@ from alc_stats.study.result import SourceUse, StudyResult
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_SHAPES: dict[Verdict, str] = {
-    "supported": '<circle cx="8" cy="8" r="7"/><path d="M4.5 8.2l2.4 2.4 4.6-5" {0}/>',
-    "contradicted": '<path d="M8 0l8 8-8 8-8-8z"/>'
-    '<path d="M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2" {0}/>',
-    "equivalent": '<rect x="1" y="1" width="14" height="14"/><path d="M4 6h8M4 10h8" {0}/>',
-    "inconclusive": '<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" '
-    'stroke-width="2"/><path d="M8 2a6 6 0 0 1 0 12z"/>',
-    "not tested": '<path d="M2 8h12" stroke="currentColor" stroke-width="2.5"/>',
-}
 _LONG_REASON = 180  # characters
-_STROKE = 'fill="none" stroke="var(--paper)" stroke-width="1.8"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +88,15 @@ class StudyShown:
     tables: tuple[TableShown, ...]
     sources: tuple[SourceUse, ...]
     warnings: tuple[str, ...]
+    scorecards: tuple[str, ...]
 
 
 def build_page(
-    results: Sequence[StudyResult], *, drawings: dict[str, tuple[Drawing, ...]], manifest: str
+    results: Sequence[StudyResult],
+    *,
+    drawings: dict[str, tuple[Drawing, ...]],
+    manifest: str,
+    scorecards: Mapping[str, tuple[str, ...]],
 ) -> str:
     """The page as HTML text.
 
@@ -111,20 +106,24 @@ def build_page(
     drawings : mapping of study id to its figures
     manifest : str
         The manifest as JSON text; its heading lines are shown in the footer.
+    scorecards : mapping of study id to files, relative to the page
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    studies = [_study(result, drawings.get(result.id, ())) for result in results]
+    studies = [
+        _study(result, drawings.get(result.id, ()), scorecards.get(result.id, ()))
+        for result in results
+    ]
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    template = environment.from_string(_packaged("page.html.j2"))
+    template = environment.from_string(packaged("page.html.j2"))
     return template.render(
-        style=Markup(_packaged("page.css")),  # noqa: S704 - our own file
+        style=Markup(packaged("page.css")),  # noqa: S704 - our own file
         lead=_lead(studies),
         studies=studies,
         verdicts=any(study.verdicts for study in studies),
-        verdict_names=tuple(_SHAPES),
-        pill=_pill,
+        verdict_names=tuple(SHAPES),
+        pill=pill,
         manifest=_manifest_lines(manifest),
     )
 
@@ -153,15 +152,11 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
     return body.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}"', 1)
 
 
-def _packaged(name: str) -> str:
-    return resources.files("alc_stats.report").joinpath("templates", name).read_text("utf-8")
-
-
 def _lead(studies: Sequence[StudyShown]) -> str:
     """How many studies ran, on what data, and what the verdicts came to."""
     ran = [study for study in studies if study.ran]
     real = [v.verdict for study in ran if study.evidence for v in study.verdicts]
-    counts = {name: real.count(name) for name in _SHAPES if real.count(name)}
+    counts = {name: real.count(name) for name in SHAPES if real.count(name)}
     simulated = sum(study.simulated for study in ran)
     parts = [
         f"{_count(len(ran))} of {_count(len(studies))} studies ran"
@@ -173,7 +168,9 @@ def _lead(studies: Sequence[StudyShown]) -> str:
     return " ".join(parts)
 
 
-def _study(result: StudyResult, drawings: Sequence[Drawing]) -> StudyShown:
+def _study(
+    result: StudyResult, drawings: Sequence[Drawing], scorecards: tuple[str, ...]
+) -> StudyShown:
     anchor = "study-" + re.sub(r"[^\w-]", "-", result.slug)
     return StudyShown(
         id=result.id,
@@ -189,6 +186,7 @@ def _study(result: StudyResult, drawings: Sequence[Drawing]) -> StudyShown:
         tables=_tables(result, anchor),
         sources=tuple(_safe(source) for source in result.sources),
         warnings=tuple(without_machine(warning) for warning in result.warnings),
+        scorecards=scorecards,
     )
 
 
@@ -261,15 +259,6 @@ def _safe(source: SourceUse) -> SourceUse:
         source.citation.rstrip("."),
         url,
     )
-
-
-def _pill(verdict: Verdict) -> Markup:
-    """A verdict as a word beside a shape; the shape differs, not only the colour."""
-    from markupsafe import Markup
-
-    shape = _SHAPES[verdict].replace("{0}", _STROKE)
-    svg = f'<svg viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">{shape}</svg>'
-    return Markup(f'<span class="pill {verdict.replace(" ", "-")}">{svg}{verdict}</span>')  # noqa: S704
 
 
 def _manifest_lines(manifest: str) -> list[tuple[str, str]]:

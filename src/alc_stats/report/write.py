@@ -12,6 +12,7 @@ from alc_stats.report.figures import Drawing, draw
 from alc_stats.report.manifest import build_manifest
 from alc_stats.report.page import build_page
 from alc_stats.report.paper import build_paper, check_prose
+from alc_stats.report.scorecard_page import scorecard_files
 from alc_stats.report.table import SIMULATED, Table
 from alc_stats.report.tables import TABLE_IDS, hypothesis_tables, study_tables
 from alc_stats.study.result import StudyResult
@@ -50,10 +51,18 @@ def write_reports(
     for result in results:
         files |= table_files(study_tables(result), f"{result.slug}/tables")
         files |= figure_files(drawings[result.id], f"{result.slug}/figures")
+    cards = {r.id: scorecard_files(r) for r in results}
+    for of_study in cards.values():
+        files |= of_study
     _refuse_ways_out(files)
     project = paper.parent if paper is not None else None
     manifest = build_manifest(results, outputs=files, project=project)
-    files["index.html"] = build_page(results, drawings=drawings, manifest=manifest).encode()
+    files["index.html"] = build_page(
+        results,
+        drawings=drawings,
+        manifest=manifest,
+        scorecards={id_: tuple(of_study) for id_, of_study in cards.items()},
+    ).encode()
     if paper is not None:
         files["paper.pdf"] = build_paper(results, drawings=drawings, paper=paper)
     files["MANIFEST.json"] = build_manifest(results, outputs=files, project=project).encode()
@@ -118,6 +127,7 @@ def _left_over(results: Sequence[StudyResult], out: Path) -> Iterator[Path]:
             if path.suffix in _TABLE_SUFFIXES and path.stem in stems:
                 yield path
     for result in results:
+        yield from (out / result.slug).glob("scorecard*.html")
         for path in _files(out / result.slug / "figures"):
             if path.suffix in _FIGURE_SUFFIXES:
                 yield path

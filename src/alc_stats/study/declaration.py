@@ -28,6 +28,7 @@ from alc_stats.models.mediation.data import MediationQuestion
 from alc_stats.models.moderation.data import ModerationQuestion
 from alc_stats.models.proxy.data import ProxyQuestion
 from alc_stats.models.response_surface.data import SurfaceQuestion
+from alc_stats.models.scorecard.data import ScorecardQuestion
 from alc_stats.models.shift.data import ShiftQuestion
 from alc_stats.models.transfer.data import TransferQuestion
 from alc_stats.models.widening.data import Columns
@@ -174,6 +175,7 @@ class HypothesisDeclared:
     proxy: ProxyQuestion | None = None
     gap: GapQuestion | None = None
     moderation: ModerationQuestion | None = None
+    scorecard: ScorecardQuestion | None = None
     shift: ShiftQuestion | None = None
     transfer: TransferQuestion | None = None
     widening: Columns | None = None

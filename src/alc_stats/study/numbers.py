@@ -20,7 +20,7 @@ Numbers = dict[str, Number]
 
 
 def from_descriptives(rows: Iterable[Descriptive]) -> Numbers:
-    """`table1.<variable>.<group>.{n,mean,sd}`; suppressed cells have no id."""
+    """`table1.<variable>.<group>.{n,mean,sd,median}`; suppressed cells have no id."""
     numbers: Numbers = {}
     for row in rows:
         stem = f"table1.{row.variable}.{row.group}"
@@ -28,6 +28,7 @@ def from_descriptives(rows: Iterable[Descriptive]) -> Numbers:
             ("n", row.n, "count"),
             ("mean", row.mean, "estimate"),
             ("sd", row.sd, "estimate"),
+            ("median", row.median, "estimate"),
         )
         numbers.update(
             {

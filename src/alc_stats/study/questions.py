@@ -28,6 +28,7 @@ from alc_stats.models.mediation.claim import judge as judge_mediation
 from alc_stats.models.moderation.claim import judge as judge_moderation
 from alc_stats.models.proxy.claim import judge as judge_proxy
 from alc_stats.models.response_surface.claim import judge as judge_response_surface
+from alc_stats.models.scorecard.claim import judge as judge_scorecard
 from alc_stats.models.shift.claim import judge as judge_shift
 from alc_stats.models.transfer.claim import judge as judge_transfer
 from alc_stats.models.widening.claim import EQUIVALENCE_BAND
@@ -61,6 +62,7 @@ JUDGES: Mapping[str, Judge] = {
     "mediation": judge_mediation,
     "moderation": judge_moderation,
     "response_surface": judge_response_surface,
+    "scorecard": judge_scorecard,
     "shift": judge_shift,
     "transfer": judge_transfer,
     "widening": judge_widening,

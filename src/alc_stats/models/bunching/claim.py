@@ -7,6 +7,7 @@ So the heap is compared with what gathers at the same cutoff where no quota hold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -14,12 +15,10 @@ from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion
 from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
-from alc_stats.models.bunching.lines import (
-    WHOSE,
-    bunching_evidence,
-    bunching_lines,
-    bunching_pictures,
-)
+from alc_stats.models.bunching.evidence import bunching_evidence
+from alc_stats.models.bunching.lid import lid
+from alc_stats.models.bunching.lines import WHOSE, bunching_lines
+from alc_stats.models.bunching.pictures import bunching_pictures
 from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.records import Number, Phrase
 
@@ -40,6 +39,7 @@ def bunching(
     person: str | None = None,
     period: str | None = None,
     late: str | None = None,
+    quality: str | None = None,
     quota_unit: str | None = None,
     unit: str | None = None,
     round_to: Sequence[float] = (),
@@ -79,6 +79,9 @@ def bunching(
     person, period : str, optional
     late : str, optional
         How much of the amount was used at the end of the period, such as on its last day.
+    quality : str, optional
+        Of the period's output, where it is known. Lines say how far it lies beyond the quota from
+        its curve over the amount, by difference.
     quota_unit, unit : str, optional
         Column of the quota's unit, and the unit amounts are logged in.
     round_to : sequence of float
@@ -125,8 +128,9 @@ def bunching(
     """
     question = BunchingQuestion(
         amount=amount, quota=quota, firm=firm, mandated=mandated, person=person, period=period,
-        late=late, quota_unit=quota_unit, unit=unit, round_to=tuple(round_to),
-        bin_width=bin_width, window=window, below=below, above=above, order=order,
+        late=late, quality=quality, quota_unit=quota_unit, unit=unit,
+        round_to=tuple(round_to), bin_width=bin_width, window=window, below=below, above=above,
+        order=order,
     )  # fmt: skip
     claim = claim or Claim("bunching", "proxy", f"{amount} gathers at the quota.")
     criterion = criterion or Criterion("superiority", SMALLEST_EXCESS)
@@ -156,29 +160,39 @@ def judge(
     except FitError as error:
         return untested(claim, Phrase.verbatim(str(error)), criterion)
     level = 1.0 - criterion.alpha
-    return find(
-        claim,
-        found.difference(name="difference in excess mass"),
-        criterion=criterion,
-        evidence=bunching_evidence(found, criterion),
-        observed=_observed(found),
-        triangulation=bunching_lines(found, level),
-        pictures=bunching_pictures(found, level),
-    )
+    evidence, observed = bunching_evidence(found, criterion), _observed(found)
+    lines, pictures = bunching_lines(found, level), bunching_pictures(found, level)
+    estimate = found.difference(name="difference in excess mass")
+    if estimate is None:
+        return replace(
+            untested(claim, _no_curve(found, level), criterion),
+            evidence=evidence, observed=observed, triangulation=lines, pictures=pictures,
+        )  # fmt: skip
+    return find(claim, estimate, criterion=criterion, evidence=evidence, observed=observed,
+                triangulation=lines, pictures=pictures)  # fmt: skip
 
 
 def _observed(found: Bunching) -> Phrase:
     rows = found.data
-    numbers = {
-        "excess_under": Number(found.of("under").value, unit=BINS),
-        "excess_comparison": Number(found.of(rows.comparison).value, unit=BINS),
-        "periods": Number(rows.rows, "count"),
-    }
-    seen = (
-        "At the quota lie {excess_under} bins more than expected under the mandate and "
-        f"{{excess_comparison}} of {WHOSE[rows.comparison]} ({{periods}} periods)."
-    )
+    numbers = {"periods": Number(rows.rows, "count")}
+    parts: list[str] = []
+    for name, group in (("excess_under", "under"), ("excess_comparison", rows.comparison)):
+        if own := found.of(group):
+            numbers[name] = Number(own.value, unit=BINS)
+            more = "" if parts else " bins more than expected"
+            parts.append(f"{{{name}}}{more} {'of ' * (group != 'under')}{WHOSE[group]}")
+    if not parts:
+        return Phrase("")
+    seen = f"At the quota lie {' and '.join(parts)} ({{periods}} periods)."
     if rows.left_out:
         numbers["left_out"] = Number(rows.left_out, "count")
         seen += " {left_out} rows without an amount or a mandate's state were not used."
     return Phrase(seen, numbers)
+
+
+def _no_curve(found: Bunching, level: float) -> Phrase:
+    if why := lid(found, level).why:
+        return Phrase(f"The quota is a lid: {why}. A lid bunches by itself, and no curve can be "
+                      "drawn over its edge.")  # fmt: skip
+    return Phrase("The curve expects nothing at the quota, under it or in the comparison: too few "
+                  "amounts lie near it to count an excess in.")  # fmt: skip

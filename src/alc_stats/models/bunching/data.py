@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,7 @@ class BunchingQuestion:
     person: str | None = None
     period: str | None = None
     late: str | None = None
+    quality: str | None = None
     quota_unit: str | None = None
     unit: str | None = None
     round_to: tuple[float, ...] = ()
@@ -46,13 +47,31 @@ class BunchingQuestion:
     def columns(self) -> tuple[str, ...]:
         """Every column named."""
         every = (self.amount, self.quota, self.firm, self.mandated, self.person, self.period,
-                 self.late, self.quota_unit)  # fmt: skip
+                 self.late, self.quality, self.quota_unit)  # fmt: skip
         return tuple(c for c in every if c)
 
     def zones(self, scale: float = 1.0) -> Zones:
         """The bins, in a window `scale` times as wide."""
         count = [round(x / self.bin_width) for x in (scale * self.window, self.below, self.above)]
         return Zones(self.bin_width, *count)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """Amounts near their quota, as they are.
+
+    Attributes
+    ----------
+    place : array (n,)
+        Relative to the quota, which is zero.
+    firm : int array (n,)
+    weight : array (n,)
+        Below one for rows that are counted about several quotas.
+    """
+
+    place: FloatArray
+    firm: IntArray
+    weight: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +91,13 @@ class BunchingData:
         Bins with enough people to be shown.
     late : dict of str to array (G, 2)
         Amounts of the end of periods, and of whole periods; empty without `late`.
+    quality : dict of str to array (2, G, K)
+        Sums of quality in the bins, and of how many periods; empty without `quality`.
+    near : dict of str to Near
+        Amounts within `below` of the quota, not binned.
+    at_one_value : float
+        Share of the amounts in the zone beyond the quota, under it, that are one and the same
+        multiple of it.
     typical : float
         Median of the firms' median amounts under a mandate, in quotas.
     outlying : tuple of str
@@ -85,6 +111,9 @@ class BunchingData:
     treated: BoolArray
     visible: dict[str, BoolArray]
     late: dict[str, FloatArray]
+    quality: dict[str, FloatArray]
+    near: dict[str, Near]
+    at_one_value: float
     typical: float
     outlying: tuple[str, ...]
     rows: int
@@ -154,12 +183,12 @@ def _misdeclared(q: BunchingQuestion) -> Iterator[Problem]:
 
 
 def _read(data: pd.DataFrame, q: BunchingQuestion) -> pd.DataFrame:
-    named = [q.amount, q.quota, q.mandated, *([q.late] if q.late else [])]
+    optional = {part: name for part in ("late", "quality") if (name := getattr(q, part))}
+    named = [*dict.fromkeys([q.amount, q.quota, q.mandated, *optional.values()])]
     found = numbers(data, named, where=_WHERE)
     parts = {"amount": found[q.amount], "quota": found[q.quota], "mandated": found[q.mandated],
              "firm": data[q.firm]}  # fmt: skip
-    if q.late:
-        parts["late"] = found[q.late]
+    parts |= {part: found[name] for part, name in optional.items()}
     for part in ("person", "period", "quota_unit"):
         if name := getattr(q, part):
             parts[part] = data[name]
@@ -222,7 +251,7 @@ def _periods(rows: pd.DataFrame, q: BunchingQuestion) -> pd.DataFrame:
         return rows
     keys = ["firm", "person", "period"]
     how = {"amount": "sum", "quota": "first", "mandated": "max"}
-    how |= {"late": "sum"} if q.late else {}
+    how |= ({"late": "sum"} if q.late else {}) | ({"quality": "mean"} if q.quality else {})
     whole = rows.groupby(keys, sort=False, observed=True)
     mixed = whole[["quota", "mandated"]].nunique().gt(1).any(axis=1)
     if mixed.any():
@@ -243,35 +272,45 @@ def _counted(rows: pd.DataFrame, q: BunchingQuestion, left_out: int) -> Bunching
     weights = rows.loc[under, "quota"].value_counts(normalize=True)
     quota = _own_quota(rows["quota"].to_numpy(), firm, under)
     zones = q.zones(WIDER)
+    amount = rows["amount"].to_numpy()
     person = pd.factorize(rows["person"])[0] if "person" in rows else np.arange(len(rows))
-    counts, visible = {}, {}
+    counts, visible, quality, near = {}, {}, {}, {}
     for at, name in enumerate(GROUPS):
         own = group == at
-        counts[name], visible[name] = _histogram(
-            rows["amount"].to_numpy()[own], quota[own], firm[own], person[own],
-            weights, zones, len(names),
-        )  # fmt: skip
-    ratio = pd.Series(rows["amount"].to_numpy()[under] / quota[under])
+        places = [*_places(amount[own], quota[own], weights, zones)]
+        shape = (len(names), zones.bins)
+        counts[name] = _histogram(places, firm[own], None, shape)
+        near[name] = _near(places, firm[own], q.below)
+        visible[name] = _enough_people(places, person[own], zones.bins)
+        if q.quality:
+            rated = rows["quality"].to_numpy()[own]
+            known = (~np.isnan(rated)).astype(float)
+            quality[name] = np.stack([_histogram(places, firm[own], x, shape)
+                                      for x in (np.nan_to_num(rated), known)])  # fmt: skip
+    ratio = pd.Series(amount[under] / quota[under])
     typical = ratio.groupby(firm[under]).median()
     far = typical[(typical > FAR) | (typical < 1.0 / FAR)]
     _refuse_nowhere_near(counts["under"], typical, q)
-    found = BunchingData(
-        q, counts, round_numbers(weights, q.round_to, zones), treated, visible, {},
+    return BunchingData(
+        q, counts, round_numbers(weights, q.round_to, zones), treated, visible,
+        _late(rows, firm, group, len(names)) if q.late else {}, quality, near,
+        _at_one_value(ratio, q),
         float(typical.median()), tuple(str(names[i]) for i in far.index), len(rows), left_out,
     )  # fmt: skip
-    if not q.late:
-        return found
+
+
+def _late(rows: pd.DataFrame, firm: IntArray, group: IntArray, firms: int) -> dict[str, FloatArray]:
     both = rows[["late", "amount"]].fillna({"late": 0.0}).to_numpy()
-    late = {
-        name: np.column_stack(
-            [
-                np.bincount(firm[group == at], x, len(names)).astype(float)
-                for x in both[group == at].T
-            ]
-        )
+    return {
+        name: np.column_stack([np.bincount(firm[group == at], x, firms).astype(float)
+                               for x in both[group == at].T])
         for at, name in enumerate(GROUPS)
-    }
-    return replace(found, late=late)
+    }  # fmt: skip
+
+
+def _at_one_value(ratio: pd.Series, q: BunchingQuestion) -> float:
+    inside = ratio[(ratio >= 1.0) & (ratio < 1.0 + q.above)]
+    return float(inside.value_counts().iloc[0] / len(inside)) if len(inside) else math.nan
 
 
 def _refuse_nowhere_near(under: FloatArray, typical: pd.Series, q: BunchingQuestion) -> None:
@@ -290,29 +329,55 @@ def _own_quota(quota: FloatArray, firm: IntArray, under: BoolArray) -> FloatArra
     return np.where(np.isnan(quota), later.to_numpy()[firm], quota)
 
 
-def _histogram(
-    amount: FloatArray, quota: FloatArray, firm: IntArray, person: IntArray,
-    weights: pd.Series, zones: Zones, firms: int,
-) -> tuple[FloatArray, BoolArray]:  # fmt: skip
-    """Counts (G, K), and the bins with enough people.
+Places = tuple[IntArray, FloatArray, IntArray, float]
+"""Which rows lie in the window, where, in which bins, and what each counts."""
 
-    Rows without a quota are counted about every quota that others have, in their proportions.
-    """
-    counts, people = np.zeros((firms, zones.bins)), np.zeros(zones.bins, dtype=np.int64)
+
+def _places(
+    amount: FloatArray, quota: FloatArray, weights: pd.Series, zones: Zones
+) -> Iterator[Places]:
+    """Rows about their quota; without one about every quota of others, in their proportions."""
     free = np.isnan(quota)
-    parts = [(~free, quota[~free], 1.0)]
+    parts = [(np.flatnonzero(~free), quota[~free], 1.0)]
     if free.any():
-        parts += [(free, np.full(int(free.sum()), q), w) for q, w in weights.items()]
-    for of, own, weight in parts:
-        if not of.any():
-            continue
-        at = zones.bin_of(amount[of] / own - 1.0).astype(np.int64)
+        rows = np.flatnonzero(free)
+        parts += [(rows, np.full(len(rows), q), w) for q, w in weights.items()]
+    for rows, own, weight in parts:
+        place = amount[rows] / own - 1.0
+        at = zones.bin_of(place).astype(np.int64)
         inside = (at >= 0) & (at < zones.bins)
-        cell = firm[of][inside] * zones.bins + at[inside]
-        counts += weight * np.bincount(cell, minlength=counts.size).reshape(counts.shape)
-        pairs = np.unique(person[of][inside] * zones.bins + at[inside])
-        people = np.maximum(people, np.bincount(pairs % zones.bins, minlength=zones.bins))
-    return counts, people >= FEWEST_PEOPLE
+        yield rows[inside], place[inside], at[inside], weight
+
+
+def _near(places: Sequence[Places], firm: IntArray, reach: float) -> Near:
+    kept = [(rows[own], place[own], weight) for rows, place, _, weight in places
+            for own in [np.abs(place) <= reach]]  # fmt: skip
+    return Near(
+        np.concatenate([place for _, place, _ in kept]),
+        firm[np.concatenate([rows for rows, _, _ in kept])],
+        np.concatenate([np.full(len(rows), weight) for rows, _, weight in kept]),
+    )
+
+
+def _histogram(
+    places: Sequence[Places], firm: IntArray, values: FloatArray | None, shape: tuple[int, int]
+) -> FloatArray:
+    """Counts, or sums of values, by firm and bin (G, K)."""
+    found = np.zeros(shape)
+    for rows, _, at, weight in places:
+        cell = firm[rows] * shape[1] + at
+        of = None if values is None else values[rows]
+        found += weight * np.bincount(cell, of, minlength=found.size).reshape(shape)
+    return found
+
+
+def _enough_people(places: Sequence[Places], person: IntArray, bins: int) -> BoolArray:
+    """Bins that may be shown (K,)."""
+    people = np.zeros(bins, dtype=np.int64)
+    for rows, _, at, _ in places:
+        pairs = np.unique(person[rows] * bins + at)
+        people = np.maximum(people, np.bincount(pairs % bins, minlength=bins))
+    return people >= FEWEST_PEOPLE
 
 
 def round_numbers(weights: pd.Series, declared: tuple[float, ...], zones: Zones) -> FloatArray:

@@ -33,6 +33,7 @@ def frontier(
     treatment: str | None = None,
     determinants: Sequence[str] = (),
     firm: str | None = None,
+    person: str | None = None,
     money: str | None = None,
     measurable: str | None = None,
     side: Side = "cost",
@@ -65,6 +66,9 @@ def frontier(
         What else moves the excess.
     firm : str, optional
         Standard errors are those of whole firms.
+    person : str, optional
+        Whose tasks may be harder than they look: the means of what is given over a person's rows
+        (over a firm's without) enter the frontier as a check.
     money, measurable : str, optional
         What a row cost (see `alc_stats.priced`), and how much measurable output came of it.
     side : {"cost", "production"}
@@ -87,7 +91,8 @@ def frontier(
     References
     ----------
     Aigner, Lovell and Schmidt (1977), Journal of Econometrics 6, 21-37. Battese and Coelli (1988),
-    Journal of Econometrics 38, 387-399. Wang and Schmidt (2002), Journal of Productivity Analysis
+    Journal of Econometrics 38, 387-399. Kodde and Palm (1986), Econometrica 54, 1243-1248. Mundlak
+    (1978), Econometrica 46, 69-85. Wang and Schmidt (2002), Journal of Productivity Analysis
     18, 129-144.
 
     Examples
@@ -105,8 +110,8 @@ def frontier(
     """
     question = FrontierQuestion(
         amount=amount, given=tuple(given), categories=tuple(categories), treatment=treatment,
-        determinants=tuple(determinants), firm=firm, money=money, measurable=measurable,
-        side=side, quantile=quantile,
+        determinants=tuple(determinants), firm=firm, person=person, money=money,
+        measurable=measurable, side=side, quantile=quantile,
     )  # fmt: skip
     what = f"{amount} exceeds what was needed" + (
         f", more so under {treatment}." if treatment else "."

@@ -26,6 +26,7 @@ class FrontierQuestion:
     treatment: str | None = None
     determinants: tuple[str, ...] = ()
     firm: str | None = None
+    person: str | None = None
     money: str | None = None
     measurable: str | None = None
     side: Side = "cost"
@@ -34,7 +35,7 @@ class FrontierQuestion:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column named."""
-        single = (self.amount, self.treatment, self.firm, self.money, self.measurable)
+        single = (self.amount, self.treatment, self.firm, self.person, self.money, self.measurable)
         every = (*single, *self.given, *self.categories, *self.determinants)
         return tuple(c for c in every if c)
 
@@ -52,6 +53,8 @@ class FrontierData:
     names, excess_names : tuples of str
         Of their columns.
     clusters : int array (n,) or None
+    means : array (n, g) or None
+        Of what is given, over the rows of a person, or else of a firm.
     money, measurable : array (n,) or None
     """
 
@@ -62,6 +65,7 @@ class FrontierData:
     names: tuple[str, ...]
     excess_names: tuple[str, ...]
     clusters: IntArray | None
+    means: FloatArray | None
     money: FloatArray | None
     measurable: FloatArray | None
     left_out: int
@@ -104,9 +108,14 @@ def frontier_data(data: pd.DataFrame, question: FrontierQuestion) -> FrontierDat
         np.hstack([ones, X.to_numpy()]), np.hstack([ones, Z.to_numpy()]),
         ("constant", *map(str, X.columns)), ("constant", *map(str, Z.columns)),
         pd.factorize(kept[q.firm])[0].astype(np.int64) if q.firm else None,
+        _means(values[list(q.given)], kept[unit]) if (unit := q.person or q.firm) else None,
         values[q.money].to_numpy() if q.money else None,
         values[q.measurable].to_numpy() if q.measurable else None, int((~known).sum()),
     )  # fmt: skip
+
+
+def _means(given: pd.DataFrame, unit: pd.Series) -> FloatArray:
+    return given.groupby(unit).transform("mean").to_numpy()
 
 
 def _misdeclared(q: FrontierQuestion) -> Iterator[Problem]:
@@ -143,9 +152,10 @@ def _broken(values: pd.DataFrame, kept: pd.DataFrame, q: FrontierQuestion) -> It
                           allowed="0 and more")  # fmt: skip
     if q.measurable and not values[q.measurable].sum() > 0.0:
         yield Problem("there is no measurable output", where=f"column '{q.measurable}'")
-    if q.firm and (lost := int(kept[q.firm].isna().sum())):
-        yield Problem(f"{lost} rows have no firm", where=f"column '{q.firm}'")
-    elif q.firm and kept[q.firm].nunique() < 2:
+    for what, name in (("firm", q.firm), ("person", q.person)):
+        if name and (lost := int(kept[name].isna().sum())):
+            yield Problem(f"{lost} rows have no {what}", where=f"column '{name}'")
+    if q.firm and kept[q.firm].notna().all() and kept[q.firm].nunique() < 2:
         yield Problem("there is a single firm", where=f"column '{q.firm}'",
                       way_out="Leave firm out, and say that rows are taken as independent.",
                       )  # fmt: skip

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.errors import AlcError
+from alc_stats.errors import AlcError, FitError
 from alc_stats.estimators.estimate import Estimate
+from alc_stats.estimators.quantile_line import distances
 from alc_stats.estimators.stochastic_frontier import MEAN_OF_HALF_NORMAL, Frontier, fit_frontier
 from alc_stats.models.frontier.data import FrontierData
 from alc_stats.records import FloatArray
@@ -105,17 +106,44 @@ class Excesses:
         return self.effect(fit)
 
     @functools.cached_property
-    def by_quantile(self) -> float:
-        """Mean distance from a low (or high) quantile's line; treated less others."""
-        from statsmodels.regression.quantile_regression import QuantReg
+    def alike(self) -> Estimate | str:
+        """The effect beside the units' means of what is given (Mundlak 1978)."""
+        d = self.data
+        if d.means is None:
+            return "No person or firm is named whose tasks could be harder than they look."
+        if np.linalg.matrix_rank(X := np.hstack([d.X, d.means])) < X.shape[1]:
+            return "The means of what is given are sums of other columns."
+        return self._another(X, d.constant)
 
+    @functools.cached_property
+    def by_quantile(self) -> Estimate | str:
+        """Mean distance from a low (or high) quantile's line; treated less others."""
         d = self.data
         tau = d.question.quantile if d.question.side == "cost" else 1.0 - d.question.quantile
-        line = QuantReg(d.y, d.X).fit(q=tau)
-        away = np.abs(d.y - d.X @ np.asarray(line.params))
-        if d.treated is None:
-            return float(away.mean())
-        return float(away[d.treated == 1.0].mean() - away[d.treated == 0.0].mean())
+        try:
+            away, influence = distances(d.y, d.X, tau)
+        except FitError as error:
+            return str(error)
+        n = len(away)
+        weight = np.full(n, 1.0 / n)
+        if d.treated is not None:
+            own = d.treated == 1.0
+            weight = np.where(own, 1.0 / own.sum(), -1.0 / (~own).sum())
+        apart = np.abs(away)
+        level = np.zeros(n)
+        for side in np.unique(weight):
+            level[weight == side] = apart[weight == side].mean()
+        slope = -(weight * np.sign(away)) @ d.X
+        score = weight * (apart - level) + influence @ slope
+        value = float(weight @ apart)
+        return Estimate("distance", value, self._error(score), self.df, LOG_AMOUNT)
+
+    def _error(self, score: FloatArray) -> float:
+        """Standard error of a sum of scores, over whole firms where they are named."""
+        if self.data.clusters is None:
+            return float(np.sqrt((score**2).sum()))
+        sums = np.bincount(self.data.clusters, score)
+        return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1.0)))
 
     @functools.cached_property
     def price(self) -> tuple[float, float, float] | None:

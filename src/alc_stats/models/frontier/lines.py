@@ -61,10 +61,13 @@ def _others(found: Excesses, level: float) -> Iterator[Line]:
     if found.data.Z.shape[1] > 1:
         yield _or_why(found.noisy, "With noise that moves as well",
                       "noise that is taken for excess", how, level)  # fmt: skip
+    if found.data.means is not None:
+        yield _or_why(found.alike, "With the means of what is given",
+                      "tasks that are harder than they look", how, level)  # fmt: skip
     tau = found.data.question.quantile
-    yield Line(f"Distance from the {tau:.0%} quantile's line", "an excess that is not half-normal",
-               Phrase("No interval; noise is in every distance."), found.by_quantile,
-               unit=LOG_AMOUNT)  # fmt: skip
+    yield _or_why(found.by_quantile, f"Distance from the {tau:.0%} quantile's line",
+                  "an excess that is not half-normal; noise is in every distance",
+                  how, level)  # fmt: skip
 
 
 def _or_why(own: Estimate | str, method: str, guards: str, how: str, level: float) -> Line:
@@ -99,6 +102,11 @@ def _fit(found: Excesses) -> Iterator[Line]:
     yield Line("Log-likelihood of least squares", "", value=f.without, unit="")
     yield Line("Likelihood ratio of no excess", "an excess that is noise", value=f.likelihood_ratio,
                p=f.p_mixture, reference="half chi-square 1, half zero", unit="")  # fmt: skip
+    if (k := found.main.Z.shape[1] - 1) and found.main.certificate.usable:
+        yield Line("Likelihood ratio of no excess and nothing that moves it",
+                   "an excess that is noise", value=found.main.likelihood_ratio,
+                   p=found.main.p_mixture, unit="",
+                   reference=f"half chi-square {k}, half chi-square {k + 1}")  # fmt: skip
     yield Line("Mean efficiency", "", Phrase("Of rows, given what was observed of each."),
                float(found.main.efficiency().mean()), unit="share")  # fmt: skip
 
@@ -122,6 +130,7 @@ def frontier_evidence(found: Excesses, criterion: Criterion) -> tuple[Evidence, 
         *([_other("frontier", found.shifted, found, criterion)]
           if found.data.treated is not None else []),
         *([_other("noise", found.noisy, found, criterion)] if found.data.Z.shape[1] > 1 else []),
+        _harder(found, criterion),
         _few(found, criterion), _worth(),
     )  # fmt: skip
 
@@ -157,13 +166,31 @@ def _other(
     name = f"a {what} that moves" if what == "frontier" else "noise that moves"
     if isinstance(other, str):
         return Evidence(name, "not tested", Phrase.verbatim(other))
-    own = found.main_effect.value
-    lost = _shown(found, criterion) and other.value * math.copysign(1.0, own) < KEPT * abs(own)
+    lost = _lost(found, other, criterion)
     seen = f"Where the {what} may move as well the answer is {{with_{what}}}" + (
         f": what was called excess may be the {what}." if lost else "."
     )
     numbers = {f"with_{what}": Number(other.value, unit=LOG_AMOUNT)}
     return Evidence(name, "threat" if lost else "clear", Phrase(seen, numbers))
+
+
+def _harder(found: Excesses, criterion: Criterion) -> Evidence:
+    """Who has harder tasks needs more for the same quality, and it is no waste."""
+    name, other = "tasks harder than they look", found.alike
+    if isinstance(other, str):
+        return Evidence(name, "not tested", Phrase.verbatim(other))
+    lost = _lost(found, other, criterion)
+    seen = "Beside the means of what is given, of persons or firms, the answer is {with_means}" + (
+        ": what was called excess may be difficulty." if lost else "."
+    )
+    numbers = {"with_means": Number(other.value, unit=LOG_AMOUNT)}
+    return Evidence(name, "threat" if lost else "clear", Phrase(seen, numbers))
+
+
+def _lost(found: Excesses, other: Estimate, criterion: Criterion) -> bool:
+    own = found.main_effect.value
+    kept = other.value * math.copysign(1.0, own) >= KEPT * abs(own)
+    return _shown(found, criterion) and not kept
 
 
 def _few(found: Excesses, criterion: Criterion) -> Evidence:
@@ -234,6 +261,8 @@ def _forest(found: Excesses, level: float) -> Picture:
         rows.append(("Frontier moves as well", found.shifted))
     if found.data.Z.shape[1] > 1:
         rows.append(("Noise moves as well", found.noisy))
+    rows += [("Beside means of what is given", found.alike),
+             ("Distance from the quantile's line", found.by_quantile)]  # fmt: skip
     kept = [(name, e) for name, e in rows if not isinstance(e, str)]
     ends = [e.interval(level) for _, e in kept]
     forest = Mark(

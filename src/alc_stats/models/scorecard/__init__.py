@@ -1,0 +1,1 @@
+"""The volume metric beside competence-first metrics: what each would have said (H12, H17)."""
