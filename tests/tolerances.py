@@ -37,9 +37,16 @@ DENSE_ROUNDING = 2e-15
 DENSE_TWIN = 1e-9
 """The same quantity from inverses of whole matrices, which lose some four digits."""
 
+DRAWN_QUANTILES = 1e-3
+"""Limits whose folded normal quantile the source draws, around a centre that the flat optimum fixes
+to the root of that precision."""
+
 DRAWN_VARIANCE = 0.03
 """Variance of 200,000 draws of a product with heavy tails: some 0.5 % of Monte-Carlo error, six
 times."""
+
+EIGHT_DIGITS = 1e-8
+"""Logistic regressions that two programs stop at a step of 1e-8 or less."""
 
 ELEVEN_NODES = 1e-4
 """A log-likelihood of 34,000 that the source integrated with 11 nodes a person; an independent
@@ -57,6 +64,10 @@ truncation 1e-12 times a fifth derivative of some thousands."""
 
 FIVE_PRINTED_DIGITS = 5.1e-6
 """The source prints five decimals: half a unit of the last, and rounding of the half."""
+
+FLAT_CENTRE = 2e-5
+"""The shortest interval of two searches: its length is flat there, so that its centre has half the
+digits."""
 
 FLAT_OPTIMUM = 2e-6
 """Variances and standard errors of two searches that stop at the same log-likelihood: at an
@@ -77,6 +88,12 @@ GLMER_STOPS_EARLY = 1e-5
 GLM_LAST_STEP = 1e-6
 """R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
 step before."""
+
+IMPUTED_BY_OTHERS = 1e-9
+"""diff-diff solves sparse normal equations of all effects, ours are concentrated: eleven digits
+agree; two more are left for other machines."""
+GRID_OF_HONESTDID = 1e-3
+"""Limits on a grid of 0.00076, with critical values that the source takes from 1,000 draws."""
 
 INCOMPLETE_ROWS = 1e-3
 """Pairwise and listwise deletion differ where 91 of 2,800 rows miss an answer."""
@@ -102,6 +119,9 @@ flattest in the correlation of a weak slope."""
 
 LMERTEST_DIFFERENCES = 1e-5
 """lmerTest differences its Hessian numerically, at the place where lme4 stopped searching."""
+
+LOGISTIC_OF_DIFF_DIFF = 1e-5
+"""Its logistic regression stops some digits before those of csdid and of R, which agree."""
 
 LOGIT_LAST_STEP = 1e-6
 """statsmodels' Logit stops at a Newton step of 1e-8: standard errors are those of a step before,
@@ -130,6 +150,9 @@ MONTE_CARLO_SIGMAS = 4.0
 NLME_STOPS_EARLY = 5e-5
 """Where nlme's search stops: its log-likelihood is flat, and VarCorr() prints seven digits."""
 
+ONE_PRINTED_DECIMAL = 0.051
+"""The source prints one decimal: half a unit of it, and rounding of the half."""
+
 OTHER_ALGORITHM = 1e-9
 """The same closed form by another route (R's QR, another factorisation), well-conditioned data."""
 
@@ -147,6 +170,9 @@ PUBLISHED_OBJECTIVE = 2e-9
 
 PUBLISHED_TWO_DIGITS = 0.005
 """Half a unit of the second decimal: all a published table shows."""
+
+PYFIXEST_CLUSTERED = 1e-7
+"""pyfixest takes fixed effects out by iteration that stops at 1e-8 of the outcome."""
 
 QUADRATURE = 1e-9
 """Twice a log-likelihood of some hundreds by 25 adaptive nodes a herd and by QUADPACK's 1e-12."""
@@ -173,6 +199,9 @@ SPREAD_PROFILE = 1e-5
 STUDENTISED_RANGE = 2e-5
 """scipy and R integrate Tukey's distribution to about 1e-8; small p have fewer digits."""
 
+SUMS_IN_SINGLE_PRECISION = 1e-5
+"""Sums of some tens of values of size ten in float32."""
+
 SURVREG_LAST_STEP = 1e-5
 """survreg's coefficients are good to about 1e-9 at the end of its Newton's steps, but its standard
 errors are those of the step before, relative."""
@@ -198,6 +227,9 @@ TWELVE_PRINTED_DIGITS = 5e-12
 
 TWICE_DIFFERENCED = 2e-5
 """A Hessian by second differences of a deviance, one Richardson step: about six digits."""
+
+TWO_STAGES_ITERATED = 2e-5
+"""did2s of pyfixest subtracts effects found by iteration that stops at 1e-6 of the outcome."""
 
 UNITS_ONLY = 1e-10
 """The same model in other units or another order: rounding of some hundreds of operations, times

@@ -44,7 +44,8 @@ CAPABILITY = [f"capability_{novelty}" for novelty in NOVELTY]
 def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
     """Make `usage` and `person_wave`, a row a person and wave; `baseline` and `after`, a person.
 
-    Also `tests`, a row a person, wave and novelty of tasks, and `weeks`, a row a person and week.
+    Also `tests`, a row a person, wave and novelty of tasks, `weeks`, a row a person and week, and
+    `mandates`, usage of the arms that are compared for a mandate alone.
     """
     survey = read_table(raw["survey"])
     ledger.start("survey", len(survey))
@@ -54,7 +55,8 @@ def prepare(raw: Mapping[str, Path], ledger: Ledger) -> dict[str, pd.DataFrame]:
         "usage": usage,
         "person_wave": person_wave,
         "tests": _tests(person_wave),
-        "weeks": _weeks(raw["usage_event"], survey),
+        "weeks": _weeks(raw["usage_event"], survey, read_table(raw["mandate"])),
+        "mandates": _mandates(usage, ledger),
         "baseline": _baseline(person_wave, ledger),
         "after": _after(person_wave, ledger),
     }
@@ -138,15 +140,49 @@ def _tests(person_wave: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(stacked, ignore_index=True)[columns]
 
 
-def _weeks(events: Path, survey: pd.DataFrame) -> pd.DataFrame:
-    """Mean quality of a person's week, and schema accuracy as it was before the start."""
+def _weeks(events: Path, survey: pd.DataFrame, mandate: pd.DataFrame) -> pd.DataFrame:
+    """Tokens and mean quality of a person's week, the quota, schema accuracy before the start."""
     counted = Ledger()  # weeks cover the days of the waves, so what lies outside is in the ledger
     usage = person_period_usage(events, period=WEEKS, ledger=counted)
-    first = survey.loc[survey["wave"] == 0, ["person_id", "schema_accuracy", "simulated"]]
+    first = survey.loc[survey["wave"] == 0, ["person_id", "arm", "schema_accuracy", "simulated"]]
     joined = usage.rename(columns={"period": "week"}).merge(
         first, on="person_id", validate="many_to_one"
     )
-    return joined[["person_id", "firm_id", "week", "quality", "schema_accuracy", "simulated"]]
+    joined = joined.merge(mandate[["firm_id", "quota"]], on="firm_id", validate="many_to_one")
+    mandated = (joined["arm"] == "mandate").astype(int)
+    post = (joined["week"] >= DAYS_PER_WAVE // 7).astype(int)
+    joined = joined.assign(
+        tokens=joined["tokens_in"] + joined["tokens_out"],
+        mandated=mandated,
+        post=post,
+        mandate=mandated * post,
+    )
+    return joined[
+        [
+            "person_id",
+            "firm_id",
+            "week",
+            "mandated",
+            "post",
+            "mandate",
+            "quota",
+            "tokens",
+            "quality",
+            "schema_accuracy",
+            "simulated",
+        ]
+    ]
+
+
+def _mandates(usage: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """Usage without schema training, which raises use by itself, and each firm's start."""
+    ledger.start("mandates", len(usage))
+    compared = ledger.keep(
+        "mandates", usage, usage["arm"] != "schema_training", why="schema training"
+    )
+    start = pd.Series(1.0, index=compared.index).where(compared["arm"] == "mandate")
+    columns = ["person_id", "firm_id", "arm", "wave", "log_tokens", "simulated"]
+    return compared[columns].assign(start=start)[[*columns[:-1], "start", "simulated"]]
 
 
 def _programmes(table: pd.DataFrame) -> pd.DataFrame:

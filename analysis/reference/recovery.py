@@ -17,7 +17,7 @@ import numpy as np
 
 from alc_stats.files import write_whole
 from alc_stats.simulate import read_truth, reference
-from alc_stats.simulate.recovery import implied, recovered
+from alc_stats.simulate.recovery import counted, implied, recovered
 
 FIRST_SEED = 1
 
@@ -39,6 +39,11 @@ QUOTED = {
     "H6.estimate": "widening.between_log_sd",
     "H14.triangulation.path_a.estimate": "folk.mandate",
     "H14.triangulation.indirect_effect_monte_carlo.estimate": "compliance.indirect",
+    "H11.estimate": "log_tokens.mandate",
+    "H12.triangulation.slope_treated_before.estimate": "quality.slope_before_mandate",
+    "H12.triangulation.slope_treated_after.estimate": "quality.slope_mandate",
+    "H12.triangulation.slope_never_mandated_before.estimate": "quality.slope_no_mandate_before",
+    "H12.triangulation.slope_never_mandated_after.estimate": "quality.slope_no_mandate_after",
     "H9.triangulation.usage_over_control_familiar_tasks.estimate": "capability_familiar.mandate",
     "H9.triangulation.usage_over_control_near_tasks.estimate": "capability_near.mandate",
     "H9.triangulation.usage_over_control_far_tasks.estimate": "capability_far.mandate",
@@ -50,6 +55,12 @@ QUOTED = {
 
 DIFFERENCES = {"H16.estimate": ("self_estimate.mandate", "capability_familiar.mandate")}
 """Numbers that estimate a difference of two parameters."""
+
+COUNTED = {
+    "H13.estimate": "excess_bins",
+    "H13.triangulation.share_of_those_just_short_who_were_topped_up.estimate": "topped_up_share",
+}
+"""Numbers that have no closed form and that the generator counts."""
 
 STANDARDISED = {
     "H12s.triangulation.transfer_to_far_tasks_does_not_rise.estimate": "capability_far.mandate",
@@ -70,10 +81,9 @@ def recovery(folder: Path, replications: int) -> dict[str, object]:
     """Truth, mean, standard deviation and Monte-Carlo standard error of every parameter."""
     truth = read_truth(folder / "truth.toml")
     expected = implied(truth)
-    runs = [
-        recovered(reference(truth, seed=seed), truth)
-        for seed in range(FIRST_SEED, FIRST_SEED + replications)
-    ]
+    seeds = range(FIRST_SEED, FIRST_SEED + replications)
+    runs = [recovered(reference(truth, seed=seed), truth) for seed in seeds]
+    counts = [counted(truth, seed=seed) for seed in seeds]
     parameters = {}
     for name, value in expected.items():
         obtained = np.array([run[name] for run in runs])
@@ -86,10 +96,21 @@ def recovery(folder: Path, replications: int) -> dict[str, object]:
             "mcse": mcse,
             "bias_in_mcse": (float(obtained.mean()) - value) / mcse,
         }
-    return {"first_seed": FIRST_SEED, "replications": replications, "parameters": parameters}
+    return {
+        "first_seed": FIRST_SEED,
+        "replications": replications,
+        "parameters": parameters,
+        "counted": {name: _spread([count[name] for count in counts]) for name in counts[0]},
+    }
 
 
-def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1))}
+
+
+def expected(
+    parameters: dict[str, dict[str, float]], counts: dict[str, dict[str, float]]
+) -> dict[str, object]:
     """The truth behind every quoted number, and four standard deviations over replications."""
     numbers = [
         {
@@ -103,7 +124,19 @@ def expected(parameters: dict[str, dict[str, float]]) -> dict[str, object]:
     ]
     numbers += [_difference(n, parameters) for n in DIFFERENCES]
     numbers += [_standardised(n, parameters) for n in STANDARDISED]
-    return {"numbers": numbers + [_reliability(n, parameters) for n in RELIABILITIES]}
+    numbers += [_reliability(n, parameters) for n in RELIABILITIES]
+    return {"numbers": numbers + [_count(n, counts) for n in COUNTED]}
+
+
+def _count(number: str, counts: dict[str, dict[str, float]]) -> dict[str, object]:
+    name = COUNTED[number]
+    return {
+        "id": number,
+        "expected": counts[name]["mean"],
+        "tolerance": float(f"{STANDARD_ERRORS * counts[f'seen_{name}']['sd']:.3g}"),
+        "reason": f"four standard deviations of seen_{name} over replications",
+        "source": f"recovery.json, {name}: counted by the generator, mean over replications",
+    }
 
 
 def _difference(number: str, parameters: dict[str, dict[str, float]]) -> dict[str, object]:
@@ -166,7 +199,7 @@ def main(arguments: list[str]) -> None:
     result = recovery(folder, int(arguments[1]) if len(arguments) > 1 else 200)
     rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
     write_whole(folder / "recovery.json", json.dumps(rounded, indent=1) + "\n")
-    near = expected(rounded["parameters"])
+    near = expected(rounded["parameters"], rounded["counted"])
     write_whole(folder / "expected.json", json.dumps(near, indent=1) + "\n")
     worst = max(rounded["parameters"].items(), key=lambda item: abs(item[1]["bias_in_mcse"]))
     print(

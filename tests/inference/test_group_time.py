@@ -16,11 +16,14 @@ from alc_stats.inference.group_time import (
     NEVER,
     Controls,
     GroupTimes,
+    combined_values,
     early_values,
     group_times,
     overall_values,
 )
+from alc_stats.inference.group_time_checks import jackknifed_error, wild_overall
 from alc_stats.inference.group_time_summaries import (
+    _freedom,
     cell_errors,
     clustered,
     permuted_adoptions,
@@ -30,6 +33,7 @@ from alc_stats.inference.group_time_summaries import (
     uniform_half_widths,
     wald_before,
 )
+from alc_stats.inference.multipliers import multipliers
 from alc_stats.inference.two_way_weights import two_way
 from tolerances import (
     BOOTSTRAPPED_ERRORS,
@@ -37,11 +41,14 @@ from tolerances import (
     FIVE_PRINTED_DIGITS,
     FOUR_PRINTED_DIGITS,
     JACKKNIFE_ERRORS,
+    SUMS_IN_SINGLE_PRECISION,
 )
 
 DRAWS = 200
 RARE = int(stats.binom.ppf(0.999, DRAWS, 0.05))
 """More false rejections than this are seen once in 1,000 runs of a test of size 5 %."""
+LONG_DRAWS = 400
+LONG_RARE = int(stats.binom.ppf(0.999, LONG_DRAWS, 0.05))
 MPDTA = Path(os.environ.get("ALC_STATS_DATA", "/nowhere")) / "did-benchmarks" / "mpdta.csv"
 PUBLISHED = {
     (2004, 2004): -0.0105, (2004, 2005): -0.0704, (2004, 2006): -0.1373, (2004, 2007): -0.1008,
@@ -248,6 +255,39 @@ def test_no_effect_is_rarely_seen_and_bands_hold_everywhere() -> None:
     assert before <= RARE
 
 
+def test_trends_are_rarely_seen_where_late_starters_alone_were_long_seen_before() -> None:
+    """With clusters less cohorts as degrees of freedom 52 of 400 samples show trends, not 20."""
+    adoption = np.repeat([5, 9, 13, NEVER], [22, 14, 14, 10])
+    seen = 0
+    for seed in range(LONG_DRAWS):
+        y = np.random.default_rng(seed).normal(size=(len(adoption), 24))
+        cells = group_times(y, adoption, anticipation=2)
+        seen += pretest(cells, anticipation=2).p < 0.05  # type: ignore[union-attr]
+    assert seen <= LONG_RARE
+
+
+def test_degrees_of_freedom_of_one_sum_are_welchs() -> None:
+    """For a single estimate Krishnamoorthy and Yu's formula is that of Welch and Satterthwaite."""
+    parts, sizes = np.array([[[0.3]], [[0.05]]]), np.array([8.0, 20.0])
+    inverse = np.array([[1.0 / 0.35]])
+    welch = 0.35**2 / (0.3**2 / 7.0 + 0.05**2 / 19.0)
+    assert _freedom(parts, sizes, inverse, 1) == pytest.approx(welch, rel=EXACT_ARITHMETIC)
+    alone = _freedom(parts, np.array([8.0, 1.0]), inverse, 1)
+    assert alone == pytest.approx(0.35**2 * 7.0 / 0.3**2, rel=EXACT_ARITHMETIC)
+
+
+def test_a_slope_that_is_said_to_be_seen_is_seen_as_often() -> None:
+    """Power of 80 % is that of an F test with a covariance that is estimated."""
+    slopes = [pretest(group_times(*panel(seed))).slope for seed in range(60)]  # type: ignore[union-attr]
+    slope, seen = float(np.median(slopes)), 0
+    for seed in range(DRAWS):
+        y, adoption = panel(seed + 1000)
+        y = y + slope * np.arange(y.shape[1]) * (adoption < NEVER)[:, None]
+        seen += pretest(group_times(y, adoption)).p < 0.05  # type: ignore[union-attr]
+    low, high = stats.binom.ppf([0.0005, 0.9995], DRAWS, 0.80)
+    assert low <= seen <= high
+
+
 def test_universal_base_adds_up_the_varying_one() -> None:
     y, adoption = panel(10)
     long = group_times(y, adoption, base="universal")
@@ -361,3 +401,124 @@ def test_errors_of_a_sum_are_those_of_summed_clusters() -> None:
     cells = group_times(*panel(17, firms=30))
     assert clustered(cells, cells.influence).shape == (30, len(cells.value))
     assert standard_errors(cells, cells.influence)[0].shape == (len(cells.value),)
+
+
+def gapped(seed: int, *, missing: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """40 units, 7 periods; starts in 3 or 5 or never; some outcomes missing."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(40, 7)).cumsum(axis=1)
+    y[rng.random(y.shape) < missing] = np.nan
+    return y, np.array([3, 5, NEVER, NEVER] * 10)
+
+
+def test_with_gaps_a_cell_is_that_of_the_units_seen_in_both_its_periods() -> None:
+    """Value, standard error and degrees of freedom as of the two periods of these units alone."""
+    y, adoption = gapped(1)
+    cells = group_times(y, adoption)
+    se, df = standard_errors(cells, cells.influence)
+    for k in range(len(cells.value)):
+        g, t, b = int(cells.group[k]), int(cells.period[k]), int(cells.base[k])
+        seen = np.isfinite(y[:, t] - y[:, b]) & ((adoption == g) | (adoption == NEVER))
+        two = group_times(y[seen][:, [b, t]], np.where(adoption[seen] == g, 1, NEVER))
+        own_se, own_df = standard_errors(two, two.influence)
+        assert cells.value[k] == pytest.approx(two.value[0], abs=EXACT_ARITHMETIC)
+        assert se[k] == pytest.approx(own_se[0], abs=EXACT_ARITHMETIC)
+        assert df[k] == pytest.approx(own_df[0], rel=EXACT_ARITHMETIC)
+
+
+def test_with_gaps_a_cell_of_one_unit_of_a_cohort_is_left_out() -> None:
+    y, adoption = gapped(2, missing=0.0)
+    y[np.flatnonzero(adoption == 3)[1:], 6] = np.nan
+    cells = group_times(y, adoption)
+    assert (3, 6) not in set(zip(cells.group.tolist(), cells.period.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_permuted_effects_with_gaps_are_those_of_each_order_alone(controls: Controls) -> None:
+    """A slow twin: every order is estimated as if it were the true one."""
+    y, adoption = gapped(3, missing=0.1)
+    orders, _ = permuted_adoptions(adoption, np.arange(40), draws=5, enumerated=10, seed=5)
+    found = overall_values(y, orders, controls=controls, anticipation=0)
+    at, steps = early_values(y, orders, controls=controls, anticipation=0)
+    for order, value, early in zip(orders, found, steps, strict=True):
+        cells = group_times(y, order, controls=controls)
+        assert value == pytest.approx(
+            summarised(cells, "group").overall, abs=SUMS_IN_SINGLE_PRECISION
+        )
+        series = summarised(cells, "dynamic")
+        before = series.at < 0
+        assert at.tolist() == [e for e in series.at.tolist() if e < 0]
+        assert early == pytest.approx(series.value[before], abs=SUMS_IN_SINGLE_PRECISION)
+
+
+def test_two_way_fixed_effects_with_gaps_are_those_of_dummies() -> None:
+    y, adoption = gapped(4)
+    unit, period = np.nonzero(np.isfinite(y))
+    on = (period >= adoption[unit]).astype(float)
+    D = np.column_stack([on, np.eye(40)[unit], np.eye(7)[period][:, 1:]])
+    expected = np.linalg.lstsq(D, y[unit, period])[0][0]
+    assert two_way(y, adoption, np.arange(40)).value == pytest.approx(
+        expected, abs=EXACT_ARITHMETIC
+    )
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_the_jackknife_leaves_every_firm_out(controls: Controls) -> None:
+    """A firm alone in its cohort takes the cohort with it."""
+    y, _ = panel(19, firms=14)
+    adoption = np.array([3] * 4 + [5] * 3 + [6] + [NEVER] * 6)
+    left = [
+        slow_overall(np.delete(y, i, 0), np.delete(adoption, i), controls=controls)
+        for i in range(len(y))
+    ]
+    slow = np.sqrt(13.0 / 14.0 * np.sum((np.array(left) - np.mean(left)) ** 2))
+    found = jackknifed_error(group_times(y, adoption, controls=controls))
+    assert found == pytest.approx(slow, rel=EXACT_ARITHMETIC)
+
+
+def test_the_jackknife_needs_two_to_compare_with() -> None:
+    y, _ = panel(20, firms=6)
+    assert np.isnan(jackknifed_error(group_times(y, np.array([3, 3, 3, 3, 3, NEVER]))))
+
+
+def test_small_sample_checks_keep_their_size_with_twelve_firms() -> None:
+    wild = jackknife = 0
+    for seed in range(DRAWS):
+        cells = group_times(*panel(seed, firms=12, periods=6))
+        group = summarised(cells, "group")
+        wild += wild_overall(cells, group, draws=199, seed=seed).p < 0.05
+        jackknife += abs(group.overall) > stats.t.ppf(0.975, 11) * jackknifed_error(cells)
+    assert wild <= RARE
+    assert jackknife <= RARE
+
+
+def test_the_wild_bootstrap_sees_an_effect_and_is_the_slow_one() -> None:
+    """The same signs, draw by draw, with the module's own standard error."""
+    cells = group_times(*panel(21, effect=1.0, firms=30))
+    group = summarised(cells, "group")
+    found = wild_overall(cells, group, draws=99, seed=5)
+    observed = abs(group.overall) / group.overall_se
+    centred = group.overall_influence.copy()
+    for g in np.unique(cells.adoption):
+        centred[cells.adoption == g] -= centred[cells.adoption == g].mean()
+    extreme = 0
+    for v in next(multipliers("auto", 30, n=99, seed=5).chunks()):
+        drawn = (v * centred)[:, None]
+        t = abs(drawn.sum()) / 30 / standard_errors(cells, drawn)[0][0]
+        extreme += t >= observed
+    assert found.p == (1 + extreme) / 100
+    assert (found.draws, found.weights) == (99, "rademacher")
+    assert found.p < 0.05
+
+
+@pytest.mark.parametrize("controls", ["never", "not_yet"])
+def test_permuted_combinations_are_those_of_each_assignment(controls: Controls) -> None:
+    y, _ = panel(22, firms=8)
+    adoption = np.array([3, 3, 5, 6, NEVER, NEVER, NEVER, NEVER])
+    orders, _ = permuted_adoptions(adoption, np.arange(8), draws=10, enumerated=10, seed=3)
+    cells = group_times(y, adoption, controls=controls, base="universal")
+    weights = np.random.default_rng(1).normal(size=(len(cells.value), 3))
+    fast = combined_values(y, orders, cells, weights, controls=controls, anticipation=0)
+    for order, row in zip(orders, fast, strict=True):
+        own = group_times(y, order, controls=controls, base="universal")
+        assert row == pytest.approx(own.value @ weights, abs=EXACT_ARITHMETIC)

@@ -16,6 +16,7 @@ from scipy import integrate, stats
 from statsmodels.regression.quantile_regression import QuantReg
 
 from alc_stats.errors import DeclarationError, FitError, TableError
+from alc_stats.estimators import stochastic_frontier
 from alc_stats.estimators.stochastic_frontier import _likelihood, fit_frontier
 from alc_stats.models import Finding, frontier
 from alc_stats.models.frontier.claim import SMALLEST_EXCESS
@@ -117,6 +118,32 @@ def test_efficiency_is_the_conditional_mean() -> None:
     above = integrate.quad(lambda u: math.exp(-u) * weight(u), 0.0, 8.0, epsabs=1e-13)[0]
     below = integrate.quad(weight, 0.0, 8.0, epsabs=1e-13)[0]
     assert fit.efficiency()[0] == pytest.approx(above / below, rel=1e-8)
+
+
+def test_units_of_what_is_given_change_neither_the_answer_nor_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = tasks(4)
+    one = np.ones((len(data), 1))
+    y = np.log(data["tokens"].to_numpy())
+    calls: list[int] = []
+    real = _likelihood
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(stochastic_frontier, "_likelihood", counted)
+    thetas, searched = [], []
+    for level, unit in ((0.0, 1.0), (60.0, 1000.0)):
+        X = np.column_stack([one, unit * (data["quality"] + level)])
+        calls.clear()
+        thetas.append(fit_frontier(y, X, one, one).theta)
+        searched.append(len(calls))
+    turned = thetas[1] * np.array([1.0, 1000.0, 1.0, 1.0])
+    turned[0] += 60.0 * turned[1]
+    assert turned == pytest.approx(thetas[0], abs=CENTRAL_DIFFERENCE)
+    assert searched[1] <= 1.25 * searched[0]  # the columns as they are: it does not arrive
 
 
 def test_the_classic_data_by_r() -> None:

@@ -95,13 +95,14 @@ def test_an_effect_is_found_and_its_course_shown() -> None:
     picture = found.pictures[0]
     assert picture.id == "event_study"
     kinds = [m.kind for m in picture.panels[0].marks]
-    assert kinds.count("band") == kinds.count("interval") == 2
+    assert kinds.count("band") == 2, "before the start and after it"
+    assert kinds.count("interval") == 3, "and imputation beside them"
 
 
 def test_bands_are_wider_than_intervals() -> None:
     marks = asked(firms(1, effect=1.0)).pictures[0].panels[0].marks
     bands = [m for m in marks if m.kind == "band"]
-    intervals = [m for m in marks if m.kind == "interval"]
+    intervals = [m for m in marks if m.kind == "interval" and m.label != "Imputation"]
     for band, interval in zip(bands, intervals, strict=True):
         assert all(b < i for b, i in zip(band.low, interval.low, strict=True))
         assert all(b > i for b, i in zip(band.high, interval.high, strict=True))
@@ -292,7 +293,7 @@ def test_treated_column_gives_the_starts() -> None:
 
 def test_gaps_can_be_left_out_and_are_counted() -> None:
     data = firms(15).drop(index=[3, 17])
-    found = asked(data, complete_only=True)
+    found = asked(data, gaps="leave_out")
     assert found.decision.reason.numbers["left_out_firms"].value == 2
     assert found.decision.reason.numbers["firms"].value == 46
 

@@ -13,17 +13,26 @@ import pingouin
 import pytest
 
 from alc_stats.simulate import reference
-from alc_stats.simulate.recovery import Panel, cronbach_alpha, implied, panel, recovered, variances
+from alc_stats.simulate.recovery import (
+    Panel,
+    beside_a_line,
+    counted,
+    cronbach_alpha,
+    implied,
+    panel,
+    recovered,
+    variances,
+)
 from simulate.studies import ANALYSIS, STUDIES, tables_of, truth_of
 from tolerances import EXACT_ARITHMETIC, MONTE_CARLO_SIGMAS, SIX_SIGNIFICANT_DIGITS
 
 FRESH_SEEDS = range(9001, 9005)
 
 
-def committed(study: str) -> dict[str, dict[str, float]]:
+def committed(study: str, what: str = "parameters") -> dict[str, dict[str, float]]:
     text = (ANALYSIS / study / "recovery.json").read_text(encoding="utf-8")
-    parameters: dict[str, dict[str, float]] = json.loads(text)["parameters"]
-    return parameters
+    found: dict[str, dict[str, float]] = json.loads(text)[what]
+    return found
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -63,7 +72,25 @@ def test_fresh_seeds_recover_every_parameter(study: str) -> None:
 def test_a_study_must_come_near_to_its_own_truth(study: str) -> None:
     script = _script()
     text = (ANALYSIS / study / "expected.json").read_text(encoding="utf-8")
-    assert json.loads(text) == script.expected(committed(study))
+    parameters, counts = committed(study), committed(study, "counted")
+    assert json.loads(text) == script.expected(parameters, counts)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_fresh_seeds_gather_at_the_quota_as_the_committed_ones(study: str) -> None:
+    runs = [counted(truth_of(study), seed=seed) for seed in FRESH_SEEDS]
+    for name, row in committed(study, "counted").items():
+        mean = np.mean([run[name] for run in runs])
+        error = row["sd"] * math.sqrt(1.0 / len(runs) + 1.0 / 200)
+        assert abs(mean - row["mean"]) < MONTE_CARLO_SIGMAS * error, name
+
+
+def test_a_line_sees_what_was_taken_from_below_the_quota_to_it() -> None:
+    """Fifty bins of twenty: of the two hundred in the zone below, half are moved beyond."""
+    ratio = np.repeat(np.arange(-0.49, 0.5, 0.02), 20)
+    short = np.flatnonzero((ratio > -0.2) & (ratio < 0.0))
+    ratio[short[::2]] = 0.01
+    assert beside_a_line(ratio, 0.2, 0.02) == pytest.approx((0.5, 5.0), abs=EXACT_ARITHMETIC)
 
 
 def _script() -> ModuleType:

@@ -81,15 +81,14 @@ def _unwatched(study: Study, out: Path) -> Outcome:
 
 def simulate(study: Study, derived: Path) -> Simulated:
     """Draw a simulated study's tables from its truth and write them, marked, under `derived`."""
-    from alc_stats.simulate import parameters, read_truth, reference, write_tables
+    from alc_stats.simulate import drawn, write_tables
     from alc_stats.study.gathering import Simulated
 
     simulation = study.simulation
     truth = study.beside(simulation.truth) if simulation is not None else None
     if simulation is None or truth is None:
         raise DeclarationError(Problem("the study declares no simulation", where=study.study.id))
-    tables = reference(read_truth(truth), seed=simulation.seed)
-    values = {name: p.value for name, p in parameters(truth).items() if isinstance(p.value, float)}
+    tables, values = drawn(simulation.generator, truth, seed=simulation.seed)
     return Simulated(write_tables(tables, derived / f"{study.study.id}_SIMULATED"), values)
 
 

@@ -21,6 +21,8 @@ from alc_stats.records import FloatArray, IntArray
 Side = Literal["cost", "production"]
 MEAN_OF_HALF_NORMAL = math.sqrt(2.0 / math.pi)
 _STEP = 1e-5
+_STEPS = 8
+"""Newton steps at most."""
 _FLAT = 1e-3
 """Largest gradient, in standard errors, of an optimum."""
 _NONE = 0.01
@@ -168,18 +170,26 @@ class _Searched:
 def _searched(
     start: FloatArray, arrays: tuple[FloatArray, ...], side: Side, sd: float, without: float
 ) -> _Searched:
-    """Where a search from `start` ends."""
-    n = len(arrays[0])
+    """Where a search from `start` ends.
+
+    The search goes along orthonormal columns of the frontier: its steps would be as long as the
+    columns' units are unlike.
+    """
+    n, k = arrays[1].shape
+    Q, R = np.linalg.qr(arrays[1])
+    Q, R = Q * math.sqrt(n), R / math.sqrt(n)
+    turned = (arrays[0], Q, *arrays[2:])
 
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:
-        value, scores = _likelihood(theta, arrays, side)
+        value, scores = _likelihood(theta, turned, side)
         return -float(value.sum()) / n, -scores.sum(axis=0) / n
 
     found = optimize.minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=_bounds(sd, arrays),
-        options={"maxiter": 2000, "ftol": 1e-14},
+        loss, np.concatenate([R @ start[:k], start[k:]]), jac=True, method="L-BFGS-B",
+        bounds=_bounds(sd, arrays), options={"maxiter": 2000, "ftol": 1e-14},
     )  # fmt: skip
-    theta, information = _newton(found.x, arrays, side)
+    ended = np.concatenate([np.linalg.solve(R, found.x[:k]), found.x[k:]])
+    theta, information = _newton(ended, arrays, side)
     value, scores = _likelihood(theta, arrays, side)
     gained = float(value.sum())
     certificate = _certified(theta, information, scores.sum(axis=0), arrays, gained - without)
@@ -267,20 +277,23 @@ def _likelihood(
 def _newton(
     theta: FloatArray, arrays: tuple[FloatArray, ...], side: Side
 ) -> tuple[FloatArray, FloatArray]:
-    """A few Newton steps from where the search ended, as long as they climb."""
+    """A few Newton steps from where the search ended, as long as they climb.
+
+    The search ends so near that the curvature there serves every step.
+    """
     information = _information(theta, arrays, side)
-    for _ in range(5):
-        value, scores = _likelihood(theta, arrays, side)
-        if np.linalg.eigvalsh(information)[0] <= 0.0:
-            break
+    if np.linalg.eigvalsh(information)[0] <= 0.0:
+        return theta, information
+    value, scores = _likelihood(theta, arrays, side)
+    for _ in range(_STEPS):
         step = np.linalg.solve(information, scores.sum(axis=0))
-        if float(_likelihood(theta + step, arrays, side)[0].sum()) < float(value.sum()):
+        next_value, next_scores = _likelihood(theta + step, arrays, side)
+        if float(next_value.sum()) < float(value.sum()):
             break
-        theta = theta + step
-        information = _information(theta, arrays, side)
+        theta, value, scores = theta + step, next_value, next_scores
         if float(step @ information @ step) < 1e-16:
             break
-    return theta, information
+    return theta, _information(theta, arrays, side)
 
 
 def _information(theta: FloatArray, arrays: tuple[FloatArray, ...], side: Side) -> FloatArray:

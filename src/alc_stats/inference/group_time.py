@@ -7,6 +7,7 @@ control, which is what two-way fixed effects get wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +15,17 @@ import numpy as np
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.inference.conditional_effects import Conditional, conditional_effect
+from alc_stats.inference.group_time_permuted import complete_cells, gapped_cells
 from alc_stats.records import FloatArray, IntArray
 
 Controls = Literal["never", "not_yet"]
 Base = Literal["varying", "universal"]
 NEVER = np.iinfo(np.int64).max // 4
 """Adoption of a unit that never starts."""
+Cell = tuple[int, int, int]
+"""Cohort, period, and period compared with."""
+_FEWEST = 2
+"""Units of a cohort behind a cell where the cohort has as many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,6 +46,8 @@ class GroupTimes:
         Codes of what was assigned as a whole.
     controls : array (K,)
         Units compared with.
+    gaps : bool
+        Whether units are behind some cells and not behind others.
     """
 
     group: IntArray
@@ -50,6 +58,7 @@ class GroupTimes:
     adoption: IntArray
     clusters: IntArray
     controls: IntArray
+    gaps: bool = False
 
     @property
     def event(self) -> IntArray:
@@ -66,6 +75,7 @@ class GroupTimes:
         return GroupTimes(
             self.group, self.period, self.base, self.value - other.value,
             self.influence - other.influence, self.adoption, self.clusters, self.controls,
+            self.gaps or other.gaps,
         )  # fmt: skip
 
 
@@ -85,7 +95,8 @@ def group_times(
     Parameters
     ----------
     outcomes : array (n, T)
-        Units by periods, without gaps.
+        Units by periods. Where one is missing (nan), each cell takes the units seen in both of its
+        periods, and two of the cohort at least unless it has one alone.
     adoption : array (n,)
         Place (0 to T - 1) of a unit's first treated period; `NEVER` for none. Units treated from
         the first period on have no period before and must not be among them.
@@ -122,11 +133,14 @@ def group_times(
     cells = cells_of(adoption, outcomes.shape[1], base, anticipation)
     made: list[tuple[int, int, int, float, FloatArray, int]] = []
     for g, t, b in cells:
-        compared = controls_of(adoption, g, max(t, b), controls, anticipation)
-        if not compared.any():
-            continue
         change = outcomes[:, t] - outcomes[:, b]
-        value, psi = _effect(change, adoption == g, compared, covariates, method)
+        seen, cohort = np.isfinite(change), adoption == g
+        compared = controls_of(adoption, g, max(t, b), controls, anticipation) & seen
+        if not compared.any() or (cohort & seen).sum() < min(cohort.sum(), _FEWEST):
+            continue
+        value, psi = _effect(change, cohort & seen, compared, covariates, method)
+        if not seen.all():
+            psi = psi * _small_samples(adoption, (cohort & seen) | compared)
         made.append((g, t, b, value, psi, int(compared.sum())))
     if not made:
         raise FitError(Problem(
@@ -138,14 +152,24 @@ def group_times(
         places[:, 0], places[:, 1], places[:, 2], np.array([m[3] for m in made]),
         np.column_stack([m[4] for m in made]), adoption,
         np.arange(len(adoption)) if clusters is None else clusters,
-        np.array([m[5] for m in made]),
+        np.array([m[5] for m in made]), bool(np.isnan(outcomes).any()),
     )  # fmt: skip
 
 
-def cells_of(
-    adoption: IntArray, periods: int, base: Base, anticipation: int
-) -> list[tuple[int, int, int]]:
-    """(cohort, period, compared with), cohort by cohort."""
+def _small_samples(adoption: IntArray, used: np.ndarray) -> FloatArray:
+    """Makes c / (c - 1) of each cohort's part of the variance that of the units used (n,)."""
+    place = np.unique(adoption, return_inverse=True)[1]
+    c = np.bincount(place).astype(float)
+    s = np.bincount(place[used], minlength=len(c)).astype(float)
+    part = (s > 1.0) & (s < c)
+    factor = np.ones_like(c)
+    s, c = s[part], c[part]
+    factor[part] = np.sqrt(s * (c - 1.0) / ((s - 1.0) * c))
+    return np.asarray(factor[place])
+
+
+def cells_of(adoption: IntArray, periods: int, base: Base, anticipation: int) -> list[Cell]:
+    """Every cell, cohort by cohort."""
     cells = []
     for g in np.unique(adoption[adoption < NEVER]).tolist():
         last = g - 1 - anticipation
@@ -184,8 +208,8 @@ def _effect(
         psi[used] = own * n / used.sum()
         return value, psi
     up, down = change[treated].mean(), change[compared].mean()
-    psi = treated * (change - up) * (n / treated.sum())
-    return float(up - down), psi - compared * (change - down) * (n / compared.sum())
+    psi = np.where(treated, change - up, 0.0) * (n / treated.sum())
+    return float(up - down), psi - np.where(compared, change - down, 0.0) * (n / compared.sum())
 
 
 def overall_values(
@@ -199,20 +223,13 @@ def overall_values(
 
     Rows are the same adoption dates in another order, so that cohorts keep their sizes.
     """
-    dates, sizes, sums = _cohort_sums(outcomes, adoptions)
     after = [c for c in cells_of(adoptions[0], outcomes.shape[1], "universal", anticipation)
              if c[1] >= c[0]]  # fmt: skip
-    total, weight = np.zeros(len(adoptions)), 0.0
-    for k, g in enumerate(dates.tolist()):
-        effects = [
-            _permuted_cell(sums, sizes, k, compared, t, b)
-            for cohort, t, b in after
-            if cohort == g and (compared := controls_of(dates, g, t, controls, anticipation)).any()
-        ]
-        if effects:
-            total += sizes[k] * np.mean(effects, axis=0)
-            weight += sizes[k]
-    return total / weight
+    by_cohort: dict[int, list[FloatArray]] = {}
+    for (g, _, _), effect in permuted_cells(outcomes, adoptions, after, controls, anticipation):
+        by_cohort.setdefault(g, []).append(effect)
+    means = [_weighted(effects, [1] * len(effects)) for effects in by_cohort.values()]
+    return _weighted(means, [int(np.sum(adoptions[0] == g)) for g in by_cohort])
 
 
 def early_values(
@@ -223,34 +240,55 @@ def early_values(
     anticipation: int,
 ) -> tuple[IntArray, FloatArray]:
     """Steps at every time before the start (m,) under each of many adoptions (B, n): (B, m)."""
-    dates, sizes, sums = _cohort_sums(outcomes, adoptions)
-    place = {g: k for k, g in enumerate(dates.tolist())}
+    before = [c for c in cells_of(adoptions[0], outcomes.shape[1], "varying", anticipation)
+              if c[1] < c[0] - anticipation]  # fmt: skip
     found: dict[int, list[tuple[int, FloatArray]]] = {}
-    for g, t, b in cells_of(adoptions[0], outcomes.shape[1], "varying", anticipation):
-        compared = controls_of(dates, g, max(t, b), controls, anticipation)
-        if t < g - anticipation and compared.any():
-            step = _permuted_cell(sums, sizes, place[g], compared, t, b)
-            found.setdefault(t - g, []).append((int(sizes[place[g]]), step))
+    for (g, t, _), step in permuted_cells(outcomes, adoptions, before, controls, anticipation):
+        found.setdefault(t - g, []).append((int(np.sum(adoptions[0] == g)), step))
     at = np.array(sorted(found), dtype=np.int64)
-    means = [
-        np.average([v for _, v in found[e]], axis=0, weights=[w for w, _ in found[e]])
-        for e in at.tolist()
-    ]
+    means = [_weighted([v for _, v in found[e]], [w for w, _ in found[e]]) for e in at.tolist()]
     return at, np.column_stack(means) if means else np.empty((len(adoptions), 0))
 
 
-def _cohort_sums(
-    outcomes: FloatArray, adoptions: IntArray
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """Dates (D,), their numbers of units, and sums of outcomes (D, B, T) over their units."""
-    dates, sizes = np.unique(adoptions[0], return_counts=True)
-    return dates, sizes, np.array([(adoptions == g).astype(float) @ outcomes for g in dates])
+def _weighted(values: list[FloatArray], weights: list[int]) -> FloatArray:
+    """Mean of (B,) arrays; what nobody was seen for in an assignment counts nothing in it."""
+    v, w = np.array(values), np.array(weights, dtype=float)[:, None]
+    known = np.isfinite(v)
+    size = (known * w).sum(axis=0)
+    total: FloatArray = np.where(known, v * w, 0.0).sum(axis=0) / np.where(size > 0, size, np.nan)
+    return total
 
 
-def _permuted_cell(
-    sums: FloatArray, sizes: IntArray, k: int, compared: np.ndarray, t: int, b: int
+def combined_values(
+    outcomes: FloatArray,
+    adoptions: IntArray,
+    cells: GroupTimes,
+    weights: FloatArray,
+    *,
+    controls: Controls,
+    anticipation: int,
 ) -> FloatArray:
-    """Effect (B,) on the k-th cohort in period t, compared with b."""
-    steps = sums[:, :, t] - sums[:, :, b]
-    down = steps[compared].sum(axis=0) / sizes[compared].sum()
-    return np.asarray(steps[k] / sizes[k] - down)
+    """Weighted sums of the cells' effects (B, m), weights (K, m), under each of many adoptions."""
+    used = np.any(weights != 0.0, axis=1)
+    places = [cells.group[used].tolist(), cells.period[used].tolist(), cells.base[used].tolist()]
+    made = np.zeros((len(adoptions), weights.shape[1]))
+    each = permuted_cells(outcomes, adoptions, [*zip(*places, strict=True)], controls, anticipation)
+    for (_, effect), own in zip(each, weights[used], strict=True):
+        made += effect[:, None] * own
+    return made
+
+
+def permuted_cells(
+    outcomes: FloatArray,
+    adoptions: IntArray,
+    cells: list[Cell],
+    controls: Controls,
+    anticipation: int,
+) -> Iterator[tuple[Cell, FloatArray]]:
+    """Effects (B,) of the cells that have controls, under each of many adoptions (B, n)."""
+    dates = np.unique(adoptions[0])
+    compared = [controls_of(dates, g, max(t, b), controls, anticipation) for g, t, b in cells]
+    kept = [k for k, who in enumerate(compared) if who.any()]
+    cells, who = [cells[k] for k in kept], [compared[k] for k in kept]
+    each = gapped_cells if np.isnan(outcomes).any() else complete_cells
+    return zip(cells, each(outcomes, adoptions, cells, who), strict=True)

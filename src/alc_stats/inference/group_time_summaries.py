@@ -129,8 +129,9 @@ def standard_errors(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, Flo
         around = sums[members] - sums[members].mean(axis=0)
         own = np.sum(around**2, axis=0) if c > 1 else np.full(psi.shape[1], np.nan)
         variances.append(own * (c / (c - 1) if c > 1 else 1.0) / n**2)
-        freedom.append(max(c - 1, 1))
-    v, f = np.array(variances), np.array(freedom)[:, None]
+        behind = np.sum(sums[members] != 0.0, axis=0) if cells.gaps else np.full(psi.shape[1], c)
+        freedom.append(np.maximum(behind - 1, 1))
+    v, f = np.array(variances), np.array(freedom)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = v.sum(axis=0)
         df = total**2 / np.sum(v**2 / f, axis=0)
@@ -224,7 +225,7 @@ class Pretest:
 
     statistic: float
     df: int
-    df_error: int
+    df_error: float
     p: float
     slope: float
 
@@ -233,37 +234,64 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
             alpha: float = 0.05) -> Pretest | None:  # fmt: skip
     """Hotelling's test of effects by time before the start, with the varying base.
 
-    Clusters of a cohort are one sample, so the covariance has clusters less cohorts degrees of
-    freedom; chi-squared would see trends in noise with some tens of firms. None where there are no
-    times before, or as many as there are degrees of freedom.
+    Clusters of a cohort are one sample, and cohorts are samples of unlike weight, so the covariance
+    has the degrees of freedom of the multivariate Behrens-Fisher problem; chi-squared would see
+    trends in noise with some tens of firms. None where there are no times before, or as many as
+    there are degrees of freedom.
+
+    References
+    ----------
+    Krishnamoorthy and Yu (2004), Statistics & Probability Letters 66, 161-169.
     """
     series = summarised(cells, "dynamic")
     early = (series.at < -anticipation) & np.isfinite(series.se)
     if not early.any():
         return None
-    V, freedom = _covariance(cells, series.influence[:, early])
+    parts, sizes = _covariances(cells, series.influence[:, early])
+    V = parts.sum(axis=0)
     inverse, rank = linalg.pinvh(V, rtol=_SINGULAR, return_rank=True)
-    error = freedom - rank + 1
-    if not rank or error < 1:
+    freedom = _freedom(parts, sizes, inverse, rank) if rank else 0.0
+    error = freedom - rank + 1.0
+    if not rank or error < 1.0:
         return None
     value, trend = series.value[early], np.ones(int(early.sum()))
     F = float(value @ inverse @ value) * error / (rank * freedom)
     needed = _noncentrality(rank, error, power, alpha)
     slope = math.sqrt(needed / max(float(trend @ inverse @ trend), 1e-300))
-    return Pretest(F, int(rank), int(error), float(stats.f.sf(F, rank, error)), slope)
+    return Pretest(F, int(rank), error, float(stats.f.sf(F, rank, error)), slope)
 
 
-def _covariance(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
-    """Of estimates (m, m), cohort by cohort, and its degrees of freedom."""
-    sums, V, freedom = clustered(cells, psi), np.zeros((psi.shape[1],) * 2), 0
+def covariance_of(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
+    """Of estimates (m, m), cohort by cohort, and clusters less cohorts."""
+    parts, sizes = _covariances(cells, psi)
+    return parts.sum(axis=0), int((sizes - 1.0).sum())
+
+
+def _covariances(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What each cohort adds to the covariance of estimates (G, m, m), and its clusters (G,)."""
+    sums, parts, sizes = clustered(cells, psi), [], []
     for members in strata(cells):
         around = sums[members] - sums[members].mean(axis=0)
-        V += around.T @ around * len(members) / max(len(members) - 1, 1)
-        freedom += len(members) - 1
-    return V / len(cells.adoption) ** 2, freedom
+        n = len(members)
+        parts.append(around.T @ around * n / max(n - 1, 1))
+        sizes.append(float(n))
+    return np.array(parts) / len(cells.adoption) ** 2, np.array(sizes)
 
 
-def _noncentrality(df: int, error: int, power: float, alpha: float) -> float:
+def _freedom(parts: FloatArray, sizes: FloatArray, inverse: FloatArray, rank: int) -> float:
+    """Degrees of freedom of a sum of covariances from samples of their own.
+
+    A cohort of one cluster shows no spread and adds none.
+    """
+    turned = parts @ inverse
+    squares = np.einsum("gij,gji->g", turned, turned)
+    traces = np.trace(turned, axis1=1, axis2=2) ** 2
+    spread = sizes > 1.0
+    weight = float(((squares + traces)[spread] / (sizes[spread] - 1.0)).sum())
+    return rank * (rank + 1.0) / weight if weight > 0.0 else 0.0
+
+
+def _noncentrality(df: int, error: float, power: float, alpha: float) -> float:
     limit = stats.f.isf(alpha, df, error)
     return float(optimize.brentq(lambda c: stats.ncf.sf(limit, df, error, c) - power, 1e-6, 1e5))
 

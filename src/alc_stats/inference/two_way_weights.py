@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TwoWay:
 
 
 def two_way(outcomes: FloatArray, adoption: IntArray, clusters: IntArray) -> TwoWay:
-    """Least squares with effects of units and periods on a panel (n, T) without gaps.
+    """Least squares with effects of units and periods on a panel (n, T); gaps are nan.
 
     Examples
     --------
@@ -44,8 +44,10 @@ def two_way(outcomes: FloatArray, adoption: IntArray, clusters: IntArray) -> Two
     1.0
     """
     treated = (np.arange(outcomes.shape[1])[None, :] >= adoption[:, None]).astype(float)
-    own = _demeaned(treated)
-    y = _demeaned(outcomes)
+    seen = np.isfinite(outcomes)
+    own = _demeaned(treated, seen)
+    y = _demeaned(outcomes, seen)
+    treated = np.where(seen, treated, 0.0)
     size = float(np.sum(own**2))
     value = float(np.sum(own * y) / size)
     scores = np.zeros(int(clusters.max()) + 1)
@@ -57,8 +59,23 @@ def two_way(outcomes: FloatArray, adoption: IntArray, clusters: IntArray) -> Two
     return TwoWay(value, se, c - 1.0, float(below.mean()), float(weights[below].sum()))
 
 
-def _demeaned(a: FloatArray) -> FloatArray:
-    centred: FloatArray = (
-        a - a.mean(axis=1, keepdims=True) - a.mean(axis=0, keepdims=True) + a.mean()
-    )
-    return centred
+def _demeaned(a: FloatArray, seen: BoolArray) -> FloatArray:
+    """What effects of units and periods leave of the cells seen; 0 elsewhere."""
+    if seen.all():
+        centred: FloatArray = (
+            a - a.mean(axis=1, keepdims=True) - a.mean(axis=0, keepdims=True) + a.mean()
+        )
+        return centred
+    periods = np.broadcast_to(np.eye(a.shape[1]), (*a.shape, a.shape[1]))
+    cells = _less_units(np.concatenate([np.where(seen, a, 0.0)[:, :, None], periods], axis=2), seen)
+    y, D = cells[:, 0], cells[:, 1:]
+    left = np.zeros_like(a)
+    left[seen] = y - D @ np.linalg.lstsq(D, y)[0]
+    return left
+
+
+def _less_units(values: FloatArray, seen: BoolArray) -> FloatArray:
+    """Values (n, T, k) less the mean of their unit, of the cells seen (N, k)."""
+    held = np.where(seen[:, :, None], values, 0.0)
+    mean = held.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)[:, None]
+    return np.asarray((held - mean[:, None, :])[seen])

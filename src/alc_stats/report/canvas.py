@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)), (0, (
 _WIDTH = 6.7  # inches: the text width of the paper
 _DPI = 200
 _MOST_TICKS = 8
+_LEGEND_LETTERS = 100
+"""About as many fit into a line of the legend; a handle and its space take as much as six."""
+_HANDLE_LETTERS = 6
 
 
 @contextmanager
@@ -127,9 +131,11 @@ def label_ticks(ax: Axes, x: FloatArray, labels: Sequence[str]) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Any]) -> None:
-    """One legend for the whole figure, in a line above the panels."""
+    """One legend for the whole figure above the panels, in as few lines as its words need."""
+    letters = sum(len(str(h.get_label())) + _HANDLE_LETTERS for h in handles)
+    columns = math.ceil(len(handles) / math.ceil(letters / _LEGEND_LETTERS))
     figure.legend(
-        handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8.5,
+        handles=handles, loc="outside upper left", ncols=columns, frameon=False, fontsize=8.5,
         handlelength=2.6, columnspacing=2.2,
     )  # fmt: skip
 

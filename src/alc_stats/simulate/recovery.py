@@ -10,14 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alc_stats.records import BoolArray, FloatArray
-from alc_stats.simulate.population import ACCESS, ARMS, CONTROL, MANDATE, TRAINING, IntArray
+from alc_stats.simulate.events import weekly_tokens
+from alc_stats.simulate.population import (
+    ACCESS,
+    ARMS,
+    CONTROL,
+    MANDATE,
+    TRAINING,
+    IntArray,
+    populate,
+)
 from alc_stats.simulate.truth import Construct, Design, Outcome, Truth
 
 SCALES = {"awareness": "aware", "folk": "folk"}
@@ -28,6 +37,10 @@ SCORES = (
     "capability_near",
     "capability_far",
 )
+
+
+_BIN = 0.02
+"""Of the quota; topped-up weeks end within one of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +85,9 @@ def implied(truth: Truth) -> Mapping[str, float]:
         "usage.far_share": usage.far_share,
         "quality.slope": quality.slope,
         "quality.slope_mandate": quality.slope_mandate,
+        "quality.slope_before_mandate": quality.slope,
+        "quality.slope_no_mandate_before": quality.slope,
+        "quality.slope_no_mandate_after": quality.slope,
         "quality.near": quality.near,
         "quality.far": quality.far,
     }
@@ -139,6 +155,31 @@ def recovered(tables: Mapping[str, pd.DataFrame], truth: Truth) -> Mapping[str, 
         | _usage(events, weeks, truth)
         | _quality(events, weeks)
     )
+
+
+def counted(truth: Truth, *, seed: int) -> dict[str, float]:
+    """What gathers at the quota: counted by the generator, and seen beside a straight line.
+
+    `topped_up_share` is that of mandated weeks just short of the quota, and `excess_bins` how many
+    they are in weeks that would have lain in two hundredths of the quota beyond it.
+    """
+    population, usage = populate(truth.design, seed=seed), truth.usage
+    free = replace(truth, usage=replace(usage, bunching_share=0.0))
+    under = np.repeat(population.mandated > 0, truth.design.weeks_per_wave, axis=1)
+    after, before = (
+        weekly_tokens(t, population, seed=seed) / usage.quota - 1.0 for t in (truth, free)
+    )
+    short = under & (before < 0.0) & (before >= -usage.bunching_width)
+    beyond = under & (before >= 0.0) & (before < 2.0 * _BIN)
+    lifted = int((short & (after >= 0.0)).sum())
+    never = np.broadcast_to((population.arms != MANDATE)[population.firm][:, None], under.shape)
+    seen = [beside_a_line(after[rows], usage.bunching_width, _BIN) for rows in (under, never)]
+    return {
+        "topped_up_share": lifted / int(short.sum()),
+        "excess_bins": lifted / (int(beyond.sum()) / 2.0),
+        "seen_topped_up_share": seen[0][0] - seen[1][0],
+        "seen_excess_bins": seen[0][1] - seen[1][1],
+    }
 
 
 def panel(table: pd.DataFrame, column: str) -> Panel:
@@ -325,12 +366,39 @@ def _pooled(groups: pd.api.typing.SeriesGroupBy[Any, Any]) -> float:
     return float(squares.sum() / free.sum())
 
 
+def beside_a_line(ratio: FloatArray, width: float, bin_width: float) -> tuple[float, float]:
+    """Share that lacks below the quota, and bins too many beyond it, of tokens over quota less one.
+
+    The zones are `width` below the quota and two bins above it; the line goes through the mean
+    heights of six bins on either side of them.
+    """
+    beyond = 2.0 * bin_width
+
+    def height(low: float, high: float) -> float:
+        return float(((ratio >= low) & (ratio < high)).sum() / ((high - low) / bin_width))
+
+    ends = (-width - 6.0 * bin_width, -width, beyond, beyond + 6.0 * bin_width)
+    left, right = height(ends[0], ends[1]), height(ends[2], ends[3])
+    at = (np.array([-width / 2.0, beyond / 2.0]) - (ends[0] + ends[1]) / 2.0) / (
+        (ends[2] + ends[3] - ends[0] - ends[1]) / 2.0
+    )
+    line = left + at * (right - left)
+    return (
+        float(1.0 - height(-width, 0.0) / line[0]),
+        float(2.0 * (height(0.0, beyond) - line[1]) / line[1]),
+    )
+
+
 def _quality(events: pd.DataFrame, weeks: pd.DataFrame) -> dict[str, float]:
     level = events.groupby("novelty")["quality"].mean()
-    under = (weeks["arm"] == ARMS[MANDATE]) & (weeks["wave"] > 0)
+    mandate, after = weeks["arm"] == ARMS[MANDATE], weeks["wave"] > 0
+    under = mandate & after
     return {
         "quality.slope": _within_slope(weeks[~under]),
         "quality.slope_mandate": _within_slope(weeks[under]),
+        "quality.slope_before_mandate": _within_slope(weeks[mandate & ~after]),
+        "quality.slope_no_mandate_before": _within_slope(weeks[~mandate & ~after]),
+        "quality.slope_no_mandate_after": _within_slope(weeks[~mandate & after]),
         "quality.near": float(level["near"] - level["familiar"]),
         "quality.far": float(level["far"] - level["familiar"]),
     }

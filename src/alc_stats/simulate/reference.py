@@ -16,6 +16,8 @@ from alc_stats.simulate.truth import Truth
 
 MARK = "SIMULATED"
 """Part of every file name, so that no copy of a file can lose it."""
+LONG = ("usage_event", "task")
+"""Tables that are written as Parquet."""
 
 
 def reference(truth: Truth, *, seed: int) -> Mapping[str, pd.DataFrame]:
@@ -48,7 +50,7 @@ def reference(truth: Truth, *, seed: int) -> Mapping[str, pd.DataFrame]:
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> Mapping[str, Path]:
-    """Write simulated tables: usage events as Parquet, the others as csv; return the paths.
+    """Write simulated tables: the long ones as Parquet, the others as csv; return the paths.
 
     The files are named `<table>_SIMULATED.parquet` and `<table>_SIMULATED.csv`.
 
@@ -61,7 +63,7 @@ def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> Mapping[st
 
 
 def _write(name: str, table: pd.DataFrame, folder: Path) -> Path:
-    if name == "usage_event":
+    if name in LONG:
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         return write_whole(folder / f"{name}_{MARK}.parquet", buffer.getvalue())

@@ -18,14 +18,19 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from alc_stats.errors import DeclarationError, Problem, did_you_mean
 from alc_stats.files import read_toml
+from alc_stats.simulate.quota_truth import QuotaTruth
 from alc_stats.simulate.truth import Truth
 
 if TYPE_CHECKING:
     from cattrs import Converter
+
+T = TypeVar("T")
+Kind = type[Truth] | type[QuotaTruth]
+"""Whose parameters a file holds."""
 
 Value = float | tuple[float, ...] | dt.date
 """What a parameter can be: a number, several numbers, or a day."""
@@ -41,20 +46,35 @@ class Parameter:
 
 
 def read_truth(path: Path) -> Truth:
-    """The truth in a TOML file.
+    """The truth of the reference study in a TOML file.
 
     Raises
     ------
     DeclarationError
         With one problem for every missing, unknown, mistyped or impossible parameter.
     """
+    return _read(path, Truth)
+
+
+def read_quota_truth(path: Path) -> QuotaTruth:
+    """The truth of the study of quotas in a TOML file.
+
+    Raises
+    ------
+    DeclarationError
+        As `read_truth`.
+    """
+    return _read(path, QuotaTruth)
+
+
+def _read(path: Path, kind: type[T]) -> T:
     from cattrs.errors import BaseValidationError
 
     declared = _parsed(path)
-    checks = (_unknown, _impossible, _overdrawn, _unnamed)
+    checks = (functools.partial(_unknown, kind=kind), _impossible, _CHECKS[kind], _unnamed)
     problems = [problem for check in checks for problem in check(declared, path)]
     try:
-        truth = _converter().structure(declared, Truth)
+        truth = _converter().structure(declared, kind)
     except BaseValidationError as errors:
         problems = [*_malformed(errors, path), *problems]
     if problems:
@@ -62,7 +82,7 @@ def read_truth(path: Path) -> Truth:
     return truth
 
 
-def parameters(path: Path) -> Mapping[str, Parameter]:
+def parameters(path: Path, kind: Kind = Truth) -> Mapping[str, Parameter]:
     """Every parameter of a truth file by its dotted name, such as "awareness.mandate".
 
     Raises
@@ -70,7 +90,7 @@ def parameters(path: Path) -> Mapping[str, Parameter]:
     DeclarationError
         As `read_truth`.
     """
-    read_truth(path)
+    _read(path, kind)
     return {
         f"{group}.{name}": Parameter(_value(leaf), leaf["unit"], leaf["meaning"])
         for group, leaves in _parsed(path).items()
@@ -155,9 +175,9 @@ def _sentence(error: BaseException, _: type | None) -> str:
     return f"the parameter {error} is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _unknown(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+def _unknown(declared: Mapping[str, Any], path: Path, *, kind: type) -> Iterator[Problem]:
     """Groups and parameters that the truth does not have."""
-    groups = get_type_hints(Truth)
+    groups = get_type_hints(kind)
     for group, leaves in declared.items():
         if group not in groups:
             yield Problem(
@@ -178,7 +198,11 @@ def _unknown(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 _RULES: tuple[tuple[Callable[[str], bool], Callable[[float], bool], str], ...] = (
     (lambda name: name.endswith("_sd"), lambda x: x >= 0, "0 or more"),
-    (lambda name: name.endswith("_share"), lambda x: 0 <= x <= 1, "0 to 1"),
+    (
+        lambda name: name.endswith("_share") or name in ("width", "overshoot"),
+        lambda x: 0 <= x <= 1,
+        "0 to 1",
+    ),
     (lambda name: name == "ability", lambda x: -1 <= x <= 1, "-1 to 1"),
     (lambda name: name == "loadings", lambda x: x > 0, "above 0"),
     (
@@ -191,6 +215,12 @@ _RULES: tuple[tuple[Callable[[str], bool], Callable[[float], bool], str], ...] =
                 "tasks",
                 "events_per_week",
                 "quota",
+                "quotas",
+                "cohort_firms",
+                "never_firms",
+                "weeks",
+                "tasks_per_week",
+                "tokens_per_prompt",
             )
         ),
         lambda x: x > 0,
@@ -244,6 +274,45 @@ def _overdrawn(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
                 found=f"{part:g}",
                 allowed=f"capability_familiar.{name}, {whole:g}, or less",
             )
+
+
+def _unobserved(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Cohorts without a week before the announcement or under the mandate; uneven lists."""
+
+    def several(group: str, name: str) -> list[float]:
+        leaf = declared.get(group, {}).get(name, {})
+        return _numbers_in(leaf) if isinstance(leaf, Mapping) else []
+
+    starts = several("design", "cohort_starts")
+    for group, name in (("design", "cohort_firms"), ("log_tokens", "growth")):
+        if len(several(group, name)) != len(starts):
+            yield Problem(
+                "has not one number a cohort",
+                where=f"{path.name}, {group}.{name}",
+                found=f"{len(several(group, name))}",
+                allowed=f"{len(starts)}, as many as design.cohort_starts",
+            )
+    first = sum(several("design", "notice")) + 1.0
+    last = sum(several("design", "weeks")) - 1.0
+    if bad := [x for x in starts if not first <= x <= last]:
+        yield Problem(
+            "a cohort starts before anything was seen without the mandate, or after the end",
+            where=f"{path.name}, design.cohort_starts",
+            found=", ".join(f"{x:g}" for x in bad),
+            allowed=f"{first:g} to {last:g}",
+        )
+    if sum(several("design", "honest_share") + several("design", "gamer_share")) > 1.0:
+        yield Problem(
+            "kinds of people are more than everybody",
+            where=f"{path.name}, design.honest_share and design.gamer_share",
+        )
+
+
+_CHECKS: Mapping[type, Callable[[Mapping[str, Any], Path], Iterator[Problem]]] = {
+    Truth: _overdrawn,
+    QuotaTruth: _unobserved,
+}
+"""What else is impossible, by the kind of truth."""
 
 
 def _unnamed(declared: Mapping[str, Any], path: Path) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ class Header:
 class Simulation:
     """Where a simulated study's data come from: a generator, a truth file and a seed."""
 
-    generator: Literal["reference"]
+    generator: Literal["reference", "quotas"]
     truth: str
     seed: int
 

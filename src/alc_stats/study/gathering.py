@@ -67,11 +67,20 @@ def find_sources(study: Study) -> tuple[dict[str, Path], tuple[SourceUse, ...]]:
 def check_sources(study: Study, files: Mapping[str, Path]) -> None:
     """Raise TableError with every violation in every raw file that has a schema.
 
-    A source names its schema; a simulated file has the packaged schema of its name.
+    A source names its schema; a simulated file has the schema of its name, beside the study or,
+    where there is none, from the package.
     """
     declared = {s.id: s.schema for s in study.sources}
-    named = ((declared.get(name, name), file) for name, file in files.items())
+    named = (
+        (declared.get(name) if name in declared else _of_its_name(study, name), file)
+        for name, file in files.items()
+    )
     _raise_all(((schema, file) for schema, file in named if schema), study, related=files)
+
+
+def _of_its_name(study: Study, name: str) -> str:
+    own = f"{name}.schema.json"
+    return name if study.beside(own) is None else own
 
 
 def prepared_tables(study: Study, files: Mapping[str, Path], ledger: Ledger) -> Tables:

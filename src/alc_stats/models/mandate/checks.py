@@ -21,6 +21,7 @@ _CHOICES = {
     "method": ("regression", "weighting", "doubly_robust"),
     "controls": ("never", "not_yet"),
     "base": ("varying", "universal"),
+    "gaps": ("refuse", "leave_out", "pairs"),
 }
 _UNEVEN = 1e-9
 
@@ -43,6 +44,20 @@ def misdeclared(q: MandateQuestion) -> Iterator[Problem]:
     if q.anticipation < 0:
         yield Problem("anticipation is negative", where="mandate, anticipation",
                       found=str(q.anticipation), allowed="0 or more periods")  # fmt: skip
+    if q.since is not None and not 0 <= q.since[0] <= q.since[1]:
+        yield Problem(
+            "the periods asked about do not begin at the start or later, and end after that",
+            where="mandate, since",
+            found=f"{q.since[0]} to {q.since[1]}",
+            allowed="first and last period since the start, such as 0 and 0, or 3 and 6",
+        )
+    if q.composition and (q.person is None or q.functional != "mean"):
+        yield Problem(
+            "composition is held for means of persons only",
+            where="mandate, composition",
+            way_out="Name person, with one row a person and period, and ask for the mean; for a "
+            "spread, see persons who were there throughout.",
+        )
     if q.functional == "log_sd" and q.person is None:
         yield Problem(
             "a log SD needs the rows of persons within firms",
@@ -156,15 +171,16 @@ def _gaps(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
     total = rows["time"].nunique()
     seen = rows.groupby("firm")["time"].nunique()
     gaps = seen[seen < total]
-    if len(gaps) and not q.complete_only:
+    if len(gaps) and q.gaps == "refuse":
         yield Problem(
             "the panel has gaps",
             where=f"columns '{q.firm}', '{q.time}'",
             found=f"{len(gaps)} of {len(seen)} firms are not seen in all {total} periods; the "
             f"first is {gaps.index[0]}",
             allowed="every firm in every period, with an outcome",
-            way_out="Shorten the panel to periods that all have, or say complete_only=True, which "
-            "leaves these firms out and says how many.",
+            way_out="Shorten the panel to periods that all have, or say gaps='pairs', which "
+            "compares firms seen in both of two periods, or gaps='leave_out', which leaves these "
+            "firms out.",
         )
 
 

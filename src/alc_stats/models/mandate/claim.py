@@ -13,18 +13,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import FitError
+from alc_stats.errors import FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
 from alc_stats.inference.group_time import NEVER
 from alc_stats.models.finding import Claim, Finding, find, joined
 from alc_stats.models.mandate.data import MandateData, MandateQuestion, mandate_data
 from alc_stats.models.mandate.effects import MandateFound, estimated
 from alc_stats.models.mandate.evidence import all_evidence
+from alc_stats.models.mandate.gaps import lone_cells
 from alc_stats.models.mandate.lines import lines
 from alc_stats.models.mandate.pictures import pictures
+from alc_stats.models.mandate.robustness import robust_lines, robustness, trends_evidence
+from alc_stats.models.mandate.sensitivity_pictures import sensitivity_pictures
 from alc_stats.models.widening.claim import SMALLEST_WIDENING
 from alc_stats.records import Number, Phrase
 
+_FLAT = 1e-12
 SMALLEST_SHIFT = 0.20
 """Default smallest effect on a mean, in SDs of rows before any start."""
 
@@ -47,7 +51,10 @@ def mandate(
     controls: str = "never",
     base: str = "varying",
     anticipation: int = 0,
-    complete_only: bool = False,
+    gaps: str = "refuse",
+    since: tuple[int, int] | None = None,
+    time_varying: Sequence[str] = (),
+    composition: Sequence[str] = (),
     criterion: Criterion | None = None,
 ) -> Finding:
     """What a mandate does to firms: group-time effects under staggered adoption.
@@ -95,8 +102,17 @@ def mandate(
         From the start (less anticipation) on both are the same.
     anticipation : int
         Periods before the start in which firms may react already.
-    complete_only : bool
-        Leave firms out that are not seen in all periods, and say how many.
+    gaps : {"refuse", "pairs", "leave_out"}
+        What becomes of firms that are not seen in all periods: "pairs" takes in each comparison
+        the firms seen in both of its periods; "leave_out" leaves them out and says how many.
+    since : (int, int), optional
+        First and last period since the start that the effect is about; all by default.
+    time_varying : sequence of str
+        Covariates of every period. Only lines of the imputation estimator hold them, beside the
+        same without, since the mandate may move them too.
+    composition : sequence of str
+        Groups of persons, such as their level: a line holds their shares in each firm as they were
+        before the first start of all. An empty entry is a group of its own.
     criterion : Criterion, optional
         Superiority; smallest effect 0.20 SD of rows before any start, 0.1116 for a log SD.
 
@@ -104,7 +120,8 @@ def mandate(
     -------
     Finding
         Its triangulation holds the other aggregations, cohorts, times since the start, cells, the
-        tests, sensitivity bounds, and two-way fixed effects with their negative weights.
+        tests, intervals that are robust to trends that part, and two-way fixed effects with their
+        negative weights.
 
     Raises
     ------
@@ -136,7 +153,8 @@ def mandate(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
         person=person, minus=minus, functional=functional, covariates=tuple(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        complete_only=complete_only,
+        gaps=gaps, since=since, time_varying=tuple(time_varying),
+        composition=tuple(composition),
     )  # fmt: skip
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)
@@ -160,19 +178,33 @@ def _default(panel: MandateData) -> Criterion:
 def _judged(panel: MandateData, claim: Claim, criterion: Criterion) -> Finding:
     check_criterion(criterion)
     try:
-        found = estimated(panel, alpha=criterion.alpha)
+        found = _varied(estimated(panel, alpha=criterion.alpha))
     except FitError as error:
         return Finding(
             claim.id, claim.claim, claim.statement, claim.family, None, criterion.smallest_effect,
             None, not_tested(criterion.rule, Phrase.verbatim(str(error))),
         )  # fmt: skip
     level = 1.0 - criterion.alpha
+    checks = robustness(found, criterion)
     finding = find(
-        claim, found.headline, criterion=criterion, evidence=all_evidence(found, criterion),
-        observed=_observed(found), triangulation=lines(found, level),
-        pictures=pictures(found, level),
+        claim, found.headline, criterion=criterion,
+        evidence=(*all_evidence(found, criterion), trends_evidence(checks)),
+        observed=_observed(found),
+        triangulation=lines(found, level, robust_lines(found, checks, level)),
+        pictures=(*pictures(found, level), *sensitivity_pictures(found, checks.trends, level)),
     )  # fmt: skip
     return replace(finding, p=found.permuted.p) if _by_permutation(found, criterion) else finding
+
+
+def _varied(found: MandateFound) -> MandateFound:
+    """Effects without any error are those of outcomes that are the same in all firms."""
+    size = max(float(np.abs(found.data.contrast).max()), 1.0)
+    if np.abs(found.cells.influence).max() <= _FLAT * size * len(found.data.firms):
+        raise FitError(Problem(
+            "changes of the outcome are the same in all firms of a cohort",
+            way_out="Ask for an outcome that varies between firms.",
+        ))  # fmt: skip
+    return found
 
 
 def _by_permutation(found: MandateFound, criterion: Criterion) -> bool:
@@ -208,4 +240,11 @@ def _said_of(d: MandateData) -> list[Phrase]:
     if d.left_out_firms:
         said_of.append(Phrase("{left_out_firms} firms with gaps were left out.",
                               {"left_out_firms": Number(d.left_out_firms, "count")}))  # fmt: skip
+    if alone := lone_cells(d):
+        said_of.append(Phrase("{lone_cells} effects of a cohort and period are left out, since one "
+                              "firm alone is seen there.",
+                              {"lone_cells": Number(alone, "count")}))  # fmt: skip
+    if d.set_aside_rows:
+        said_of.append(Phrase("{set_aside_rows} rows after the start are not asked about.",
+                              {"set_aside_rows": Number(d.set_aside_rows, "count")}))  # fmt: skip
     return said_of

@@ -11,9 +11,11 @@ from alc_stats.errors import DeclarationError, TableError, raise_all
 from alc_stats.inference.group_time import NEVER
 from alc_stats.measures.columns import numbers, require
 from alc_stats.models.mandate.checks import broken, misdeclared
-from alc_stats.records import FloatArray, IntArray
+from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _WHERE = "mandate"
+Shape = tuple[pd.Index, int]
+"""Firms, and the number of periods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class MandateQuestion:
     controls: str = "never"
     base: str = "varying"
     anticipation: int = 0
-    complete_only: bool = False
+    gaps: str = "refuse"
+    since: tuple[int, int] | None = None
+    time_varying: tuple[str, ...] = ()
+    composition: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,7 +48,8 @@ class MandateQuestion:
             self.outcome, self.firm, self.time, self.start, self.treated, self.announced,
             self.person, self.minus,
         )  # fmt: skip
-        return tuple(c for c in (*single, *self.covariates) if c)
+        more = (*self.covariates, *self.time_varying, *self.composition)
+        return tuple(c for c in (*single, *more) if c)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,23 +60,30 @@ class MandateData:
     ----------
     question : MandateQuestion
     rows : DataFrame
-        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period.
+        Rows used: `firm`, `time`, `outcome`, `minus`, `person`, `place` of the period, `group` of
+        the person where composition is held.
     firms : array (n,)
     periods : array (T,)
     parts : dict of array (n, T)
-        "outcome", with a second outcome "minus" as well: the functional of each firm and period.
+        "outcome", with a second outcome "minus" as well: the functional of each firm and period;
+        nan where the firm was not seen.
     sizes : array (n, T)
         Rows behind each.
     adoption : array (n,)
         Place of the first period under the mandate; `NEVER` for none.
     covariates : array (n, k) or None
-        In the firm's first period.
+        In the first period in which the firm is seen.
+    varying : array (n, T, k)
+        Covariates of every period, nan where missing.
+    throughout : array (n,)
+        Whether the firm is seen in every period.
     anticipation : int
         Periods, declared or read from the announcements.
     before_sd : float
         Of outcomes before any start (of rows where rows are persons).
-    left_out_rows, left_out_firms : int
-        Rows that lack the outcome; firms that were not seen in every period.
+    left_out_rows, left_out_firms, set_aside_rows : int
+        Rows that lack the outcome; firms that were not seen in every period; rows after the start
+        that are not asked about.
     """
 
     question: MandateQuestion
@@ -81,10 +94,13 @@ class MandateData:
     sizes: IntArray
     adoption: IntArray
     covariates: FloatArray | None
+    varying: FloatArray
+    throughout: BoolArray
     anticipation: int
     before_sd: float
     left_out_rows: int
     left_out_firms: int
+    set_aside_rows: int
 
     @property
     def joint(self) -> bool:
@@ -138,7 +154,11 @@ def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
     for name in ("start", "treated", "announced"):
         if (column := getattr(q, name)) is not None:
             parts[name] = number(column).replace([np.inf], np.nan)
-    rows = pd.DataFrame(parts | {f"x_{i}": number(c) for i, c in enumerate(q.covariates, 1)})
+    held = {f"x_{i}": number(c) for i, c in enumerate(q.covariates, 1)}
+    held |= {f"v_{i}": number(c) for i, c in enumerate(q.time_varying, 1)}
+    rows = pd.DataFrame(parts | held)
+    if q.composition:
+        rows["group"] = data.groupby(list(q.composition), dropna=False).ngroup().to_numpy()
     if q.start is None:
         rows["start"] = rows["firm"].map(_first_treated(rows))
     return rows
@@ -149,7 +169,7 @@ def _first_treated(rows: pd.DataFrame) -> pd.Series:
 
 
 def _complete(rows: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
-    if not q.complete_only:
+    if q.gaps != "leave_out":
         return rows
     seen = rows.groupby("firm")["time"].transform("nunique")
     return rows.loc[seen == rows["time"].nunique()].reset_index(drop=True)
@@ -165,20 +185,42 @@ def _panel(
     adoption = np.where(
         start.isna() | (start > periods[-1]), NEVER, np.searchsorted(periods, start)
     ).astype(np.int64)
-    wanted = ["outcome", "minus"] if q.minus else ["outcome"]
-    sizes = _square(rows.groupby(["firm", "place"]).size()).astype(np.int64)
+    seen = by_firm["place"].nunique() == len(periods)
+    asked = rows.loc[_asked(rows, q, periods)]
     xs = [c for c in rows.columns if c.startswith("x_")]
-    first = rows.loc[rows["place"] == 0].groupby("firm")[xs].mean().to_numpy() if xs else None
+    first = rows.loc[rows["place"] == rows.groupby("firm")["place"].transform("min")]
     before = rows.loc[rows["start"].isna() | (rows["time"] < rows["start"])]
     level = before["outcome"] - (before["minus"] if q.minus else 0.0)
-    parts = {name: functional(rows, name, q.functional) for name in wanted}
+    shape = (start.index, len(periods))
+    wanted = ["outcome", "minus"] if q.minus else ["outcome"]
     return MandateData(
-        q, rows, start.index.to_numpy(), periods, parts, sizes, adoption, first,
+        q, asked, start.index.to_numpy(), periods,
+        {name: functional(asked, name, q.functional, shape) for name in wanted},
+        np.nan_to_num(_square(asked.groupby(["firm", "place"]).size(), shape)).astype(np.int64),
+        adoption, first.groupby("firm")[xs].mean().to_numpy() if xs else None,
+        _varying(asked, shape), seen.to_numpy(),
         _window(rows, q, periods), float(level.std()), left_out_rows, left_out_firms,
+        len(rows) - len(asked),
     )  # fmt: skip
 
 
-def functional(rows: pd.DataFrame, name: str, which: str) -> FloatArray:
+def _asked(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> BoolArray:
+    """Rows before the start, and those as long after it as is asked about."""
+    first, last = q.since or (0, len(periods))
+    start = np.searchsorted(periods, rows["start"])
+    since = np.where(rows["start"].isna(), -1, rows["place"] - start)
+    return np.asarray((since < 0) | ((since >= first) & (since <= last)))
+
+
+def _varying(rows: pd.DataFrame, shape: Shape) -> FloatArray:
+    """Covariates of every firm and period (n, T, k)."""
+    names = [c for c in rows.columns if c.startswith("v_")]
+    cells = rows.groupby(["firm", "place"])
+    made = [_square(cells[name].mean(), shape) for name in names]
+    return np.stack(made, axis=2) if made else np.empty((len(shape[0]), shape[1], 0))
+
+
+def functional(rows: pd.DataFrame, name: str, which: str, shape: Shape) -> FloatArray:
     """Firms by periods (n, T): the mean, or the bias-corrected log SD.
 
     ln S + 1 / (2 (n - 1)) has no bias to the first order under normality, and the sampling
@@ -186,15 +228,18 @@ def functional(rows: pd.DataFrame, name: str, which: str) -> FloatArray:
     """
     cells = rows.groupby(["firm", "place"])[name]
     if which == "mean":
-        return _square(cells.mean())
+        return _square(cells.mean(), shape)
     bias = 1.0 / (2.0 * (cells.size() - 1.0))
-    return _square(cells.std().map(np.log) + bias)
+    return _square(cells.std().map(np.log) + bias, shape)
 
 
-def _square(cells: pd.Series) -> FloatArray:
-    """Firms by periods (n, T) of one value each, which are sorted and without gaps."""
-    firms = cells.index.get_level_values(0).nunique()
-    return np.asarray(cells.to_numpy(float).reshape(firms, -1))
+def _square(cells: pd.Series, shape: Shape) -> FloatArray:
+    """Firms by periods (n, T) of one value each; nan where there is none."""
+    firms, periods = shape
+    made = np.full((len(firms), periods), np.nan)
+    firm, place = cells.index.get_level_values(0), cells.index.get_level_values(1)
+    made[firms.get_indexer(firm), place] = cells.to_numpy(float)
+    return made
 
 
 def _window(rows: pd.DataFrame, q: MandateQuestion, periods: np.ndarray) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from alc_stats.errors import FitError
@@ -29,12 +30,16 @@ from alc_stats.inference.group_time_summaries import (
 )
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
+from alc_stats.models.mandate.composition import reweighted
 from alc_stats.models.mandate.data import MandateData, functional
+from alc_stats.models.mandate.imputation import Imputed, by_imputation
 from alc_stats.records import FloatArray, IntArray
 
 FEW_FIRMS = 5
 """Up to so many firms on a side, the headline is the randomisation test of firms."""
 PERMUTATIONS = 999
+GAPPED_PERMUTATIONS = 199
+"""With gaps and more than a few firms: each costs more, and they decide nothing."""
 ENUMERATED = 5000
 """Up to so many different assignments all of them are compared."""
 BAND_DRAWS = 1999
@@ -99,8 +104,15 @@ class MandateFound:
     naive : TwoWay
     stayers : Estimate or None
         Of persons seen throughout.
+    as_before : Estimate or None
+        With groups of persons in their shares before.
+    lost_share : float
+        Of persons before, those whose group has nobody later.
     other_controls : Estimate or None
         With the other kind of control.
+    throughout : Estimate or None
+        Of firms seen in every period, where others are not.
+    imputed : Imputed
     band : array (m,)
         Half widths of the uniform band of `dynamic`.
     """
@@ -118,16 +130,17 @@ class MandateFound:
     permuted: Permuted
     naive: TwoWay
     stayers: Estimate | None
+    as_before: Estimate | None
+    lost_share: float
     other_controls: Estimate | None
+    throughout: Estimate | None
+    imputed: Imputed
     band: FloatArray
 
     @property
     def few(self) -> bool:
         """Whether so few firms are on a side that the randomisation test is the headline."""
-        sides = [self.data.number_treated]
-        if self.data.question.controls == "never":
-            sides.append(len(self.data.firms) - self.data.number_treated)
-        return min(sides) <= FEW_FIRMS
+        return few_firms(self.data)
 
     @property
     def unit(self) -> str:
@@ -144,6 +157,14 @@ class MandateFound:
         return Estimate("overall effect", g.overall, self.permuted.sd, df, self.unit)
 
 
+def few_firms(data: MandateData) -> bool:
+    """Whether at most `FEW_FIRMS` are mandated, or never are where these are the controls."""
+    sides = [data.number_treated]
+    if data.question.controls == "never":
+        sides.append(len(data.firms) - data.number_treated)
+    return min(sides) <= FEW_FIRMS
+
+
 def unit_of(data: MandateData) -> str:
     """Of effects on the functional."""
     return "log SD" if data.question.functional == "log_sd" else "outcome"
@@ -157,12 +178,12 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
     FitError
         If no cohort can be compared, or the covariates are not identified.
     """
-    parts = {name: _cells(data, y) for name, y in data.parts.items()}
+    parts = {name: cells_for(data, y) for name, y in data.parts.items()}
     cells = parts["outcome"].minus(parts["minus"]) if data.joint else parts["outcome"]
     dynamic = summarised(cells, "dynamic")
     window = data.anticipation
     before = (
-        cells if data.question.base == "varying" else _cells(data, data.contrast, base="varying")
+        cells if data.question.base == "varying" else cells_for(data, data.contrast, base="varying")
     )
     return MandateFound(
         data, cells, before,
@@ -172,12 +193,13 @@ def estimated(data: MandateData, *, alpha: float) -> MandateFound:
         pretest(before, anticipation=window, alpha=alpha),
         wald_before(before, anticipation=window),
         _permuted(data), two_way(data.contrast, data.adoption, data.clusters), _stayers(data),
-        _other_controls(data),
+        *_as_before(data), _other_controls(data), _throughout(data), by_imputation(data),
         uniform_half_widths(cells, dynamic, level=1.0 - alpha, draws=BAND_DRAWS, seed=SEED),
     )  # fmt: skip
 
 
-def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+def cells_for(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
+    """Group-time effects as the question has them, but for `other`."""
     q = data.question
     how: dict[str, Any] = {
         "clusters": data.clusters, "covariates": data.covariates, "method": q.method,
@@ -186,16 +208,22 @@ def _cells(data: MandateData, outcomes: FloatArray, **other: Any) -> GroupTimes:
     return group_times(outcomes, data.adoption, **(how | other))
 
 
+def orders_of(data: MandateData) -> tuple[IntArray, bool]:
+    """Assignments of the dates to firms, the own one first; whether they are all there are."""
+    complete = bool(np.isfinite(data.contrast).all())
+    draws = PERMUTATIONS if complete or few_firms(data) else GAPPED_PERMUTATIONS
+    return permuted_adoptions(
+        data.adoption, data.clusters, draws=draws, enumerated=ENUMERATED, seed=SEED
+    )
+
+
 def _permuted(data: MandateData) -> Permuted:
     """Without covariates: whoever has the dates is compared by mean changes.
 
     The test takes outcomes as they are; the spread is that without the effect, since otherwise a
     large effect would hide itself.
     """
-    orders, every = permuted_adoptions(
-        data.adoption, data.clusters, draws=PERMUTATIONS, enumerated=ENUMERATED, seed=SEED
-    )
-
+    orders, every = orders_of(data)
     how: dict[str, Any] = {
         "controls": data.question.controls, "anticipation": data.anticipation,
     }  # fmt: skip
@@ -223,34 +251,57 @@ def _early(at: IntArray, steps: FloatArray) -> EarlyPermuted | None:
     )  # fmt: skip
 
 
-def _overall(data: MandateData, outcomes: FloatArray, name: str, **other: Any) -> Estimate | None:
+def overall_for(
+    data: MandateData, outcomes: FloatArray, name: str, **other: Any
+) -> Estimate | None:
+    """The overall effect on outcomes made in another way; None where it cannot be had."""
     try:
-        g = summarised(_cells(data, outcomes, **other), "group")
+        g = summarised(cells_for(data, outcomes, **other), "group")
     except FitError:
         return None
     return Estimate(name, g.overall, g.overall_se, g.overall_df, unit_of(data))
 
 
 def _stayers(data: MandateData) -> Estimate | None:
-    """Persons seen in one firm in every period; None where a firm has too few of them."""
+    """Persons seen in every period that their firm is; None where a firm has too few of them."""
     if data.question.person is None:
         return None
     periods = data.rows.groupby(["firm", "person"])["place"].transform("nunique")
-    stayed = data.rows.loc[periods == len(data.periods)]
+    stayed = data.rows.loc[periods == data.rows.groupby("firm")["place"].transform("nunique")]
     fewest = FEWEST_PERSONS if data.question.functional == "log_sd" else 1
     number = stayed.groupby("firm")["person"].nunique().reindex(data.firms, fill_value=0)
     if number.min() < fewest:
         return None
     names = ["outcome", "minus"] if data.joint else ["outcome"]
-    made = [functional(stayed, n, data.question.functional) for n in names]
-    return _overall(data, made[0] - made[1] if data.joint else made[0], "stayers")
+    shape = (pd.Index(data.firms), len(data.periods))
+    made = [functional(stayed, n, data.question.functional, shape) for n in names]
+    return overall_for(data, made[0] - made[1] if data.joint else made[0], "stayers")
+
+
+def _as_before(data: MandateData) -> tuple[Estimate | None, float]:
+    held = reweighted(data)
+    if held is None:
+        return None, 0.0
+    return overall_for(data, held.outcomes, "composition as before"), held.lost
 
 
 def _other_controls(data: MandateData) -> Estimate | None:
     other = "not_yet" if data.question.controls == "never" else "never"
     if other == "never" and not np.any(data.adoption >= NEVER):
         return None
-    return _overall(data, data.contrast, "other controls", controls=other)
+    return overall_for(data, data.contrast, "other controls", controls=other)
+
+
+def _throughout(data: MandateData) -> Estimate | None:
+    """Firms that are seen in every period."""
+    who = data.throughout
+    if who.all() or not who.any():
+        return None
+    part = replace(
+        data, adoption=data.adoption[who], firms=data.firms[who],
+        covariates=None if data.covariates is None else data.covariates[who],
+    )  # fmt: skip
+    return overall_for(part, data.contrast[who], "firms seen throughout")
 
 
 def bias_of_trend(found: MandateFound, slope: float) -> float:
@@ -280,10 +331,3 @@ def last_step(found: MandateFound) -> tuple[float, float] | None:
     k = where[0]
     e = Estimate("before", float(series.value[k]), float(series.se[k]), float(series.df[k]))
     return e.value, e.p_value
-
-
-def worst_step(found: MandateFound) -> float | None:
-    """The largest change from period to period before the start, cohorts taken together."""
-    series = summarised(found.before, "dynamic")
-    early = series.at < -found.data.anticipation
-    return float(np.abs(series.value[early]).max()) if early.any() else None

@@ -14,11 +14,17 @@ from alc_stats.models.mandate.effects import (
     last_step,
     trends_before,
 )
+from alc_stats.models.mandate.gaps import firms_come_and_go
+from alc_stats.models.mandate.imputation import drift_before, moved_covariates
 from alc_stats.records import Number, Phrase
 
 MOST_MOVERS = 0.05
 """Share of persons who were both in a mandated and in another firm, from which effects spill."""
 _DIRECTED = ("supported", "contradicted")
+_HELD = {
+    "stayers_effect": "Among persons seen throughout the effect is {stayers_effect}",
+    "reweighted_effect": "with groups of persons as before the effect is {reweighted_effect}",
+}
 
 
 def all_evidence(found: MandateFound, criterion: Criterion) -> tuple[Evidence, ...]:
@@ -30,7 +36,11 @@ def all_evidence(found: MandateFound, criterion: Criterion) -> tuple[Evidence, .
         _composition(found, criterion),
         _movers(found),
         _switching(found),
-    )
+        *firms_come_and_go(found.data, found.headline, found.throughout,
+                           criterion.smallest_effect, 1.0 - criterion.alpha),
+        *drift_before(found.imputed, criterion.alpha, found.unit, few=found.few),
+        *moved_covariates(found.imputed, criterion.alpha),
+    )  # fmt: skip
 
 
 def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
@@ -142,31 +152,26 @@ def _firms(found: MandateFound, criterion: Criterion) -> Evidence:
 
 
 def _composition(found: MandateFound, criterion: Criterion) -> Evidence:
-    name, stay = "composition", found.stayers
+    """Persons seen throughout, and groups of persons in their shares before."""
+    name = "composition"
     if found.data.question.person is None:
         return Evidence(
             name, "not tested", Phrase("Rows are not persons, so who came or left cannot be seen.")
         )
-    if stay is None:
+    others = {"stayers_effect": found.stayers, "reweighted_effect": found.as_before}
+    known = {key: e for key, e in others.items() if e is not None}
+    if not known:
         return Evidence(
             name, "not tested", Phrase("Some firms have too few persons who were seen throughout.")
         )
-    numbers = {"stayers_effect": Number(stay.value, unit=found.unit)}
-    if abs(stay.value - found.headline.value) >= criterion.smallest_effect:
-        return Evidence(
-            name,
-            "threat",
-            Phrase(
-                "Among persons seen throughout the effect is {stayers_effect}, another one by more "
-                "than the smallest effect of interest.",
-                numbers,
-            ),
-        )
-    return Evidence(
-        name,
-        "clear",
-        Phrase("Among persons seen throughout the effect is {stayers_effect}.", numbers),
-    )
+    numbers = {key: Number(e.value, unit=found.unit) for key, e in known.items()}
+    said = " and ".join(_HELD[key] for key in known)
+    said = said[0].upper() + said[1:]
+    far = [abs(e.value - found.headline.value) >= criterion.smallest_effect for e in known.values()]
+    if any(far):
+        template = f"{said}: another one by more than the smallest effect of interest."
+        return Evidence(name, "threat", Phrase(template, numbers))
+    return Evidence(name, "clear", Phrase(f"{said}.", numbers))
 
 
 def _movers(found: MandateFound) -> Evidence:

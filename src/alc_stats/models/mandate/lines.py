@@ -9,7 +9,8 @@ import numpy as np
 from alc_stats.estimators.estimate import Estimate
 from alc_stats.inference.group_time_summaries import Summary, cell_errors
 from alc_stats.models.finding import Line
-from alc_stats.models.mandate.effects import MandateFound, worst_step
+from alc_stats.models.mandate.effects import MandateFound
+from alc_stats.models.mandate.imputation import imputation_lines
 from alc_stats.records import Number, Phrase
 
 MOST_CELLS = 40
@@ -17,8 +18,8 @@ MOST_CELLS = 40
 _WELCH = "t, Welch-Satterthwaite by cohort"
 
 
-def lines(found: MandateFound, level: float) -> tuple[Line, ...]:
-    """The table, the headline first."""
+def lines(found: MandateFound, level: float, checks: tuple[Line, ...] = ()) -> tuple[Line, ...]:
+    """The table, the headline first; `checks` stand where the effect is put to the test."""
     return (
         _headline(found, level),
         *_outcomes(found, level),
@@ -26,19 +27,20 @@ def lines(found: MandateFound, level: float) -> tuple[Line, ...]:
         *_others(found, level),
         _permutation(found),
         *_pretest(found),
-        _bounds(found, level),
+        *checks,
         _naive(found, level),
         *_cohorts(found, level),
         *_events(found, level),
+        *imputation_lines(found.imputed, found.unit, level, few=found.few),
         *_cells(found, level),
     )
 
 
-def _line(
+def line_of(
     method: str, guards: str, e: Estimate, level: float, *, note: Phrase | None = None,
     reference: str = _WELCH, primary: bool = False,
 ) -> Line:  # fmt: skip
-    """Without an interval where one firm alone is behind a number."""
+    """A line of an estimate, without an interval where one firm alone is behind a number."""
     said = note or Phrase("")
     if not math.isfinite(e.se):
         alone = Phrase("One firm alone is behind it, so it has no interval.")
@@ -51,7 +53,7 @@ def _line(
 
 def _headline(found: MandateFound, level: float) -> Line:
     few = Phrase("Few firms: the standard error is that of other assignments of the dates.")
-    return _line(
+    return line_of(
         "Group-time effects, mean of cohorts", "staggered timing: no mandated firm is a control",
         found.headline, level, note=few if found.few else None,
         reference="SD over permutations, t" if found.few else _WELCH, primary=True,
@@ -67,7 +69,7 @@ def _outcomes(found: MandateFound, level: float) -> list[Line]:
     q = found.data.question
     names = {"outcome": q.outcome, "minus": q.minus}
     return [
-        _line(f"Overall, {names[part]}", "a difference that comes from one outcome alone",
+        line_of(f"Overall, {names[part]}", "a difference that comes from one outcome alone",
               _of(s, found), level)
         for part, s in found.parts.items()
     ]  # fmt: skip
@@ -75,12 +77,12 @@ def _outcomes(found: MandateFound, level: float) -> list[Line]:
 
 def _totals(found: MandateFound, level: float) -> list[Line]:
     return [
-        _line("Overall, cells after the start", "cohorts seen for long or short",
-              _of(found.simple, found), level),
-        _line("Overall, calendar", "periods that were special for all", _of(found.calendar, found),
-              level),
-        _line("Overall, event study", "effects that grow or fade",
-              _of(found.dynamic, found), level),
+        line_of("Overall, cells after the start", "cohorts seen for long or short",
+                _of(found.simple, found), level),
+        line_of("Overall, calendar", "periods that were special for all",
+                _of(found.calendar, found), level),
+        line_of("Overall, event study", "effects that grow or fade",
+                _of(found.dynamic, found), level),
     ]  # fmt: skip
 
 
@@ -88,11 +90,19 @@ def _others(found: MandateFound, level: float) -> list[Line]:
     made = []
     if found.other_controls is not None:
         kind = "not-yet" if found.data.question.controls == "never" else "never"
-        made.append(_line(f"Overall, {kind} mandated as controls", "controls unlike the others",
+        made.append(line_of(f"Overall, {kind} mandated as controls", "controls unlike the others",
                           found.other_controls, level))  # fmt: skip
     if found.stayers is not None:
-        made.append(_line("Overall, persons seen throughout", "people who came or left",
+        made.append(line_of("Overall, persons seen throughout", "people who came or left",
                           found.stayers, level))  # fmt: skip
+    if found.throughout is not None:
+        made.append(line_of("Overall, firms seen throughout", "firms that come and go",
+                          found.throughout, level))  # fmt: skip
+    if found.as_before is not None:
+        note = Phrase("Groups that emptied had {lost_share} of the persons before.",
+                      {"lost_share": Number(found.lost_share, "share")})  # fmt: skip
+        made.append(line_of("Overall, composition as before", "people who came or left",
+                            found.as_before, level, note=note))  # fmt: skip
     return made
 
 
@@ -112,7 +122,10 @@ def _permutation(found: MandateFound) -> Line:
 def _pretest(found: MandateFound) -> list[Line]:
     if found.wald is None:
         return []
-    note = Phrase("All effects before the start are zero; the number is the statistic.")
+    note = Phrase(
+        "All effects before the start are zero; the number is the statistic. Its law is that of "
+        "very many firms: with tens of them and many periods it sees trends in noise."
+    )
     return [
         Line(
             "Wald test of periods before", "trends that differed before", note,
@@ -120,35 +133,6 @@ def _pretest(found: MandateFound) -> list[Line]:
             unit="chi-squared",
         )
     ]  # fmt: skip
-
-
-def _bounds(found: MandateFound, level: float) -> Line:
-    """Rambachan and Roth's relative magnitudes at M = 1, with a plug-in for the largest step."""
-    method = "Bounds, trends as uneven after as before"
-    guards = "trends that would have parted anyway"
-    step, e = worst_step(found), found.headline
-    if step is None or not math.isfinite(e.se):
-        return Line(method, guards, Phrase("No period before the start shows how uneven."))
-    apart = _steps_after(found) * step
-    low, high = e.interval(level)
-    holds = max(low, -high, 0.0) / apart if apart > 0.0 else math.inf
-    note = Phrase(
-        "The largest step before the start is repeated in every period after it, either way; the "
-        "interval excludes zero up to {breakdown} times that step.",
-        {"breakdown": Number(min(holds, 99.0))},
-    )
-    return Line(method, guards, note, e.value, low - apart, high + apart,
-                reference="interval widened by the bias", unit=e.unit)  # fmt: skip
-
-
-def _steps_after(found: MandateFound) -> float:
-    """Mean number of steps between the period compared with and those after the start."""
-    after = found.cells.period >= found.cells.group
-    group = found.cells.group[after]
-    apart = (found.cells.period - found.cells.base)[after].astype(float)
-    share = found.cells.shares[after]
-    means = {g: (apart[group == g].mean(), share[group == g][0]) for g in np.unique(group)}
-    return float(np.average([m for m, _ in means.values()], weights=[w for _, w in means.values()]))
 
 
 def _naive(found: MandateFound, level: float) -> Line:
@@ -161,7 +145,7 @@ def _naive(found: MandateFound, level: float) -> Line:
             "negative_weight": Number(n.negative_weight),
         },
     )
-    return _line("Two-way fixed effects", "nothing: shown for what it gets wrong",
+    return line_of("Two-way fixed effects", "nothing: shown for what it gets wrong",
                  Estimate("", n.value, n.se, n.df, found.unit), level, note=note,
                  reference="t, clusters - 1")  # fmt: skip
 
@@ -178,8 +162,8 @@ def _cohorts(found: MandateFound, level: float) -> list[Line]:
         return []
     periods = found.data.periods
     return [
-        _line(f"Cohort {periods[g]:g}", "effects that differ by cohort", _unless_alone(g, e, found),
-              level)
+        line_of(f"Cohort {periods[g]:g}", "effects that differ by cohort",
+                _unless_alone(g, e, found), level)
         for g, e in _series(found.group, found)
     ]  # fmt: skip
 
@@ -191,7 +175,7 @@ def _unless_alone(g: int, e: Estimate, found: MandateFound) -> Estimate:
 
 def _events(found: MandateFound, level: float) -> list[Line]:
     return [
-        _line(f"Since the start: {e}" if e >= 0 else f"Before the start: {-e}",
+        line_of(f"Since the start: {e}" if e >= 0 else f"Before the start: {-e}",
               "effects that grow or fade" if e >= 0 else "trends that differed before", one, level)
         for e, one in _series(found.dynamic, found)
     ]  # fmt: skip
@@ -203,7 +187,7 @@ def _cells(found: MandateFound, level: float) -> list[Line]:
         return []
     se, df = cell_errors(c)
     return [
-        _line(f"ATT({periods[c.group[k]]:g}, {periods[c.period[k]]:g})", "one cohort, one period",
+        line_of(f"ATT({periods[c.group[k]]:g}, {periods[c.period[k]]:g})", "one cohort, one period",
               Estimate("", float(c.value[k]), float(se[k]), float(df[k]), found.unit), level)
         for k in range(len(c.value))
     ]  # fmt: skip

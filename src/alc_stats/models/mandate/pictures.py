@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from alc_stats.models.mandate.effects import MandateFound
+from alc_stats.models.mandate.imputation_marks import imputation_marks
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 
 
@@ -22,27 +23,15 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
     marks = (
         *_bands(at, value, wide, level),
         *_intervals(at, value, half),
+        *(imputed := imputation_marks(found, level)),
         Mark(kind="across", y=(0.0,)),
         Mark(kind="down", x=(-0.5,)),
     )
-    q = found.data.question
     return (
         Picture(
             id="event_study",
             title="Effect by time since the mandate's start",
-            caption=(
-                f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
-                f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                "hold pointwise, the shaded band at all times at once "
-                f"({100 * level:.0f} %; multiplier bootstrap of firms). "
-                "Before the start, differences from the period before."
-                if q.base == "varying" else
-                f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
-                f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
-                "hold pointwise, the shaded band at all times at once "
-                f"({100 * level:.0f} %; multiplier bootstrap of firms). "
-                "All differences are from the last period before the start."
-            ),
+            caption=_caption(found, level, imputed=bool(imputed)),
             alt="Points with intervals and a shaded band along periods since the start, a dashed "
             "line at zero and another before the start.",
             x="Periods since the start",
@@ -50,7 +39,27 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
             x_kind="count",
             panels=(Panel(marks=marks),),
         ),
-    )  # fmt: skip
+    )
+
+
+def _caption(found: MandateFound, level: float, *, imputed: bool) -> str:
+    varying = found.data.question.base == "varying"
+    compared = (
+        "Before the start, differences from the period before."
+        if varying
+        else "All differences are from the last period before the start."
+    )
+    beside = (
+        " Imputation: before the start, differences from all periods earlier than those shown."
+        if imputed
+        else ""
+    )
+    return (
+        f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
+        f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
+        "hold pointwise, the shaded band at all times at once "
+        f"({100 * level:.0f} %; multiplier bootstrap of firms). {compared}{beside}"
+    )
 
 
 def _of(found: MandateFound) -> str:
