@@ -266,6 +266,20 @@ def test_trends_are_rarely_seen_where_late_starters_alone_were_long_seen_before(
     assert seen <= LONG_RARE
 
 
+def test_bands_do_not_widen_where_cohorts_have_effects_of_their_own() -> None:
+    """Sizes of cohorts are given: how far their effects are apart is no error of their mean."""
+    adoption = np.repeat([5, 9, 13, NEVER], [22, 14, 14, 10])
+    y = np.random.default_rng(1).normal(size=(len(adoption), 24))
+    apart = y + 9.0 * (adoption == 5)[:, None] * (np.arange(24) >= 5)
+    widths = []
+    for outcome in (y, apart):
+        cells = group_times(outcome, adoption)
+        dynamic = summarised(cells, "dynamic")
+        half = uniform_half_widths(cells, dynamic, level=0.95, draws=499, seed=1)
+        widths.append(half / dynamic.se)
+    assert widths[1] == pytest.approx(widths[0], rel=EXACT_ARITHMETIC)
+
+
 def test_degrees_of_freedom_of_one_sum_are_welchs() -> None:
     """For a single estimate Krishnamoorthy and Yu's formula is that of Welch and Satterthwaite."""
     parts, sizes = np.array([[[0.3]], [[0.05]]]), np.array([8.0, 20.0])

@@ -180,7 +180,7 @@ def _largest_ratio(
     cells: GroupTimes, s: Summary, known: np.ndarray, level: float, draws: int, seed: int
 ) -> float:
     """Standard errors, at least as many as for one place."""
-    ratios = clustered(cells, s.influence[:, known]) / len(cells.adoption) / s.se[known]
+    ratios = _about_cohorts(cells, s.influence[:, known]) / s.se[known]
     rng, largest = np.random.default_rng(seed), []
     size = max(1, _CHUNK // len(ratios))
     for first in range(0, draws, size):
@@ -189,6 +189,19 @@ def _largest_ratio(
         largest.append(np.abs(signs @ ratios).max(axis=1))
     pointwise = float(stats.norm.ppf(0.5 + level / 2.0))
     return max(pointwise, float(np.quantile(np.concatenate(largest), level)))
+
+
+def _about_cohorts(cells: GroupTimes, psi: FloatArray) -> FloatArray:
+    """Clusters' parts (C, m) of estimates about their cohort's mean: their squares are variances.
+
+    About zero they would also hold how cohorts differ, of which the sizes are given.
+    """
+    sums = clustered(cells, psi) / len(cells.adoption)
+    for members in strata(cells):
+        n = len(members)
+        around = sums[members] - sums[members].mean(axis=0)
+        sums[members] = around * math.sqrt(n / max(n - 1, 1))
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +282,9 @@ def covariance_of(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, int]:
 
 def _covariances(cells: GroupTimes, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What each cohort adds to the covariance of estimates (G, m, m), and its clusters (G,)."""
-    sums, parts, sizes = clustered(cells, psi), [], []
-    for members in strata(cells):
-        around = sums[members] - sums[members].mean(axis=0)
-        n = len(members)
-        parts.append(around.T @ around * n / max(n - 1, 1))
-        sizes.append(float(n))
-    return np.array(parts) / len(cells.adoption) ** 2, np.array(sizes)
+    around, members = _about_cohorts(cells, psi), strata(cells)
+    parts = [around[m].T @ around[m] for m in members]
+    return np.array(parts), np.array([float(len(m)) for m in members])
 
 
 def _freedom(parts: FloatArray, sizes: FloatArray, inverse: FloatArray, rank: int) -> float:
