@@ -217,9 +217,9 @@ READING = """\
 **How to read it.** Times are of the whole call from table to answer, best of three (of one for \
 insurance-bunching and pysfa), in a process of its own that has asked a small table before. The \
 findings contain everything that their pages show: `alc.mandate` 999 permutations of dates, other \
-controls, two-way weights, tests and pictures; `alc.bunching` never-mandated firms and eight other \
-curves; `alc.frontier` four more models and a quantile frontier. The rows below them do what the \
-peers do: group-time effects, event study and uniform band (1,999 multiplier draws; pyfixest has \
+controls, imputation, bounds, two-way weights, tests and pictures; `alc.bunching` never-mandated \
+firms and eight other curves; `alc.frontier` four more models and a quantile frontier. The rows \
+below them do what the peers do: group-time effects, event study and uniform band (1,999 multiplier draws; pyfixest has \
 no band), and the half-normal frontier with one SD. Memory is what the process grew by at its peak \
 beyond the table it was given; the small table may have reserved some before.
 
