@@ -219,9 +219,10 @@ insurance-bunching and pysfa), in a process of its own that has asked a small ta
 findings contain everything that their pages show: `alc.mandate` 999 permutations of dates, other \
 controls, imputation, bounds, two-way weights, tests and pictures; `alc.bunching` never-mandated \
 firms and eight other curves; `alc.frontier` four more models and a quantile frontier. The rows \
-below them do what the peers do: group-time effects, event study and uniform band (1,999 multiplier draws; pyfixest has \
-no band), and the half-normal frontier with one SD. Memory is what the process grew by at its peak \
-beyond the table it was given; the small table may have reserved some before.
+below them do what the peers do: group-time effects, event study and uniform band (1,999 \
+multiplier draws; pyfixest has no band), and the half-normal frontier with one SD. Memory is what \
+the process grew by at its peak beyond the table it was given; the small table may have reserved \
+some before.
 
 Where one cohort is behind a time, standard errors of the peers are ours times the root of \
 (n - 1) / n, 0.13 per cent less with 400 firms a cohort; where there are several, theirs contain \
