@@ -50,10 +50,12 @@ def _teams(source: pd.DataFrame) -> pd.DataFrame:
 
 
 def _volume(assisted: pd.DataFrame) -> pd.DataFrame:
-    """Prompts and errors in SDs among AI-Assisted teams, the unit the smallest slope is in."""
+    """Prompts and errors in SDs among AI-Assisted teams, and the published split at the median."""
     columns = ["team", "game", *OUTCOMES, "advanced_gpt", "prompts", "words"]
     scaled = {
         f"{name}_sd": (assisted[name] - assisted[name].mean()) / assisted[name].std()
         for name in ("prompts", "major_errors")
     }
-    return assisted[columns].assign(**scaled)
+    many = assisted["prompts"] > assisted["prompts"].median()
+    half = many.map({True: "more prompts", False: "fewer prompts"})
+    return assisted[columns].assign(half=half, many_prompts=many.astype("int64"), **scaled)

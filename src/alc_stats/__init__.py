@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from alc_stats.inference import wild_cluster_bootstrap as wild_cluster_bootstrap
     from alc_stats.measures import Measure as Measure
     from alc_stats.measures import disattenuated as disattenuated
+    from alc_stats.measures import padding as padding
     from alc_stats.measures import priced as priced
     from alc_stats.measures import reliability as reliability
     from alc_stats.measures import score as score
@@ -136,6 +137,7 @@ _ROOM = {
     "mediation": "models",
     "moderation": "models",
     "null_model": "inference",
+    "padding": "measures",
     "pairwise": "inference",
     "parametric_bootstrap": "inference",
     "plausible_values": "inference",
@@ -212,6 +214,7 @@ __all__ = [
     "non_inferiority_p",
     "non_superiority_p",
     "null_model",
+    "padding",
     "pairwise",
     "parametric_bootstrap",
     "plausible_values",

@@ -15,6 +15,7 @@ from alc_stats.measures.describe import (
 )
 from alc_stats.measures.disattenuation import Disattenuated, Measure, disattenuated
 from alc_stats.measures.moments import LogSd, log_sd, log_sd_by_group
+from alc_stats.measures.padding import Padding, padding
 from alc_stats.measures.panel import within_between
 from alc_stats.measures.prices import priced
 from alc_stats.measures.scales import Scale, reliability, score
@@ -26,6 +27,7 @@ __all__ = [
     "Disattenuated",
     "LogSd",
     "Measure",
+    "Padding",
     "Scale",
     "bounds_share",
     "describe",
@@ -33,6 +35,7 @@ __all__ = [
     "distribution",
     "log_sd",
     "log_sd_by_group",
+    "padding",
     "person_period_usage",
     "priced",
     "reliability",

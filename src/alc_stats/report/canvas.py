@@ -14,7 +14,6 @@ import numpy as np
 from alc_stats.records import BoolArray, Cell, FloatArray, Kind
 from alc_stats.report import numbers
 from alc_stats.report.table import SIMULATED
-from alc_stats.study.result import Exhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,16 +156,16 @@ def watermark(figure: Figure) -> None:
     )  # fmt: skip
 
 
-def save(figure: Figure, exhibit: Exhibit, suffix: str) -> bytes:
-    """The figure as a file of this format, without a date."""
-    figure.draw_without_rendering()  # texts beside the axes need a second pass of the layout
-    buffer = io.BytesIO()
-    if suffix == "svg":
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": exhibit.title})
-    else:
-        metadata = {"Title": exhibit.title, "Software": None}
-        figure.savefig(buffer, format="png", facecolor="white", metadata=metadata)
-    return buffer.getvalue()
+def save(figure: Figure, title: str) -> tuple[bytes, bytes]:
+    """The figure as SVG and as PNG, without a date, laid out once."""
+    for _ in range(2):  # texts beside the axes need a second pass of the layout
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    svg, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
+    metadata = {"Title": title, "Software": None}
+    figure.savefig(png, format="png", facecolor="white", metadata=metadata)
+    return svg.getvalue(), png.getvalue()
 
 
 def beside(ax: Axes) -> Any:

@@ -61,7 +61,7 @@ def draw(exhibit: Exhibit, *, simulated: bool = False) -> Drawing:
         figure = _DRAW[exhibit.kind](exhibit)
         if simulated:
             canvas.watermark(figure)
-        svg, png = canvas.save(figure, exhibit, "svg"), canvas.save(figure, exhibit, "png")
+        svg, png = canvas.save(figure, exhibit.title)
     alt = f"{SIMULATED} data. {exhibit.alt}" if simulated else exhibit.alt
     caption = f"{exhibit.caption}{_EMPTY_BINS}" if _has_empty_bins(exhibit) else exhibit.caption
     caption = f"{SIMULATED} data. {caption}" if simulated else caption

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 from alc_stats.errors import OutputError, Problem
 from alc_stats.files import write_whole
+from alc_stats.inference.parallel import in_order
 from alc_stats.report import render
 from alc_stats.report.figures import Drawing, draw
 from alc_stats.report.manifest import build_manifest
@@ -15,9 +18,11 @@ from alc_stats.report.paper import build_paper, check_prose
 from alc_stats.report.scorecard_page import scorecard_files
 from alc_stats.report.table import SIMULATED, Table
 from alc_stats.report.tables import TABLE_IDS, hypothesis_tables, study_tables
-from alc_stats.study.result import StudyResult
+from alc_stats.study.result import Exhibit, StudyResult
 
 Files = dict[str, bytes]
+_FIGURES_A_WORKER = 20
+"""What one more process has to draw to be worth its start."""
 
 
 def write_reports(
@@ -46,7 +51,7 @@ def write_reports(
     """
     if paper is not None:
         check_prose(paper)
-    drawings = {r.id: tuple(draw(e, simulated=r.simulated) for e in r.exhibits) for r in results}
+    drawings = _drawn(results)
     files: Files = table_files(hypothesis_tables(results), "tables")
     for result in results:
         files |= table_files(study_tables(result), f"{result.slug}/tables")
@@ -101,6 +106,19 @@ def _formats(table: Table) -> Mapping[str, bytes]:
         "typ": render.to_typst(table).encode(),
         "docx": render.to_docx(table),
     }
+
+
+def _drawn(results: Sequence[StudyResult]) -> dict[str, tuple[Drawing, ...]]:
+    """Every figure of every study, by as many processes as there are cores and enough to draw."""
+    jobs = [(e, r.simulated) for r in results for e in r.exhibits]
+    workers = min(os.cpu_count() or 1, 1 + len(jobs) // _FIGURES_A_WORKER)
+    drawn = in_order(_draw, jobs, workers=workers, what="figures")
+    return {r.id: tuple(itertools.islice(drawn, len(r.exhibits))) for r in results}
+
+
+def _draw(job: tuple[Exhibit, bool]) -> Drawing:
+    exhibit, simulated = job
+    return draw(exhibit, simulated=simulated)
 
 
 def _refuse_ways_out(names: Iterable[str]) -> None:
