@@ -24,6 +24,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6579a", "#7a5c2e", "#4d4d4d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)), (0, (8, 2)), (0, (2, 2)))
 _WIDTH = 6.7  # inches: the text width of the paper
+_PASSES = 6
+_STAYS = 1e-3
+"""Of the figure: less than a dot."""
 _DPI = 200
 _MOST_TICKS = 8
 _LEGEND_LETTERS = 100
@@ -158,14 +161,28 @@ def watermark(figure: Figure) -> None:
 
 def save(figure: Figure, title: str) -> tuple[bytes, bytes]:
     """The figure as SVG and as PNG, without a date, laid out once."""
-    for _ in range(2):  # texts beside the axes need a second pass of the layout
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    _lay_out(figure)
     svg, png = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
     metadata = {"Title": title, "Software": None}
     figure.savefig(png, format="png", facecolor="white", metadata=metadata)
     return svg.getvalue(), png.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Move the axes until they stay: texts beside them take room that moves with them.
+
+    With the dots they are saved with, since the width of a text depends on them.
+    """
+    figure.set_dpi(_DPI)
+    before = np.empty(0)
+    for _ in range(_PASSES):
+        figure.draw_without_rendering()
+        now = np.ravel([ax.get_position().bounds for ax in figure.axes])
+        if len(before) and np.allclose(before, now, rtol=0.0, atol=_STAYS):
+            break
+        before = now
+    figure.set_layout_engine("none")
 
 
 def beside(ax: Axes) -> Any:
