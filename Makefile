@@ -39,9 +39,10 @@ check: $(STAMP) ## format, lint, types, import law
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
 
-bench: $(STAMP) ## speed beside the peers (minutes); writes docs/benchmarks.md, docs/location_scale_speed.md
+bench: $(STAMP) ## speed beside the peers (minutes); writes docs/benchmarks.md, docs/location_scale_speed.md, docs/mandate_speed.md
 	$(BIN)/python benchmarks/mixed.py
 	$(BIN)/python benchmarks/location_scale.py
+	$(BIN)/python benchmarks/mandates.py
 
 validate: $(STAMP) ## correct digits beside the peers (minutes); writes docs/validation.md
 	$(BIN)/python benchmarks/validation.py

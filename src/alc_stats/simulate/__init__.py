@@ -3,8 +3,9 @@
 `reference` turns a `Truth` (a committed TOML file) and a seed into the tables of the reference
 study, `quotas` a `QuotaTruth` into those of the study of quotas; every table is marked `simulated`
 and every file it is written to is named SIMULATED. `drawn` does either, by the generator's name.
-`artefacts` makes data in which a popular conclusion is wrong by construction. Only `study` and
-`cli` import this room; it imports `schemas`, `data`, `measures` and `estimators` at most.
+`artefacts` and `mandate_artefacts` make data in which a popular conclusion is wrong by
+construction. Only `study` and `cli` import this room; it imports `schemas`, `data`, `measures` and
+`estimators` at most.
 """
 
 from alc_stats.simulate.artefacts import ceiling_only, difference_score_null
