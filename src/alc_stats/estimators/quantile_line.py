@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from alc_stats.errors import FitError, Problem
 from alc_stats.records import FloatArray
@@ -29,10 +31,7 @@ def distances(y: FloatArray, X: FloatArray, quantile: float) -> tuple[FloatArray
     ----------
     Koenker (2005), Quantile Regression, sections 3.4 and 4.10.
     """
-    from statsmodels.regression.quantile_regression import QuantReg
-
-    b = np.asarray(QuantReg(y, X).fit(q=quantile).params, dtype=float)
-    away = y - X @ b
+    away = y - X @ _line(y, X, quantile)
     near = stats.norm.pdf(away / (h := _bandwidth(away, quantile))) / h
     curvature = (X * near[:, None]).T @ X
     if np.linalg.cond(curvature) > 1e12:
@@ -40,6 +39,31 @@ def distances(y: FloatArray, X: FloatArray, quantile: float) -> tuple[FloatArray
                                where="frontier, quantile", found=f"{quantile:g}"))  # fmt: skip
     pull = X * (quantile - (away < 0.0))[:, None]
     return away, np.asarray(pull @ np.linalg.inv(curvature))
+
+
+def _line(y: FloatArray, X: FloatArray, quantile: float) -> FloatArray:
+    """Reweighted least squares; where they go round in circles, the linear programme."""
+    from statsmodels.regression.quantile_regression import QuantReg
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, IterationLimitWarning
+
+    with warnings.catch_warnings():
+        for circling in (ConvergenceWarning, IterationLimitWarning):
+            warnings.simplefilter("error", circling)
+        try:
+            return np.asarray(QuantReg(y, X).fit(q=quantile).params, dtype=float)
+        except (ConvergenceWarning, IterationLimitWarning):
+            return programmed_line(y, X, quantile)
+
+
+def programmed_line(y: FloatArray, X: FloatArray, quantile: float) -> FloatArray:
+    """The line (p,) by the dual linear programme, exact and slower.
+
+    References
+    ----------
+    Koenker (2005), Quantile Regression, section 6.2.
+    """
+    dual = optimize.linprog(-y, A_eq=X.T, b_eq=(1.0 - quantile) * X.sum(axis=0), bounds=(0.0, 1.0))
+    return -np.asarray(dual.eqlin.marginals, dtype=float)
 
 
 def _bandwidth(away: FloatArray, quantile: float) -> float:

@@ -1,12 +1,11 @@
 """Density below and above a cutoff by rddensity 3.0 at a fixed bandwidth.
 
-python rddensity_witness.py > rddensity.csv
+python densities.py > rddensity.csv
 """
 
 import sys
 
 import numpy as np
-from rddensity import rddensity
 
 
 def sample() -> np.ndarray:
@@ -18,6 +17,8 @@ def sample() -> np.ndarray:
 
 
 if __name__ == "__main__":
+    from rddensity import rddensity  # not among the dependencies of the tests
+
     found = rddensity(sample(), c=0, h=[0.2, 0.2], p=2, kernel="triangular", massPoints=False)
     lines = ["name,value"]
     for side in ("left", "right", "diff"):
