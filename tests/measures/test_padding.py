@@ -275,7 +275,7 @@ def ask(data: pd.DataFrame, **more: Any) -> Padding:
         ({"prompt_hash": "Please summarise this letter"}, "prompts are text, where only hashes"),
         ({"prompt_hash": "x" * 200}, "Hash prompts where they are recorded"),
         ({"person_id": None}, "events have no person"),
-        ({"tokens_in": -9_000_000}, "counts are below zero"),
+        ({"tokens_in": -9_000_000}, "50 events. Allowed: 0 and more. Errors of the log are"),
         ({"tokens_in": "many"}, "the event log cannot be read as declared"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_model_used_before_its_first_price_has_none() -> None:
     ("seen", "table", "says"),
     [
         ({"in": -1}, {}, "tokens are below zero"),
-        ({"model": None}, {}, "rows have none"),
+        ({"model": None}, {}, "4 rows have no model"),
         ({}, {"input": -1.0}, "a price is missing, below zero, or has no day"),
         ({}, {"output": [None, 1.0, 1.0]}, "a price is missing"),
         ({}, {"since": "2026-01-01"}, "two prices from one day on"),

@@ -27,6 +27,8 @@ _FLAT = 1e-3
 """Largest gradient, in standard errors, of an optimum."""
 _NONE = 0.01
 """SD of the excess, relative to that of the noise, that is none."""
+_ROUNDING = 1e-9
+"""SD of residuals, relative to the logs, that is none."""
 _GAIN = 1e-8
 """Log-likelihood per row, over least squares, that is rounding."""
 _SOME_NONE = (
@@ -142,6 +144,9 @@ def fit_frontier(
         _refuse_dependent(design, name)
     b, residual = _least_squares(y, X)
     n, sd = len(y), float(np.sqrt(np.mean(residual**2)))
+    _refuse_flat(y, sd)
+    own, turn = (y, X, Z, W), _turn(Z, W, X.shape[1])
+    Z, W = _standardised(Z), _standardised(W)
     without = -0.5 * n * (math.log(2.0 * math.pi) + 2.0 * math.log(sd) + 1.0)
     skewness = _sign(side) * float(stats.skew(residual))
     arrays = (y, X, Z, W)
@@ -154,8 +159,34 @@ def fit_frontier(
         plain = _searched(_start(b, sd, skewness, flat, side), flat, side, sd, without)
         again = _searched(_widened(plain.theta, arrays), arrays, side, sd, without)
         best = max(best, again, key=lambda found: found.log_likelihood)
-    return Frontier(*arrays, side, best.theta, best.information, best.scores,
-                    best.log_likelihood, without, skewness, best.certificate)  # fmt: skip
+    back = np.linalg.inv(turn)
+    return Frontier(*own, side, back @ best.theta, turn.T @ best.information @ turn,
+                    best.scores @ turn, best.log_likelihood, without, skewness,
+                    best.certificate)  # fmt: skip
+
+
+def _standardised(design: FloatArray) -> FloatArray:
+    """Columns of other than two values as z scores: a log SD moves by SDs of what moves it."""
+    centre, spread = _scale(design)
+    return np.asarray((design - centre) / spread)
+
+
+def _scale(design: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What is taken off each column (m,), and what it is divided by."""
+    many = np.array([len(np.unique(column)) > 2 for column in design.T])
+    centre = np.where(many, design.mean(axis=0), 0.0)
+    return centre, np.where(many, design.std(axis=0), 1.0)
+
+
+def _turn(Z: FloatArray, W: FloatArray, k: int) -> FloatArray:
+    """From parameters to those of standardised columns (p, p)."""
+    turn = np.eye(k + Z.shape[1] + W.shape[1])
+    for first, design in ((k, Z), (k + Z.shape[1], W)):
+        centre, spread = _scale(design)
+        for j in range(1, design.shape[1]):
+            turn[first + j, first + j] = spread[j]
+            turn[first, first + j] = centre[j]
+    return turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,6 +242,15 @@ def _refuse_dependent(design: FloatArray, name: str) -> None:
             Problem(f"columns of {name} are sums of others, or there are too few rows",
                     where="frontier", found=f"{design.shape[1]} columns, {len(design)} rows",
                     way_out="Leave out the columns that say the same.")
+        )  # fmt: skip
+
+
+def _refuse_flat(y: FloatArray, sd: float) -> None:
+    if not sd > _ROUNDING * max(1.0, float(np.abs(y).max())):
+        raise FitError(
+            Problem("amounts are the same in all rows, once what is given is held: there is no "
+                    "excess and no noise", where="frontier",
+                    way_out="See that what is given does not hold the amount itself.")
         )  # fmt: skip
 
 

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import pandas as pd
 
-from alc_stats.errors import DeclarationError, Problem, TableError, did_you_mean
+from alc_stats.errors import DeclarationError, Problem, TableError, did_you_mean, raise_all
+
+LARGEST = 1e100
+"""Nothing that is measured is larger, or smaller than one part of it: squares have no digits."""
+Named = TypeVar("Named")
+_NO_KEYS = (list, dict, set)
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
-    """Raise DeclarationError naming every one of `columns` that the table lacks or has twice."""
+    """Refuse what is no table, and name every one of `columns` that cannot be used.
+
+    Raises
+    ------
+    DeclarationError
+        If the table has headings of several rows, lacks a column, or has it twice.
+    TableError
+        If a column holds lists.
+    """
     if not _is_table(frame):
         way_out = "Make it one: pandas.DataFrame(data), or pandas.read_csv(path)."
         found = type(frame).__name__
         raise DeclarationError(
             Problem("the data are no pandas DataFrame", where=where, found=found, way_out=way_out)
         )
+    if frame.columns.nlevels > 1:
+        way_out = "Give every column one name: data.columns = ['_'.join(c) for c in data.columns]."
+        found = f"{frame.columns.nlevels} levels"
+        raise DeclarationError(
+            Problem("the table's headings have several rows", where=where, found=found,
+                    way_out=way_out)
+        )  # fmt: skip
+    raise_all(DeclarationError, _no_names(columns, where))
     known = [str(c) for c in frame.columns]
     problems = [
         Problem(f"the table has no column '{c}'", where=where, way_out=did_you_mean(c, known))
@@ -29,15 +51,34 @@ def require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
                 way_out="Rename or drop all but one.")
         for c in twice
     ]  # fmt: skip
-    if problems:
-        raise DeclarationError(*problems)
+    raise_all(DeclarationError, problems)
+    raise_all(TableError, _nested(frame[[*dict.fromkeys(columns)]], where=where))
+
+
+def _no_names(columns: Sequence[object], where: str) -> Iterator[Problem]:
+    for column in columns:
+        if not isinstance(column, str):
+            yield Problem("a column is named by text", where=where, found=repr(column),
+                          way_out="Rename the column if it has another kind of name.")  # fmt: skip
+
+
+def _nested(frame: pd.DataFrame, *, where: str) -> Iterator[Problem]:
+    for name, column in frame.items():
+        if (
+            column.dtype == object
+            and (nested := column.map(lambda cell: isinstance(cell, _NO_KEYS))).any()
+        ):
+            yield Problem(
+                f"column '{name}' holds lists", where=where, found=f"{int(nested.sum())} rows",
+                allowed="one value a row", way_out="Make a row, or a column, of each of them.",
+            )  # fmt: skip
 
 
 def _is_table(data: object) -> bool:
     return isinstance(data, pd.DataFrame)
 
 
-def listed(columns: str | Sequence[str]) -> tuple[str, ...]:
+def listed(columns: Named | Sequence[Named]) -> tuple[Named, ...]:
     """Several columns, or the one that was named by itself.
 
     Examples
@@ -45,7 +86,8 @@ def listed(columns: str | Sequence[str]) -> tuple[str, ...]:
     >>> listed("tenure"), listed(["tenure", "role"])
     (('tenure',), ('tenure', 'role'))
     """
-    return (columns,) if isinstance(columns, str) else tuple(columns)
+    several = isinstance(columns, Iterable) and not isinstance(columns, str | bytes)
+    return tuple(columns) if several else (columns,)  # type: ignore[arg-type, return-value]
 
 
 def numbers(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.DataFrame:
@@ -56,7 +98,7 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.Da
     DeclarationError
         If the table lacks a column, or one column is named twice.
     TableError
-        If a column does not hold numbers, or holds an infinite one.
+        If a column does not hold numbers, or one that is infinite or of no size that is measured.
     """
     require(frame, columns, where=where)
     if twice := [c for c in dict.fromkeys(columns) if [*columns].count(c) > 1]:
@@ -64,16 +106,32 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.Da
             Problem("a column plays two parts", where=where, found=", ".join(twice),
                     way_out="Name a column of its own for each.")
         )  # fmt: skip
-    textual = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    textual = [c for c in columns if not _holds_numbers(frame[c])]
     if textual:
         raise TableError(*(_not_numeric(frame[c], where=where) for c in textual))
     values = frame[list(columns)].astype("float64")
-    infinite = [c for c in columns if values[c].abs().eq(float("inf")).any()]
-    if infinite:
-        raise TableError(
-            *(Problem(f"column '{c}' holds infinite values", where=where) for c in infinite)
-        )
+    raise_all(TableError, _out_of_size(values, where=where))
     return values
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)
+
+
+def _out_of_size(values: pd.DataFrame, *, where: str) -> Iterator[Problem]:
+    for name, column in values.items():
+        if infinite := int(column.abs().eq(float("inf")).sum()):
+            yield Problem(
+                f"column '{name}' holds infinite values", where=where, found=f"{infinite} rows",
+                way_out="Leave the cell empty where a value is not known, or there is none.",
+            )  # fmt: skip
+        elif (largest := column.abs().max()) > LARGEST or 0.0 < largest < 1.0 / LARGEST:
+            yield Problem(
+                f"column '{name}' holds values of a size that nothing has", where=where,
+                found=f"up to {largest:.3g}", allowed=f"{1.0 / LARGEST:g} to {LARGEST:g}",
+                way_out="Correct them, or count in another unit.",
+            )  # fmt: skip
 
 
 def _not_numeric(column: pd.Series, *, where: str) -> Problem:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from alc_stats.data.ledger import Ledger
-from alc_stats.errors import DataError, DeclarationError, Problem, TableError, did_you_mean
+from alc_stats.errors import (
+    DataError,
+    DeclarationError,
+    Problem,
+    TableError,
+    did_you_mean,
+    raise_all,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -102,6 +109,7 @@ def _calendar(period: str, where: str) -> Periods:
 
 
 def _waves(waves: Waves, where: str) -> Periods:
+    _refuse_no_waves(waves, where)
     spans = [(first, last, wave) for wave, (first, last) in waves.items()]
     _refuse_impossible_waves(spans, where)
     days = tuple(day for first, last, _ in spans for day in (first, last))
@@ -110,6 +118,24 @@ def _waves(waves: Waves, where: str) -> Periods:
         for made in ("{0}", "?{1}::DATE", "?{2}::DATE")
     )
     return Periods(waves_of, first, last, days, tuple(wave for _, _, wave in spans))
+
+
+def _refuse_no_waves(waves: object, where: str) -> None:
+    if isinstance(waves, Mapping) and all(map(_two_days, waves.values())):
+        return
+    raise DeclarationError(
+        Problem(
+            "the period is neither a name nor waves with two days each",
+            where=where,
+            found=repr(waves)[:60],
+            allowed="week, month, or {wave: (first day, last day)}",
+            way_out="Days are datetime.date(2026, 1, 31), or pandas.Timestamp.",
+        )
+    )
+
+
+def _two_days(span: object) -> bool:
+    return isinstance(span, Sequence) and len(span) == 2 and all(isinstance(d, date) for d in span)
 
 
 def _case(then: Sequence[str]) -> str:
@@ -194,6 +220,39 @@ def _unreadable(error: Exception) -> Problem:
         found=str(error).splitlines()[0].rstrip("."),
         way_out="Check the file against usage_event.schema.json first.",
     )
+
+
+WRONG_TOKENS = """
+    count(*) FILTER (least(tokens_in::BIGINT, tokens_out::BIGINT) < 0) AS below_zero,
+    count(*) FILTER (tokens_in IS NULL OR tokens_out IS NULL) AS not_logged,"""
+"""Columns of a query for events whose tokens a sum would hide."""
+_OF_TOKENS = {
+    "below_zero": (
+        "events have tokens below zero",
+        "Errors of the log are corrected, refunds left out, where it is recorded.",
+    ),
+    "not_logged": (
+        "events have no tokens, in or out",
+        "Write 0 where none were used; leave out the others, where it is recorded.",
+    ),
+}
+
+
+def without_wrong_tokens(usage: pd.DataFrame) -> pd.DataFrame:
+    """The sums, if no event behind them has negative or missing tokens.
+
+    Raises
+    ------
+    TableError
+        With the number of these.
+    """
+    wrong = {name: int(usage[name].sum()) for name in _OF_TOKENS}
+    raise_all(TableError, (
+        Problem(what, where="usage events, columns 'tokens_in', 'tokens_out'",
+                found=f"{wrong[name]} events", allowed="0 and more", way_out=way_out)
+        for name, (what, way_out) in _OF_TOKENS.items() if wrong[name]
+    ))  # fmt: skip
+    return usage.drop(columns=list(wrong))
 
 
 def _refuse_nobody(usage: pd.DataFrame) -> None:

@@ -131,7 +131,10 @@ def padding(
     2     never  before      100  0.18  0.80
     3     never   after      100  0.19  0.79
     """
+    raise_all(DeclarationError, _misdeclared(starts, zone))
     counts = _read(log) if period is None else padding_counts(log, period=period, zone=zone)
+    if counts.empty:
+        raise TableError(Problem("there is no row to count in", where=_WHERE))
     raise_all(TableError, _impossible(counts))
     rows, left_out = _placed(counts, starts)
     if "unhashed" in rows and (lost := int(rows["unhashed"].sum())):
@@ -187,6 +190,16 @@ def _impossible(counts: pd.DataFrame) -> Iterator[Problem]:
                           where=_WHERE, found=f"{more} rows")  # fmt: skip
 
 
+def _misdeclared(starts: object, zone: object) -> Iterator[Problem]:
+    if starts is not None and not isinstance(starts, Mapping):
+        yield Problem("starts are no mapping", where="padding, starts", found=repr(starts)[:60],
+                      allowed="firm: first day or period of its mandate, or None",
+                      way_out="Say dict(zip(table['firm'], table['start'])).")  # fmt: skip
+    if not isinstance(zone, str):
+        yield Problem("the time zone is no text", where="padding, zone", found=repr(zone)[:60],
+                      allowed="a name such as Europe/Berlin")  # fmt: skip
+
+
 def _placed(
     counts: pd.DataFrame, starts: Mapping[str, date | int | None] | None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -195,7 +208,7 @@ def _placed(
         return counts.assign(arm="all", phase="all"), ()
     known = {str(firm): None if pd.isna(start) else start for firm, start in starts.items()}
     raise_all(DeclarationError, _unknown(counts, known))
-    first = min(start for start in known.values() if start is not None)
+    first = _first([start for start in known.values() if start is not None])
     start = counts["firm_id"].map(lambda firm: first if known[firm] is None else known[firm])
     begun, over = _since(counts, start)
     inside = over & ~begun
@@ -205,16 +218,29 @@ def _placed(
     return rows.reset_index(drop=True), (said,) if inside.any() else ()
 
 
+def _first(starts: Sequence[date | int]) -> date | int:
+    try:
+        return min(starts)
+    except TypeError:
+        kinds = sorted({type(start).__name__ for start in starts})
+        raise DeclarationError(
+            Problem("starts are of several kinds", where="padding, starts", found=", ".join(kinds),
+                    way_out="Name starts as the periods are named.")
+        ) from None  # fmt: skip
+
+
 def _since(counts: pd.DataFrame, start: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Whether a period begins, and whether it ends, at or after its firm's start."""
     begins, ends = (
         counts[name] if name in counts else counts["period"] for name in ("first_day", "last_day")
     )
-    if pd.api.types.is_datetime64_any_dtype(begins):
-        start = pd.to_datetime(start)
+    days = pd.api.types.is_datetime64_any_dtype(begins)
     try:
+        if days and pd.api.types.is_numeric_dtype(start):
+            raise TypeError
+        start = pd.to_datetime(start) if days else start
         return begins >= start, ends >= start
-    except TypeError:
+    except (TypeError, ValueError):
         raise DeclarationError(
             Problem("starts are of another kind than the periods", where="padding, starts",
                     found=f"{type(start.iloc[0]).__name__} beside {begins.dtype}",

@@ -9,12 +9,14 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, Problem, TableError
 from alc_stats.measures.event_log import (
+    WRONG_TOKENS,
     Calendar,
     Waves,
     columns_of,
     in_periods,
     periods_of,
     summed_up,
+    without_wrong_tokens,
 )
 
 NEEDED = ("person_id", "firm_id", "timestamp", "tokens_in", "tokens_out")
@@ -32,7 +34,7 @@ SELECT
     {period} AS period,
     min({first_day}) AS first_day,
     max({last_day}) AS last_day,
-    count(*) AS events,
+    count(*) AS events,{wrong_tokens}
     sum(tokens)::BIGINT AS tokens,
     coalesce(sum(tokens) FILTER (moment::DATE > {last_day} - {end_days}), 0)::BIGINT AS tokens_late,
     count(*) AS prompts,
@@ -82,10 +84,13 @@ def padding_counts(
     query = _COUNT.format(
         period=periods.sql, first_day=periods.first_day, last_day=periods.last_day,
         end_days=END_DAYS, first=FIRST_HOUR, last=LAST_HOUR, zone=zone, more=hashed + accepted,
+        wrong_tokens=WRONG_TOKENS,
     )  # fmt: skip
     counts = summed_up(events, query, periods.values, NEEDED)
     _refuse_texts(counts)
-    return in_periods(counts, periods, ledger=None).drop(columns="texts", errors="ignore")
+    return in_periods(without_wrong_tokens(counts), periods, ledger=None).drop(
+        columns="texts", errors="ignore"
+    )
 
 
 def _refuse_texts(counts: pd.DataFrame) -> None:

@@ -178,7 +178,13 @@ def _split_half(
     )
     sums = _by_firm(firm_of[both], [a, b, a * a, b * b, a * b])
     found = jackknifed(sums[sums[:, 0] > 0], _fisher)
-    return found.through(lambda z: 2.0 * math.tanh(z) / (1.0 + math.tanh(z)))
+    return found.through(_stepped_up)
+
+
+def _stepped_up(z: float) -> float:
+    """Spearman and Brown's reliability of both halves; none where they are exactly opposed."""
+    r = math.tanh(z)
+    return 2.0 * r / (1.0 + r) if r > -1.0 else math.nan
 
 
 def _fisher(s: FloatArray) -> FloatArray:

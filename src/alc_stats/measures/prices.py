@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from alc_stats.errors import Problem, TableError
+from alc_stats.errors import Problem, TableError, raise_all
 from alc_stats.measures.columns import numbers, require
 
 _KINDS = ("input", "output", "cached")
@@ -48,8 +48,8 @@ def priced(
     DeclarationError
         For unknown columns.
     TableError
-        For negative tokens, rows without a model or day, two prices of a model on one day, and
-        models seen in the log that have no price then: all at once.
+        For negative or missing tokens, rows without a model or day, what is no day, two prices of
+        a model on one day, and models seen in the log that have no price then: all at once.
 
     Examples
     --------
@@ -62,31 +62,65 @@ def priced(
     [10.5, 7.0]
     """
     columns = {"input": tokens_in, "output": tokens_out}
-    columns |= {"cached": tokens_cached} if tokens_cached else {}
+    columns |= {"cached": tokens_cached} if tokens_cached is not None else {}
     require(log, [model, date, *columns.values()], where="priced, log")
     require(prices, ["model", "since", *columns], where="priced, prices")
     tokens = numbers(log, [*columns.values()], where="priced, log")
     rates = numbers(prices, [*columns], where="priced, prices")
-    table = rates.assign(model=prices["model"].astype(str), since=pd.to_datetime(prices["since"]))
-    days = pd.to_datetime(log[date]).dt.tz_localize(None).astype("datetime64[ns]")
-    if problems := [*_broken(log[[model, date]], tokens, table)]:
-        raise TableError(*problems)
-    rows = pd.DataFrame({"model": log[model].astype(str).to_numpy(), "day": days.to_numpy(),
-                         "row": np.arange(len(log))})  # fmt: skip
-    table["since"] = table["since"].dt.tz_localize(None).astype("datetime64[ns]")
+    days = _days(log[date], f"log, column '{date}'")
+    table = rates.assign(model=prices["model"].astype(str).astype(object),
+                         since=_days(prices["since"], "prices, column 'since'"))  # fmt: skip
+    raise_all(TableError, _broken(log[model], days, tokens, table))
+    seen = pd.Series(log[model].astype(str).to_numpy(), dtype=object)
+    rows = pd.DataFrame({"model": seen, "day": days.to_numpy(), "row": np.arange(len(log))})
     found = pd.merge_asof(rows.sort_values("day"), table.sort_values("since"), left_on="day",
                           right_on="since", by="model").sort_values("row")  # fmt: skip
     _refuse_unpriced(found, [*columns])
-    money = (tokens.fillna(0.0).to_numpy() * found[[*columns]].to_numpy()).sum(axis=1) / _MILLION
+    money = (tokens.to_numpy() * found[[*columns]].to_numpy()).sum(axis=1) / _MILLION
     return pd.Series(money, index=log.index, name="money")
 
 
-def _broken(keys: pd.DataFrame, tokens: pd.DataFrame, table: pd.DataFrame) -> Iterator[Problem]:
-    for column in keys:
-        if lost := int(keys[column].isna().sum()):
-            yield Problem(f"{lost} rows have none", where=f"column '{column}'",
+def _days(column: pd.Series, where: str) -> pd.Series:
+    """Days without a time zone; missing where there is none."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    known = column.dropna()
+    if pd.api.types.is_numeric_dtype(known) and len(known):
+        raise TableError(
+            Problem("numbers are no days", where=where, found=str(known.iloc[0]),
+                    way_out="Write days as 2026-01-31, or make them dates.")
+        )  # fmt: skip
+    try:
+        days = pd.to_datetime(column, format=None if _dated(column) else "ISO8601")
+        return days.dt.tz_localize(None).astype("datetime64[ns]")
+    except (TypeError, ValueError, AttributeError) as error:
+        raise TableError(
+            Problem("not every value is a day", where=where, found=str(error).splitlines()[0],
+                    way_out="Write days as 2026-01-31, or make them dates.")
+        ) from None  # fmt: skip
+
+
+def _dated(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column)
+
+
+def _broken(
+    models: pd.Series, days: pd.Series, tokens: pd.DataFrame, table: pd.DataFrame
+) -> Iterator[Problem]:
+    if table.empty:
+        yield Problem("the table of prices is empty", where="prices",
+                      way_out="Give a row for each model, with the day since which its price held.",
+                      )  # fmt: skip
+    for what, keys in (("model", models), ("day", days)):
+        if lost := int(keys.isna().sum()):
+            yield Problem(f"{lost} rows have no {what}", where=f"column '{keys.name}'",
                           way_out="A price belongs to a model and a day.")  # fmt: skip
     for column in tokens:
+        if lost := int(tokens[column].isna().sum()):
+            yield Problem(f"{lost} rows lack tokens, which would cost nothing",
+                          where=f"column '{column}'",
+                          way_out="Write 0 where none were used; leave rows out, where it is "
+                          "recorded, whose tokens are not known.")  # fmt: skip
         if low := int((tokens[column] < 0.0).sum()):
             yield Problem("tokens are below zero", where=f"column '{column}'", found=f"{low} rows",
                           allowed="0 and more",

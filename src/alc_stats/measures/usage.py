@@ -7,7 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from alc_stats.data.ledger import Ledger
-from alc_stats.measures.event_log import Calendar, Waves, in_periods, periods_of, summed_up
+from alc_stats.measures.event_log import (
+    WRONG_TOKENS,
+    Calendar,
+    Waves,
+    in_periods,
+    periods_of,
+    summed_up,
+    without_wrong_tokens,
+)
 
 NEEDED = (
     "person_id",
@@ -26,7 +34,7 @@ SELECT
     firm_id::VARCHAR AS firm_id,
     person_id::VARCHAR AS person_id,
     {period} AS period,
-    count(*) AS events,
+    count(*) AS events,{wrong_tokens}
     count(DISTINCT session_id) AS sessions,
     sum(tokens_in::BIGINT)::BIGINT AS tokens_in,
     sum(tokens_out::BIGINT)::BIGINT AS tokens_out,
@@ -75,7 +83,8 @@ def person_period_usage(
     DeclarationError
         If the waves overlap or end before they start, or the file is of another kind.
     TableError
-        If the log lacks a column, cannot be read as declared or has events without a person.
+        If the log lacks a column, cannot be read as declared, has events without a person, or
+        with negative or missing tokens.
     DataError
         If events lie outside every wave and no ledger is given.
 
@@ -92,6 +101,6 @@ def person_period_usage(
     0 2026-03-02       2         1          70     80.0        0.5
     """
     periods = periods_of(period, "person_period_usage")
-    query = _AGGREGATE.format(period=periods.sql)
+    query = _AGGREGATE.format(period=periods.sql, wrong_tokens=WRONG_TOKENS)
     usage = summed_up(events, query, periods.values, NEEDED)
-    return in_periods(usage, periods, ledger=ledger)
+    return in_periods(without_wrong_tokens(usage), periods, ledger=ledger)

@@ -13,6 +13,8 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion
+from alc_stats.measures.columns import listed
+from alc_stats.models.arguments import check_arguments
 from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
 from alc_stats.models.bunching.evidence import bunching_evidence
@@ -25,6 +27,7 @@ from alc_stats.records import Number, Phrase
 SMALLEST_EXCESS = 0.5
 """Default smallest excess of interest, in bins of the counterfactual: one of two per cent of the
 quota holds half as many periods again as it should."""
+FEWEST_DRAWS = 99
 SEED = 20261127
 
 
@@ -129,9 +132,10 @@ def bunching(
     question = BunchingQuestion(
         amount=amount, quota=quota, firm=firm, mandated=mandated, person=person, period=period,
         late=late, quality=quality, quota_unit=quota_unit, unit=unit,
-        round_to=tuple(round_to), bin_width=bin_width, window=window, below=below, above=above,
+        round_to=listed(round_to), bin_width=bin_width, window=window, below=below, above=above,
         order=order,
     )  # fmt: skip
+    check_arguments("bunching", question, claim, criterion)
     claim = claim or Claim("bunching", "proxy", f"{amount} gathers at the quota.")
     criterion = criterion or Criterion("superiority", SMALLEST_EXCESS)
     return judge(data, question, claim, criterion, seed=seed, draws=draws)
@@ -148,12 +152,11 @@ def judge(
 ) -> Finding:
     """`bunching` with its columns as one record."""
     check_criterion(criterion)
-    if draws < 99:
+    if not isinstance(draws, int) or draws < FEWEST_DRAWS:
         raise DeclarationError(
-            Problem(
-                "too few draws", where="bunching, draws", found=f"{draws}", allowed="99 or more"
-            )
-        )
+            Problem("too few draws, or no number of them", where="bunching, draws",
+                    found=f"{draws}", allowed=f"{FEWEST_DRAWS} or more")
+        )  # fmt: skip
     rows = bunching_data(data, question)
     try:
         found = compared(rows, seed=seed, draws=draws)

@@ -82,6 +82,8 @@ class Bunching:
         if not (self.told(of, what, spec) and self.told(less, what, spec)):
             return None
         a, b = self._parts(of, what, spec), self._parts(less, what, spec)
+        if not math.sqrt(a[1] + b[1]) > _ROUNDING * max(abs(a[0]), abs(b[0])):
+            return None
         if "never" in (of, less):
             m, n = self.firms(of), self.firms(less)
             df = (a[1] + b[1]) ** 2 / (a[1] ** 2 / (m - 1) + b[1] ** 2 / (n - 1))
@@ -128,6 +130,8 @@ class Bunching:
         return float(drawn[0]), float(np.nanvar(drawn[1:], ddof=1)) * m / (m - 1.0)
 
 
+_ROUNDING = 1e-12
+"""Errors so small, relative to what they are of, are those of the arithmetic."""
 _CURVED = ("more", "height", "lacking", "short")
 
 

@@ -192,7 +192,7 @@ def _read(data: pd.DataFrame, q: BunchingQuestion) -> pd.DataFrame:
     for part in ("person", "period", "quota_unit"):
         if name := getattr(q, part):
             parts[part] = data[name]
-    return pd.DataFrame(parts)
+    return pd.DataFrame(parts).reset_index(drop=True)
 
 
 def _broken(rows: pd.DataFrame, q: BunchingQuestion) -> Iterator[Problem]:
@@ -238,11 +238,15 @@ def _mandate_problems(rows: pd.DataFrame, q: BunchingQuestion) -> Iterator[Probl
             yield Problem(
                 "the quota is counted in another unit than the log",
                 where=f"column '{q.quota_unit}'",
-                found=f"{', '.join(sorted(set(wrong.astype(str))))} in {len(wrong)} rows",
+                found=f"{', '.join(sorted(set(wrong.map(_unit_name))))} in {len(wrong)} rows",
                 allowed=f"{q.unit}",
                 way_out="Count the log in the quota's unit: a quota of prompts is compared with "
                 "prompts.",
             )  # fmt: skip
+
+
+def _unit_name(unit: str | float) -> str:
+    return "none" if pd.isna(unit) else str(unit)
 
 
 def _periods(rows: pd.DataFrame, q: BunchingQuestion) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def lid(found: Bunching, level: float) -> Lid:
         ratio=float(ratio[0]),
         low=float(np.quantile(drawn, tail, method="lower")),
         high=float(np.quantile(drawn, 1.0 - tail, method="higher")),
-        from_below=missing.value / mass.value if missing and mass else math.nan,
+        from_below=missing.value / mass.value if missing and mass and mass.value else math.nan,
         told=expected >= FEWEST_EXPECTED,
         heaped=_heaped(found.difference(), level),
         heaped_without=_heaped(found.of(other), level),

@@ -13,6 +13,8 @@ import pandas as pd
 from alc_stats.errors import FitError
 from alc_stats.estimators.stochastic_frontier import Frontier, Side, fit_frontier
 from alc_stats.inference.decision import Criterion, check_criterion
+from alc_stats.measures.columns import listed
+from alc_stats.models.arguments import check_arguments
 from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.models.frontier.data import FrontierData, FrontierQuestion, frontier_data
 from alc_stats.models.frontier.fits import Excesses
@@ -109,10 +111,11 @@ def frontier(
     'supported'
     """
     question = FrontierQuestion(
-        amount=amount, given=tuple(given), categories=tuple(categories), treatment=treatment,
-        determinants=tuple(determinants), firm=firm, person=person, money=money,
+        amount=amount, given=listed(given), categories=listed(categories), treatment=treatment,
+        determinants=listed(determinants), firm=firm, person=person, money=money,
         measurable=measurable, side=side, quantile=quantile,
     )  # fmt: skip
+    check_arguments("frontier", question, claim, criterion)
     what = f"{amount} exceeds what was needed" + (
         f", more so under {treatment}." if treatment else "."
     )

@@ -108,14 +108,16 @@ def frontier_data(data: pd.DataFrame, question: FrontierQuestion) -> FrontierDat
         np.hstack([ones, X.to_numpy()]), np.hstack([ones, Z.to_numpy()]),
         ("constant", *map(str, X.columns)), ("constant", *map(str, Z.columns)),
         pd.factorize(kept[q.firm])[0].astype(np.int64) if q.firm else None,
-        _means(values[list(q.given)], kept[unit]) if (unit := q.person or q.firm) else None,
+        _means(values[list(q.given)], kept, q),
         values[q.money].to_numpy() if q.money else None,
         values[q.measurable].to_numpy() if q.measurable else None, int((~known).sum()),
     )  # fmt: skip
 
 
-def _means(given: pd.DataFrame, unit: pd.Series) -> FloatArray:
-    return given.groupby(unit).transform("mean").to_numpy()
+def _means(given: pd.DataFrame, kept: pd.DataFrame, q: FrontierQuestion) -> FloatArray | None:
+    """Over a person's rows in a firm (ids may start anew in each), or over a firm's."""
+    keys = [kept[name] for name in (q.firm, q.person) if name]
+    return given.groupby(keys, observed=True).transform("mean").to_numpy() if keys else None
 
 
 def _misdeclared(q: FrontierQuestion) -> Iterator[Problem]:

@@ -18,6 +18,8 @@ from alc_stats.records import FloatArray
 
 LOG_AMOUNT = "log amount"
 _STEP = 1e-6
+"""By which a parameter moves a row at most, for a derivative."""
+_SHORT = 1e-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +55,12 @@ class Excesses:
         f = fit or self.main
         V = self.covariance if fit is None else fit.covariance(self.data.clusters)
         slope = np.empty(len(f.theta))
-        for j in range(len(slope)):
+        reach = np.concatenate([np.abs(design).max(axis=0) for design in (f.X, f.Z, f.W)])
+        for j, step in enumerate(_STEP / np.maximum(reach, _SHORT)):
             up, down = f.theta.copy(), f.theta.copy()
-            up[j] += _STEP
-            down[j] -= _STEP
-            slope[j] = (of(up) - of(down)) / (2.0 * _STEP)
+            up[j] += step
+            down[j] -= step
+            slope[j] = (of(up) - of(down)) / (2.0 * step)
         return Estimate(name, of(f.theta), math.sqrt(float(slope @ V @ slope)), self.df, unit)
 
     def mean_excess(self, theta: FloatArray, treated: float | None = None,

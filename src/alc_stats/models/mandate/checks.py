@@ -34,6 +34,11 @@ def misdeclared(q: MandateQuestion) -> Iterator[Problem]:
                 f"unknown {name} '{given}'", where=f"mandate, {name}",
                 allowed=", ".join(allowed), way_out=did_you_mean(given, allowed),
             )  # fmt: skip
+    parts = [q.outcome, q.minus, q.firm, q.time, q.person]
+    named = [name for name in parts if name]
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        yield Problem("a column plays two parts", where="mandate", found=", ".join(twice),
+                      way_out="Name a column of its own for each.")  # fmt: skip
     if q.start is None and q.treated is None:
         yield Problem(
             "nothing says when the mandate starts",
@@ -74,9 +79,24 @@ def broken(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
     faults = [*_duplicates(rows, q), *_timing(rows, q), *_switching(rows, q)]
     yield from faults
     yield from _gaps(rows, q)
-    if not faults:
+    if not faults and q.gaps != "leave_out":
         yield from _support(rows, q)
     yield from _spreads(rows, q)
+    yield from _covariates(rows, q)
+
+
+def unsupported(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
+    """What is wrong with the firms that are left once those with gaps were left out."""
+    if q.gaps != "leave_out":
+        return
+    if rows.empty:
+        yield Problem(
+            "no firm is seen in every period, so that gaps='leave_out' leaves none",
+            where=f"columns '{q.firm}', '{q.time}'",
+            way_out="Shorten the panel to periods that most firms have, or say gaps='pairs'.",
+        )
+        return
+    yield from _support(rows, q)
 
 
 def _duplicates(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
@@ -221,6 +241,23 @@ def _support(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
             where=where,
             way_out="Add firms, or compare with firms that start later: controls='not_yet'.",
         )
+
+
+def _covariates(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
+    first = rows.loc[rows["time"] == rows.groupby("firm")["time"].transform("min")]
+    for i, name in enumerate(q.covariates, 1):
+        lost = first.groupby("firm")[f"x_{i}"].count() == 0
+        if lost.any():
+            yield Problem(
+                "firms have no value of a covariate in the first period they are seen in",
+                where=f"column '{name}'",
+                found=f"{int(lost.sum())} of {len(lost)} firms; the first is {lost.idxmax()}",
+                way_out="Complete it, leave these firms out where it is recorded, or do without "
+                "the covariate.",
+            )
+    for i, name in enumerate(q.time_varying, 1):
+        if rows[f"v_{i}"].isna().all():
+            yield Problem("a covariate of every period is empty", where=f"column '{name}'")
 
 
 def _spreads(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:

@@ -16,6 +16,8 @@ import pandas as pd
 from alc_stats.errors import FitError, Problem
 from alc_stats.inference.decision import Criterion, check_criterion, not_tested
 from alc_stats.inference.group_time import NEVER
+from alc_stats.measures.columns import listed
+from alc_stats.models.arguments import check_arguments
 from alc_stats.models.finding import Claim, Finding, find, joined
 from alc_stats.models.mandate.data import MandateData, MandateQuestion, mandate_data
 from alc_stats.models.mandate.effects import MandateFound, estimated
@@ -151,11 +153,12 @@ def mandate(
     """
     question = MandateQuestion(
         outcome=outcome, firm=firm, time=time, start=start, treated=treated, announced=announced,
-        person=person, minus=minus, functional=functional, covariates=tuple(covariates),
+        person=person, minus=minus, functional=functional, covariates=listed(covariates),
         method=method, controls=controls, base=base, anticipation=anticipation,
-        gaps=gaps, since=since, time_varying=tuple(time_varying),
-        composition=tuple(composition),
+        gaps=gaps, since=since, time_varying=listed(time_varying),
+        composition=listed(composition),
     )  # fmt: skip
+    check_arguments("mandate", question, claim, criterion)
     claim = claim or Claim("mandate", "mandate", f"{outcome} rises under the mandate.")
     panel = mandate_data(data, question)
     return _judged(panel, claim, criterion or _default(panel))

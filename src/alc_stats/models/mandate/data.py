@@ -10,7 +10,7 @@ import pandas as pd
 from alc_stats.errors import DeclarationError, TableError, raise_all
 from alc_stats.inference.group_time import NEVER
 from alc_stats.measures.columns import numbers, require
-from alc_stats.models.mandate.checks import broken, misdeclared
+from alc_stats.models.mandate.checks import broken, misdeclared, unsupported
 from alc_stats.records import BoolArray, FloatArray, IntArray
 
 _WHERE = "mandate"
@@ -138,6 +138,7 @@ def mandate_data(data: pd.DataFrame, question: MandateQuestion) -> MandateData:
     kept = rows.loc[known & rows["time"].notna() & rows["firm"].notna()].reset_index(drop=True)
     raise_all(TableError, broken(kept, question))
     complete = _complete(kept, question)
+    raise_all(TableError, unsupported(complete, question))
     lost = kept["firm"].nunique() - complete["firm"].nunique()
     return _panel(complete, question, len(rows) - len(kept), lost)
 
@@ -153,10 +154,10 @@ def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
         parts["person"] = data[q.person]
     for name in ("start", "treated", "announced"):
         if (column := getattr(q, name)) is not None:
-            parts[name] = number(column).replace([np.inf], np.nan)
+            parts[name] = number(column)
     held = {f"x_{i}": number(c) for i, c in enumerate(q.covariates, 1)}
     held |= {f"v_{i}": number(c) for i, c in enumerate(q.time_varying, 1)}
-    rows = pd.DataFrame(parts | held)
+    rows = pd.DataFrame(parts | held).reset_index(drop=True)
     if q.composition:
         rows["group"] = data.groupby(list(q.composition), dropna=False).ngroup().to_numpy()
     if q.start is None:

@@ -88,7 +88,8 @@ def _of_firms(data: MandateData) -> FloatArray:
 def _moved(data: MandateData, name: str, values: FloatArray) -> Estimate | None:
     found = _imputation(data, values, leads=0)
     before = values[np.arange(values.shape[1])[None, :] < data.adoption[:, None]]
-    sd = float(np.nanstd(before))
+    known = before[np.isfinite(before)]
+    sd = float(known.std()) if known.size else 0.0
     if found is None or not sd > 0.0:
         return None
     return Estimate(name, found.overall / sd, found.overall_se / sd, found.df, "SD")

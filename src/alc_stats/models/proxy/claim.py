@@ -16,6 +16,8 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
+from alc_stats.measures.columns import listed
+from alc_stats.models.arguments import check_arguments
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly
 from alc_stats.models.proxy.data import ProxyQuestion, proxy_rows
 from alc_stats.models.proxy.decay import AT_LEAST, HALF, SLOPE, Decay, decay
@@ -123,9 +125,10 @@ def proxy(
     """
     question = ProxyQuestion(
         quality=quality, amount=amount, person=person, firm=firm, mandated=mandated, post=post,
-        wave=wave, indicators=tuple(indicators), halves=tuple(halves), second_rating=second_rating,
-        control_tasks=control_tasks, quota=quota,
+        wave=wave, indicators=listed(indicators), halves=listed(halves),
+        second_rating=second_rating, control_tasks=control_tasks, quota=quota,
     )  # fmt: skip
+    check_arguments("proxy", question, claim, criterion)
     claim = claim or Claim("proxy", "proxy", f"{amount} stops measuring {quality}.")
     alpha = criterion.alpha if criterion else 0.05
     rule = Criterion("conjunction", float("nan"), alpha=alpha)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import DeclarationError, FitError, raise_all
 from alc_stats.inference.decision import Criterion, Rule, check_criterion
+from alc_stats.models.arguments import check_arguments
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, untested
 from alc_stats.models.scorecard.data import (
     COACHED,
@@ -158,6 +159,7 @@ def scorecard(
         control=str(control), treated=str(treated), person=person, post=post, firm=firm, wave=wave,
         gamers=gamers, padding=padding, coached=coached,
     )  # fmt: skip
+    check_arguments("scorecard", question, claim, criterion)
     what = f"Volume calls {treated} a success where no competence metric does."
     claim = claim or Claim("scorecard", "proxy", what)
     return judge(data, question, claim, criterion or Criterion("superiority", SMALLEST))

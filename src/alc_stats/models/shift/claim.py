@@ -12,6 +12,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
+from alc_stats.measures.columns import listed
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
 from alc_stats.models.shift.data import ShiftData, ShiftQuestion, shift_data
 from alc_stats.models.shift.evidence import Course, all_evidence
@@ -117,7 +118,7 @@ def shift(
     question = ShiftQuestion(
         outcome=outcome, person=person, time=time, event=event, exposed=exposed,
         adaptive=adaptive, firm=firm, task=task, benchmark=benchmark,
-        covariates=tuple(covariates), bounds=bounds, anticipation=anticipation, smallest=smallest,
+        covariates=listed(covariates), bounds=bounds, anticipation=anticipation, smallest=smallest,
     )  # fmt: skip
     claim = claim or Claim("shift", "shift", f"{outcome} falls at the event.")
     alpha = criterion.alpha if criterion else 0.05

@@ -14,6 +14,7 @@ import pandas as pd
 
 from alc_stats.errors import FitError
 from alc_stats.inference.decision import Criterion
+from alc_stats.measures.columns import listed
 from alc_stats.models.finding import Claim, Finding, Part, find_jointly, joined
 from alc_stats.models.transfer.answer import Answer
 from alc_stats.models.transfer.data import TransferData, TransferQuestion, transfer_data
@@ -150,7 +151,7 @@ def transfer(
     """
     question = TransferQuestion(
         score=score, person=person, arm=arm, control=control, usage=usage, schema=schema,
-        novelty=novelty, task=task, post=post, wave=wave, firm=firm, covariates=tuple(covariates),
+        novelty=novelty, task=task, post=post, wave=wave, firm=firm, covariates=listed(covariates),
         bounds=bounds, practised=practised, coded=coded, scored=scored, smallest=smallest,
         asks=asks,
     )  # fmt: skip
