@@ -82,16 +82,20 @@ class Bunching:
         if not (self.told(of, what, spec) and self.told(less, what, spec)):
             return None
         a, b = self._parts(of, what, spec), self._parts(less, what, spec)
-        if not math.sqrt(a[1] + b[1]) > _ROUNDING * max(abs(a[0]), abs(b[0])):
+        least = _ROUNDING * max(abs(a[0]), abs(b[0]))
+        if not (least > 0.0 or a[1] + b[1] > 0.0):
             return None
         if "never" in (of, less):
             m, n = self.firms(of), self.firms(less)
+            se = math.sqrt(a[1] + b[1])
+            if se < least:
+                return Estimate(name, a[0] - b[0], least, m + n - 2.0, unit)
             df = (a[1] + b[1]) ** 2 / (a[1] ** 2 / (m - 1) + b[1] ** 2 / (n - 1))
-            return Estimate(name, a[0] - b[0], math.sqrt(a[1] + b[1]), df, unit)
+            return Estimate(name, a[0] - b[0], se, df, unit)
         m = self.firms(of)
         apart = self.drawn(of, what, spec)[1:] - self.drawn(less, what, spec)[1:]
         se = float(np.nanstd(apart, ddof=1)) * math.sqrt(m / (m - 1.0))
-        return Estimate(name, a[0] - b[0], se, m - 1.0, unit)
+        return Estimate(name, a[0] - b[0], max(se, least), m - 1.0, unit)
 
     def limits(self, level: float) -> tuple[float, float]:
         """Percentiles of the draws of the main difference."""

@@ -184,6 +184,8 @@ def _movers(found: MandateFound) -> Evidence:
     numbers = {"movers": Number(float(both.mean()), "share")}
     said = "{movers} of persons were seen both in a mandated firm and in one that never was."
     worse = both.mean() > MOST_MOVERS
+    if worse:
+        said += " Where ids start anew in every firm, give each person one that nobody else has."
     return Evidence(name, "threat" if worse else "clear", Phrase(said, numbers))
 
 
