@@ -97,9 +97,9 @@ def density_jump(
     whole = float(w.sum())
     distribution = (np.cumsum(w) - w) / whole
     sides = [np.flatnonzero((x >= -reach) & (x < 0.0)), np.flatnonzero((x >= 0.0) & (x <= reach))]
-    densities, scores = [], np.zeros((int(clusters.max()) + 1, 2))
+    densities, scores = [], np.zeros((int(clusters.max(initial=0)) + 1, 2))
     for side, at in enumerate(sides):
-        if len(at) <= 2 * (order + 1):
+        if len(np.unique(x[at])) <= 2 * (order + 1):
             raise FitError(Problem("too few values on a side", where="density_jump",
                                    found=f"{len(at)} within {reach:g}"))  # fmt: skip
         density, error = _slope(x[at] / reach, w[at], distribution[at], whole, order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -85,9 +86,9 @@ def _days(column: pd.Series, where: str) -> pd.Series:
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     known = column.dropna()
-    if pd.api.types.is_numeric_dtype(known) and len(known):
+    if not _dated(column) and len(bare := known[known.map(lambda day: isinstance(day, Real))]):
         raise TableError(
-            Problem("numbers are no days", where=where, found=str(known.iloc[0]),
+            Problem("numbers are no days", where=where, found=str(bare.iloc[0]),
                     way_out="Write days as 2026-01-31, or make them dates.")
         )  # fmt: skip
     try:

@@ -32,6 +32,8 @@ def jump(data: BunchingData) -> Estimate | Phrase:
         own, other = (_jump(data.near[g], data.question.below) for g in groups)
     except FitError as error:
         return Phrase.verbatim(f"Not tested: {error.problems[0].what}.")
+    if min(own.clusters, other.clusters) < 2:
+        return Phrase("Not tested: a single firm lies near the quota.")
     value = own.log_ratio - other.log_ratio
     if data.comparison == "never":
         return Estimate("jump", value, *_apart(own, other), LOG_DENSITY)
