@@ -37,22 +37,37 @@ def verdict_table(results: Sequence[StudyResult]) -> Table:
     )
 
 
-def worlds_table(results: Sequence[StudyResult]) -> Table:
-    """Every hypothesis of the simulated studies, with what each of them made of it."""
-    ran = [r for r in results if r.status == "run" and r.simulated and r.findings]
-    names = [world(result) for result in ran]
-    statements = {f.id: _statement(f) for result in ran for f in result.findings}
+def worlds_tables(results: Sequence[StudyResult]) -> tuple[Table, ...]:
+    """Every hypothesis of the simulated studies; those that ask the same stand side by side."""
+    groups: list[list[StudyResult]] = []
+    for r in results:
+        if r.status == "run" and r.simulated and r.findings:
+            alike = next((g for g in groups if _asked(g[0]) & _asked(r)), None)
+            if alike is None:
+                groups.append([r])
+            else:
+                alike.append(r)
+    return tuple(_worlds_table(group) for group in groups)
+
+
+def _asked(result: StudyResult) -> set[tuple[str, str]]:
+    return {(f.id, f.statement) for f in result.findings}
+
+
+def _worlds_table(results: Sequence[StudyResult]) -> Table:
     columns = [
         column
-        for name in names
+        for name in map(world, results)
         for column in (Column("Estimate", spanner=name), Column("Verdict", "label", name))
     ]
+    first = results[0]
+    statements = {f.id: _statement(f) for r in results for f in r.findings}
     return Table(
-        id="worlds",
-        title="The same predictions and rules where the truth is known",
+        id=f"worlds_{first.id}",
+        title=f"{first.title.partition(':')[0]}: predictions and rules where the truth is known",
         columns=(Column("", "label"), Column("Prediction", "text"), *columns),
         rows=tuple(
-            Row((id_, statement, *(cell for r in ran for cell in _in_world(r, id_))))
+            Row((id_, statement, *(cell for r in results for cell in _in_world(r, id_))))
             for id_, statement in statements.items()
         ),
         notes=("Units stand in brackets. A conjunction has no estimate of its own.",),
