@@ -89,6 +89,9 @@ GLM_LAST_STEP = 1e-6
 """R's glm stops at a relative change of 1e-8 in the deviance; its standard errors are those of the
 step before."""
 
+HEAPS = 0.2
+"""A heap of some hundred amounts, over a density that bends between two bins: a tenth, twice."""
+
 IMPUTED_BY_OTHERS = 1e-9
 """diff-diff solves sparse normal equations of all effects, ours are concentrated: eleven digits
 agree; two more are left for other machines."""

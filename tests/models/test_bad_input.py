@@ -17,6 +17,7 @@ import alc_stats as alc
 from alc_stats.errors import AlcError, DeclarationError
 from alc_stats.models.arguments import check_arguments
 from alc_stats.models.frontier.data import FrontierQuestion
+from tolerances import SAME_BY_RELATION
 
 POINTS = (-np.inf, np.inf)
 PRICES = pd.DataFrame(
@@ -223,3 +224,81 @@ def test_all_arguments_of_another_kind_are_named_at_once() -> None:
         check_arguments("frontier", question, None, None)
     assert [p.found for p in error.value.problems] == ["''", "('size', 3)", "['firm']"]
     assert error.value.problems[1].allowed == "a list, each text"
+
+
+# -- each rule by its sentence --------------------------------------------------------------------
+
+
+def _refused(name: str, table: pd.DataFrame, says: str, **more: Any) -> None:
+    with pytest.raises(AlcError, match=says):
+        ASKED[name].of(table, **{**ASKED[name].by, **more})
+
+
+def test_a_firm_without_a_covariate_is_named() -> None:
+    table = _panel()
+    table.loc[(table["firm"] == 3) & (table["month"] == 1), "size"] = np.nan
+    _refused("mandate", table, r"no value of a covariate.*1 of 12 firms; the first is 3")
+
+
+def test_firms_that_are_left_after_gaps_have_to_be_enough() -> None:
+    table = _panel().query("not (start > 0 and firm > 0 and month == 2)")
+    _refused("mandate", table, "one firm alone is ever under a mandate")
+
+
+def test_one_covariate_may_be_named_by_itself() -> None:
+    of, by = ASKED["mandate"].of, dict(ASKED["mandate"].by)
+    several = of(_panel(), **by)
+    alone = of(_panel(), **{**by, "covariates": "size", "time_varying": "load"})
+    assert alone.estimate == several.estimate
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("tokens", None, "lack tokens, which would cost nothing"),
+        ("day", "soon", "not every value is a day"),
+        ("day", 20260131, "numbers are no days"),
+        ("day", None, "rows have no day"),
+    ],
+)
+def test_what_has_no_price_is_refused(column: str, value: object, says: str) -> None:
+    table = _tasks()
+    _refused("priced", table.assign(**{column: _some(table, column, value)}), says)
+
+
+def test_an_empty_table_of_prices_is_refused() -> None:
+    _refused("priced", _tasks(), "the table of prices is empty", prices=PRICES.iloc[:0])
+
+
+def test_amounts_that_are_all_alike_have_no_excess() -> None:
+    found = ASKED["frontier"].ask(_tasks().assign(tokens=1.0))
+    assert found.decision.verdict == "not tested"
+    assert "amounts are the same in all rows" in alc.summary(found).replace("\n", " ")
+
+
+def test_a_unit_that_is_missing_is_named() -> None:
+    table = _tasks().assign(unit=None)
+    _refused("bunching", table, "another unit than the log.*none in", quota_unit="unit", unit="t")
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_an_excess_does_not_hang_on_the_unit_of_what_moves_it(scale: float) -> None:
+    table = _tasks()
+    own = ASKED["frontier"].ask(table)
+    other = ASKED["frontier"].ask(table.assign(done=scale * table["done"]))
+    assert other.estimate.value == pytest.approx(own.estimate.value, rel=SAME_BY_RELATION)
+    assert other.estimate.se == pytest.approx(own.estimate.se, rel=SAME_BY_RELATION)
+
+
+def test_ids_may_start_anew_in_every_firm() -> None:
+    table = _tasks()
+    local = table.groupby("firm")["person"].transform(lambda ids: pd.factorize(ids)[0])
+    own, other = (ASKED["frontier"].ask(t) for t in (table, table.assign(person=local)))
+    told = [[line.value for line in f.triangulation] for f in (own, other)]
+    assert told[0] == told[1]
+
+
+def test_starts_are_of_the_kind_that_periods_are() -> None:
+    _refused("padding", _weeks(), "starts are of several kinds", starts={
+        f: [None, 4, pd.Timestamp("2026-01-01")][f % 3] for f in range(6)})  # fmt: skip
+    _refused("padding", _weeks().iloc[:0], "there is no row to count in")

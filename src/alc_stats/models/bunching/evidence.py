@@ -10,6 +10,7 @@ from alc_stats.models.bunching.comparison import BINS, Bunching, kinds_told
 from alc_stats.models.bunching.data import FAR
 from alc_stats.models.bunching.lid import lid, lid_evidence
 from alc_stats.models.bunching.lines import specifications
+from alc_stats.models.bunching.rounding import rounding
 from alc_stats.models.finding import Evidence
 from alc_stats.records import Number, Phrase
 
@@ -51,6 +52,14 @@ def _heaping(found: Bunching, criterion: Criterion) -> Evidence:
     if kinds and apart and shown(found, criterion):
         seen += " The verdict hangs on these effects."
         return Evidence(name, "threat", Phrase(seen, numbers))
+    more = rounding(found.data)
+    if more is not None:
+        numbers["elsewhere"] = Number(more, unit=BINS)
+        seen += " At other round numbers {elsewhere} bins more gather under it than without."
+        least = without if without is not None else own
+        if more > 0.0 and least.value - more < KEPT * least.value and shown(found, criterion):
+            seen += " So much of the difference is of how amounts are rounded."
+            return Evidence(name, "threat", Phrase(seen, numbers))
     return Evidence(name, "clear", Phrase(seen, numbers))
 
 

@@ -204,14 +204,14 @@ def _few(found: Excesses, criterion: Criterion) -> Evidence:
     ]  # fmt: skip
     few = min(sides) <= FEW_TREATED and _shown(found, criterion)
     numbers = {"firms": Number(firms, "count"), "fewest": Number(min(sides), "count")}
-    seen = Phrase("{firms} firms, {fewest} on the smaller side.", numbers)
-    return Evidence("few firms", "threat" if few else "clear", seen)
+    seen = "{firms} firms." if d.treated is None else "{firms} firms, {fewest} on the smaller side."
+    return Evidence("few firms", "threat" if few else "clear", Phrase(seen, numbers))
 
 
 def _worth() -> Evidence:
     why = (
-        "Tokens that taught somebody something, or served a quality that nobody measured, are "
-        "counted as excess; these data cannot tell."
+        "Tokens that taught somebody something, or served a quality or a size of the task that "
+        "nobody measured, are counted as excess; these data cannot tell."
     )
     return Evidence("exploration and unmeasured quality", "not tested", Phrase(why))
 

@@ -235,7 +235,9 @@ def _said_of(d: MandateData) -> list[Phrase]:
                               "which errors by firm contain.",
                               {"sampling_variance": sampling}))  # fmt: skip
     if d.anticipation:
-        said_of.append(Phrase("{notice} periods before the start are not compared with.",
+        periods = "period before the start is" if d.anticipation == 1 else (
+            "periods before the start are")  # fmt: skip
+        said_of.append(Phrase(f"{{notice}} {periods} not compared with.",
                               {"notice": Number(d.anticipation, "count")}))  # fmt: skip
     if d.left_out_rows:
         said_of.append(Phrase("{left_out_rows} rows lack an outcome, firm or period.",
