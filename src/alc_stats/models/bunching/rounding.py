@@ -20,7 +20,8 @@ def rounding(data: BunchingData) -> float | None:
     """
     zones = data.question.zones(WIDER)
     like, plain = _like_the_quota(data.rounds, zones)
-    pairs = [(b, [n for n in (b - 1, b + 1) if plain[n]]) for b in np.flatnonzero(like)]
+    spots = np.flatnonzero(like).tolist()
+    pairs = [(b, [n for n in (b - 1, b + 1) if plain[n]]) for b in spots]
     pairs = [(b, beside) for b, beside in pairs if beside]
     heaps = [_heap(data.counts[group].sum(axis=0), pairs) for group in ("under", data.comparison)]
     return heaps[0] - heaps[1] if pairs and np.isfinite(heaps).all() else None
