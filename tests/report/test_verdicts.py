@@ -52,3 +52,15 @@ def test_a_world_is_named_by_the_last_clause_of_its_title() -> None:
 
 def test_without_simulated_studies_there_are_no_worlds() -> None:
     assert worlds_table([examples.real_looking()]).rows == ()
+
+
+def test_pairs_of_worlds_stand_below_each_other_under_the_same_two_names() -> None:
+    study = examples.simulated()
+    titles = ("Firms, theory true", "Mirror, theory false", "Schools, theory true")
+    studies = [replace(study, id=t, title=t) for t in (*titles, "Their mirror, theory false")]
+    table = worlds_table(studies)
+    assert [name for name, _ in table.spanners() if name] == ["Theory true", "Theory false"]
+    each = len(study.findings)
+    assert [row.group for row in table.rows] == ["Firms"] * each + ["Schools"] * each
+    alone = worlds_table(studies[:3])
+    assert alone.grid()[-1][4:] == ("\N{EM DASH}",) * 2
