@@ -207,6 +207,27 @@ def test_a_pretest_without_power_is_silent() -> None:
     assert evidence(found, "pre-trends").outcome == "not tested"
 
 
+def test_a_trend_of_all_is_unseen_where_firms_that_start_are_compared_with_each_other_alone() -> (
+    None
+):
+    data = firms(7, starts=(4, 9))
+    seen = evidence(asked(data, controls="not_yet"), "pre-trends")
+    assert seen.outcome == "not tested"
+    assert "cannot be seen" in seen.finding.template
+    assert "trend_bias" not in seen.finding.numbers
+
+
+def test_an_effect_is_in_the_outcome_it_is_about() -> None:
+    data = firms(8).rename(columns={"usage": "log_tokens"})
+    found = asked(data, outcome="log_tokens")
+    assert found.estimate is not None
+    assert found.estimate.unit == "log tokens"
+    study, *others = found.pictures
+    assert study.y == "Effect (log tokens)"
+    assert all("log tokens" in p.title and p.y == "Overall effect (log tokens)" for p in others)
+    assert len({p.title for p in found.pictures}) == len(found.pictures)
+
+
 def test_anticipation_is_a_threat_until_it_is_declared() -> None:
     data = firms(8, effect=2.0, eve=3.0)
     assert evidence(asked(data), "anticipation").outcome == "threat"
