@@ -144,7 +144,8 @@ def test_every_method_of_a_widening_has_its_row() -> None:
     ]
     assert column(table, "95 % interval")[0] == "[\u22120.093, 0.292]"
     assert column(table, "Note") == ["", "Its sign counts.", "50 % stayed."]
-    assert "log SD" in table.rows[0].group
+    assert column(table, "Unit") == ["log SD", "log SD", "\N{EM DASH}"]
+    assert len({row.group for row in table.rows}) == 1
 
 
 def test_without_other_methods_there_is_no_table_of_them() -> None:

@@ -64,8 +64,9 @@ def triangulation_table(result: StudyResult) -> Table:
         title=f"The same question by other methods: {result.title}",
         columns=(
             Column("Method", "label"),
-            Column("Difference"),
+            Column("Estimate"),
             Column("95 % interval"),
+            Column("Unit", "label"),
             Column("p"),
             Column("df"),
             Column("Reference", "text"),
@@ -73,7 +74,7 @@ def triangulation_table(result: StudyResult) -> Table:
             Column("Note", "text"),
         ),
         rows=tuple(
-            Row(_line_cells(line), f"{finding.id}: {finding.statement} ({line.unit})")
+            Row(_line_cells(line), f"{finding.id}: {finding.statement}")
             for finding in result.findings
             for line in finding.triangulation
         ),
@@ -90,6 +91,7 @@ def _line_cells(line: Line) -> tuple[Cell, ...]:
         f"{line.method}{' *' if line.primary else ''}",
         value,
         interval,
+        line.unit if value else None,
         None if line.p is None else Number(line.p, "p"),
         None if line.df is None else Number(line.df, "df"),
         line.reference or None,
