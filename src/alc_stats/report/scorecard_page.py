@@ -197,9 +197,9 @@ def _gaming(weaknesses: Sequence[Weakness]) -> tuple[str, str]:
     moved = numbers.hundredths(worst.arm.value, signed=True)
     rises = f"who does it rises by {numbers.hundredths(worst.person.value)} SD among people"
     fakes = (
-        "everybody doing it fakes no success"
+        "everybody doing it would fake none"
         if worst.fakes is None
-        else f"{numbers.show(worst.fakes)} doing it fake a success"
+        else f"{numbers.show(worst.fakes)} doing it would fake a success"
     )
     return numbers.no_break(f"{moved} SD by {worst.strategy}"), numbers.no_break(
         f"{rises}; {fakes}"
