@@ -25,8 +25,8 @@ export MPLBACKEND := Agg
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (under a minute)
-	@echo "alc_stats: running every study whose data are present (under a minute on 2 cores)"
+analysis: $(STAMP) ## run every study whose data are present; write results, page and paper (about a minute)
+	@echo "alc_stats: running every study whose data are present (about a minute on 2 cores)"
 	@$(BIN)/alc-stats run analysis/* --out results --paper paper
 
 test: $(STAMP) ## run all tests (about 5 minutes)

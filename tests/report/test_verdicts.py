@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from alc_stats.report.verdicts import verdict_table, world, worlds_table
+from alc_stats.report.verdicts import verdict_table, world, worlds_tables
 from report import examples
 
 
@@ -37,12 +37,22 @@ def test_worlds_stand_side_by_side_under_their_names() -> None:
             for f in study.findings[:1]
         ),
     )
-    table = worlds_table([true, examples.real_looking(), false])
+    (table,) = worlds_tables([true, examples.real_looking(), false])
     assert table.heading.startswith("SIMULATED DATA: ")
     assert table.spanners()[-2:] == (("Theory true", 2), ("Theory false", 2))
     first, second = table.grid()
     assert (first[3], first[5]) == (study.findings[0].decision.verdict, "contradicted")
     assert second[4:] == ("—", "—")
+
+
+def test_studies_that_ask_other_things_have_a_table_of_their_own() -> None:
+    study = examples.simulated()
+    other = replace(
+        study, id="b", findings=(replace(study.findings[0], statement="Something else."),)
+    )
+    tables = worlds_tables([study, other])
+    assert [t.id for t in tables] == [f"worlds_{study.id}", "worlds_b"]
+    assert [t.spanners()[-1][1] for t in tables] == [2, 2]
 
 
 def test_a_world_is_named_by_the_last_clause_of_its_title() -> None:
@@ -51,16 +61,4 @@ def test_a_world_is_named_by_the_last_clause_of_its_title() -> None:
 
 
 def test_without_simulated_studies_there_are_no_worlds() -> None:
-    assert worlds_table([examples.real_looking()]).rows == ()
-
-
-def test_pairs_of_worlds_stand_below_each_other_under_the_same_two_names() -> None:
-    study = examples.simulated()
-    titles = ("Firms, theory true", "Mirror, theory false", "Schools, theory true")
-    studies = [replace(study, id=t, title=t) for t in (*titles, "Their mirror, theory false")]
-    table = worlds_table(studies)
-    assert [name for name, _ in table.spanners() if name] == ["Theory true", "Theory false"]
-    each = len(study.findings)
-    assert [row.group for row in table.rows] == ["Firms"] * each + ["Schools"] * each
-    alone = worlds_table(studies[:3])
-    assert alone.grid()[-1][4:] == ("\N{EM DASH}",) * 2
+    assert worlds_tables([examples.real_looking()]) == ()

@@ -20,7 +20,7 @@ from alc_stats.report import numbers
 from alc_stats.report.figures import Drawing
 from alc_stats.report.render import to_typst
 from alc_stats.report.tables import study_tables
-from alc_stats.report.verdicts import verdict_table, world, worlds_table
+from alc_stats.report.verdicts import verdict_table, world, worlds_tables
 from alc_stats.study.result import StudyResult
 
 GENERATED = "generated"
@@ -89,14 +89,13 @@ def generated(
     results: Sequence[StudyResult], drawings: Mapping[str, Sequence[Drawing]]
 ) -> dict[str, str]:
     """What the prose reads, by name within `paper/generated`."""
+    verdicts = verdict_table(results)
     files = {
         "numbers.json": _json(number_texts(results)),
         "findings.json": _json(_findings(results)),
         "studies.json": _json({r.id: _study(r, drawings.get(r.id, ())) for r in results}),
-        **{
-            f"tables/{table.id}.typ": to_typst(table) if table.rows else ""
-            for table in (verdict_table(results), worlds_table(results))
-        },
+        "tables/verdicts.typ": to_typst(verdicts) if verdicts.rows else "",
+        "tables/worlds.typ": "\n".join(map(to_typst, worlds_tables(results))),
     }
     for result in results:
         tables = {f"tables/{result.slug}/{t.id}.typ": to_typst(t) for t in study_tables(result)}

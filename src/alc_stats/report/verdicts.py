@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from alc_stats.models.finding import Finding
 from alc_stats.records import Number
@@ -37,49 +37,41 @@ def verdict_table(results: Sequence[StudyResult]) -> Table:
     )
 
 
-def worlds_table(results: Sequence[StudyResult]) -> Table:
-    """Every hypothesis of the simulated studies, one block a pair of worlds."""
-    blocks = _blocks([r for r in results if r.status == "run" and r.simulated and r.findings])
-    names = list(dict.fromkeys(name for block in blocks for name in block))
+def worlds_tables(results: Sequence[StudyResult]) -> tuple[Table, ...]:
+    """Every hypothesis of the simulated studies; those that ask the same stand side by side."""
+    groups: list[list[StudyResult]] = []
+    for r in results:
+        if r.status == "run" and r.simulated and r.findings:
+            alike = next((g for g in groups if _asked(g[0]) & _asked(r)), None)
+            if alike is None:
+                groups.append([r])
+            else:
+                alike.append(r)
+    return tuple(_worlds_table(group) for group in groups)
+
+
+def _asked(result: StudyResult) -> set[tuple[str, str]]:
+    return {(f.id, f.statement) for f in result.findings}
+
+
+def _worlds_table(results: Sequence[StudyResult]) -> Table:
     columns = [
         column
-        for name in names
+        for name in map(world, results)
         for column in (Column("Estimate", spanner=name), Column("Verdict", "label", name))
     ]
+    first = results[0]
+    statements = {f.id: _statement(f) for r in results for f in r.findings}
     return Table(
-        id="worlds",
-        title="The same predictions and rules where the truth is known",
+        id=f"worlds_{first.id}",
+        title=f"{first.title.partition(':')[0]}: predictions and rules where the truth is known",
         columns=(Column("", "label"), Column("Prediction", "text"), *columns),
         rows=tuple(
-            row for block in blocks for row in _block_rows(block, names, titled=len(blocks) > 1)
+            Row((id_, statement, *(cell for r in results for cell in _in_world(r, id_))))
+            for id_, statement in statements.items()
         ),
         notes=("Units stand in brackets. A conjunction has no estimate of its own.",),
         simulated=True,
-    )
-
-
-def _blocks(results: Sequence[StudyResult]) -> list[dict[str, StudyResult]]:
-    """Studies by the name of their world; a name that is taken begins the next block."""
-    blocks: list[dict[str, StudyResult]] = []
-    for result in results:
-        if not blocks or world(result) in blocks[-1]:
-            blocks.append({})
-        blocks[-1][world(result)] = result
-    return blocks
-
-
-def _block_rows(
-    block: Mapping[str, StudyResult], names: Sequence[str], *, titled: bool
-) -> tuple[Row, ...]:
-    """One row a hypothesis of any study of the block."""
-    title = next(iter(block.values())).title.rpartition(", ")[0] if titled else ""
-    statements = {f.id: _statement(f) for result in block.values() for f in result.findings}
-    return tuple(
-        Row(
-            (id_, said, *(cell for name in names for cell in _in_world(block.get(name), id_))),
-            title,
-        )
-        for id_, said in statements.items()
     )
 
 
@@ -102,10 +94,9 @@ def _statement(finding: Finding) -> str:
     return f"{_OPEN if finding.family == 'exploratory' else ''}{finding.statement}{named}"
 
 
-def _in_world(result: StudyResult | None, id_: str) -> tuple[Cell, Cell]:
+def _in_world(result: StudyResult, id_: str) -> tuple[Cell, Cell]:
     """Estimate and verdict of one hypothesis in one study; dashes where it has none."""
-    findings = result.findings if result else ()
-    finding = next((f for f in findings if f.id == id_), None)
+    finding = next((f for f in result.findings if f.id == id_), None)
     if finding is None:
         return None, None
     estimate = finding.estimate
