@@ -220,4 +220,9 @@ def _plain(own: Number) -> str:
     """A change in the metric's own unit, with its sign."""
     exact = own.kind == "percent"
     number = numbers.show(own) if exact else numbers.hundredths(own.value, signed=True)
-    return f"{number} {own.unit}".strip()
+    return f"{number} {_unbroken(own.unit)}".strip()
+
+
+def _unbroken(unit: str) -> str:
+    """A range within a unit stays on one line of a narrow column."""
+    return canvas.words(unit).replace("\N{EN DASH}", "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}")
