@@ -119,7 +119,7 @@ def test_the_sign_flip_is_shown_and_not_followed() -> None:
     """Effects grow, all are treated in the end: two-way fixed effects say the opposite."""
     data = firms(2, number=60, starts=(3, 8), months=12, effect=0.5, growth=1.0)
     found = asked(data, controls="not_yet")
-    naive = line(found, "Two-way fixed effects")
+    naive = line(found, "Naive: two-way fixed effects")
     assert naive.high is not None
     assert naive.high < 0.0
     assert naive.note.numbers["negative_share"].value > 0.0
