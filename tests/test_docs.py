@@ -21,3 +21,14 @@ def test_the_examples_on_a_page_run(page: Path) -> None:
 
 def test_there_are_examples() -> None:
     assert [page.name for page in PAGES]
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_every_block_of_code_on_a_page_ends(page: Path) -> None:
+    """An open one swallows the prose after it, and the examples still run."""
+    inside = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            assert not (inside and line != "```"), line
+            inside = not inside
+    assert not inside

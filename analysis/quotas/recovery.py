@@ -27,7 +27,7 @@ FIRST_SEED = 1
 
 QUOTED = {
     "H11a.estimate": ("counted.effect_on_tokens", "log_tokens.effect"),
-    "H11a.triangulation.two_way_fixed_effects.estimate": (
+    "H11a.triangulation.naive_two_way_fixed_effects.estimate": (
         "counted.two_way_fixed_effects",
         "counted.two_way_fixed_effects",
     ),

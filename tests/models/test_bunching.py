@@ -397,11 +397,24 @@ def test_the_step_of_means_is_weighted_least_squares_of_the_rows() -> None:
 def test_no_bin_with_fewer_than_five_people_is_shown() -> None:
     data = heaped(2)
     data["person"] = data["firm"].astype(str) + "-" + (data.index % 4).astype(str)
+    beyond = (data["mandate"] == 1) & (data["tokens"] >= data["quota"])
+    data.loc[beyond, "person"] = "one"
+    under, never = ask(data, person="person").pictures[0].panels
+    x, seen = np.array(under.marks[0].x), ~np.isnan(under.marks[0].y)
+    assert not seen[x > 0.0].any()
+    assert seen[x < 0.0].any()
+    assert not np.isnan(never.marks[0].y).all()
+    line = ~np.isnan(under.marks[1].y)
+    assert x[line].max() == x[x < 0.04].max()  # the end of the zone beyond the quota
+
+
+def test_a_group_without_a_bin_of_five_people_has_no_panel_and_the_caption_says_so() -> None:
+    data = heaped(2)
+    data["person"] = data["firm"].astype(str) + "-" + (data.index % 4).astype(str)
     data.loc[data["mandate"] == 1, "person"] = "one"
-    found = ask(data, person="person")
-    under, never = (panel.marks[0].y for panel in found.pictures[0].panels)
-    assert np.isnan(under).all()
-    assert not np.isnan(never).all()
+    histogram = ask(data, person="person").pictures[0]
+    assert [panel.title for panel in histogram.panels] == ["Never under a quota"]
+    assert histogram.caption.endswith("and so is a group that has no others.")
 
 
 # -- what is refused -----------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_the_sign_flip_is_shown_and_not_followed() -> None:
     """Effects grow, all are treated in the end: two-way fixed effects say the opposite."""
     data = firms(2, number=60, starts=(3, 8), months=12, effect=0.5, growth=1.0)
     found = asked(data, controls="not_yet")
-    naive = line(found, "Two-way fixed effects")
+    naive = line(found, "Naive: two-way fixed effects")
     assert naive.high is not None
     assert naive.high < 0.0
     assert naive.note.numbers["negative_share"].value > 0.0
@@ -205,6 +205,27 @@ def test_trends_that_part_before_are_a_threat() -> None:
 def test_a_pretest_without_power_is_silent() -> None:
     found = asked(firms(7, number=14, months=9), criterion=Criterion("superiority", 0.1))
     assert evidence(found, "pre-trends").outcome == "not tested"
+
+
+def test_a_trend_of_all_is_unseen_where_firms_that_start_are_compared_with_each_other_alone() -> (
+    None
+):
+    data = firms(7, starts=(4, 9))
+    seen = evidence(asked(data, controls="not_yet"), "pre-trends")
+    assert seen.outcome == "not tested"
+    assert "cannot be seen" in seen.finding.template
+    assert "trend_bias" not in seen.finding.numbers
+
+
+def test_an_effect_is_in_the_outcome_it_is_about() -> None:
+    data = firms(8).rename(columns={"usage": "log_tokens"})
+    found = asked(data, outcome="log_tokens")
+    assert found.estimate is not None
+    assert found.estimate.unit == "log tokens"
+    study, *others = found.pictures
+    assert study.y == "Effect (log tokens)"
+    assert all("log tokens" in p.title and p.y == "Overall effect (log tokens)" for p in others)
+    assert len({p.title for p in found.pictures}) == len(found.pictures)
 
 
 def test_anticipation_is_a_threat_until_it_is_declared() -> None:

@@ -44,6 +44,19 @@ def test_a_line_without_a_number_says_why() -> None:
     assert "— trend: No waves were named." in summary(found).splitlines()
 
 
+def test_a_long_series_stands_apart_from_other_methods() -> None:
+    methods = ["effect", *(f"Since the start: {e}" for e in range(4)), "naive", "ATT(1, 2)"]
+    found = find(
+        Claim("H", "mandate", "Use rises."), Estimate("effect", 0.5, 0.2, 9.0),
+        criterion=Criterion("superiority", 0.1),
+        triangulation=tuple(Line(m, "", value=0.5, unit="log tokens") for m in methods),
+    )  # fmt: skip
+    _, first, series, last = summary(found).split("\n\n")
+    assert first.splitlines()[1].startswith("effect")
+    assert [row.split("  ")[0] for row in series.splitlines()] == methods[1:5]
+    assert last.splitlines()[:2] == [row for row in last.splitlines() if "0.5" in row]
+
+
 @pytest.mark.parametrize("shown", [summary, plot])
 def test_what_is_no_finding_is_said_to_be_none(shown: Callable[[Any], object]) -> None:
     with pytest.raises(DeclarationError, match=r"is not a finding\. Found: dict"):

@@ -3,11 +3,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from alc_stats.models.finding import Evidence
+from alc_stats.records import Phrase
 from alc_stats.report.page import _gist, inline_svg
 from report import examples
 
@@ -166,10 +169,20 @@ def test_simulated_verdicts_stand_apart_from_real_ones(html: str) -> None:
     assert title in simulated.partition("</div>")[0]
 
 
-def test_a_long_reason_is_folded_after_its_first_sentence() -> None:
-    long = "It is narrower. " + "An artefact could have made it. " * 6
-    assert _gist(long) == ("It is narrower.", long.partition(". ")[2])
-    assert _gist("Short. And plain.") == ("Short. And plain.", "")
+def test_a_long_reason_is_folded_behind_what_the_rule_says_and_what_stands_in_the_way() -> None:
+    seen, ruled = Phrase("800 firms were seen."), "The interval lies above zero."
+    long = f"{seen.template} {ruled} " + "Notice was given. " * 12
+    told = examples.finding("H", "inconclusive", "It rises.", reason=Phrase(long))
+    assert _gist(replace(told, observed=seen)) == (ruled, long)
+    named = tuple(
+        Evidence(name, outcome, Phrase("Notice was given."))
+        for name, outcome in (("notice", "threat"), ("ceiling", "clear"), ("drift", "threat"))
+    )  # fmt: skip
+    shown, rest = _gist(replace(told, observed=seen, evidence=named))
+    assert shown == f"{ruled} An artefact could have made it: notice and drift."
+    assert rest == long
+    short = examples.finding("H", "supported", "It rises.", reason=Phrase("Short. And plain."))
+    assert _gist(short) == ("Short. And plain.", "")
 
 
 def test_folded_reasons_are_on_the_page_without_scripts(page: Page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from alc_stats.errors import DeclarationError
@@ -48,7 +50,7 @@ def test_a_label_has_one_colour_in_all_panels_and_one_entry_in_the_legend() -> N
     colours = [[line.get_color() for line in ax.lines] for ax in figure.axes]
     assert colours[0] == colours[1]
     assert len(set(colours[0])) == 2
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["a", "b"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["A", "B"]
 
 
 def test_rows_of_a_forest_stand_below_each_other_under_their_names() -> None:
@@ -59,7 +61,36 @@ def test_rows_of_a_forest_stand_below_each_other_under_their_names() -> None:
     (ax,) = picture_figure(_picture(row, more)).axes
     places = [float(y) for line in ax.lines for y in line.get_ydata()]
     assert places == [0.0, -1.0, -2.0]
-    assert [t.get_text() for t in ax.texts] == ["u", "v", "w"]
+    assert [t.get_text() for t in ax.texts] == ["U", "V", "W"]
+
+
+def test_words_of_axes_and_rows_begin_with_a_capital_but_for_the_letter_of_a_path() -> None:
+    row = Mark(kind="row", x=(1.0, 2.0), low=(0.0,) * 2, high=(3.0,) * 2,
+               texts=("no_mandate", "a: arm to folk"))  # fmt: skip
+    (ax,) = picture_figure(_picture(row)).axes
+    assert ax.get_xlabel() == "X"
+    assert [t.get_text() for t in ax.texts] == ["No mandate", "a: arm to folk"]
+
+
+def test_intervals_at_many_places_have_smaller_markers_throughout() -> None:
+    def sizes(n: int) -> set[float]:
+        many = tuple(map(float, range(n)))
+        marks = [
+            Mark(kind="interval", label=label, x=x, y=x, low=x, high=x)
+            for label, x in (("before", many), ("since", (float(n),)))
+        ]
+        (ax,) = picture_figure(_picture(*marks)).axes
+        return {float(line.get_markersize()) for line in ax.lines}
+
+    few, crowd = sizes(5), sizes(20)
+    assert len(few) == len(crowd) == 1
+    assert max(crowd) < min(few)
+
+
+def test_counts_have_whole_ticks() -> None:
+    shown = replace(_picture(MARKS["interval"]), x_kind="count")
+    (ax,) = picture_figure(shown).axes
+    assert all(float(at).is_integer() for at in ax.get_xticks())
 
 
 def test_a_square_picture_has_one_range() -> None:
@@ -81,7 +112,8 @@ def test_plot_names_the_pictures_there_are() -> None:
     found = find_jointly(
         Claim("H", "gap", "s"), estimate_parts, pictures=(_picture(MARKS["line"]),)
     )
-    assert [e.id for e in pictured([found])] == ["H_shown"]
+    other = replace(found, id="G")
+    assert [(e.id, e.title) for e in pictured([found, other])] == [("H_shown", "Title (H, G)")]
     assert plot(found).axes
     with pytest.raises(DeclarationError, match="shown"):
         plot(found, "show")

@@ -92,9 +92,9 @@ def test_everything_of_the_card_is_on_the_page(finding: Finding) -> None:
         "cannot say 0.12 [0.03, 0.22] +1.20 points", f"worse {MINUS}0.40", "schema training",
         "0.77 [0.73, 0.81]", "ICC(1); 0.00 for a person's improvement",
         "—", "not known: no items were given", "Intervals have 95 %.",
-        "+0.19 SD by padding", "rises by 1.04 SD among people; 21 % doing it fake a success",
+        "+0.19 SD by padding", "rises by 1.04 SD among people; 21 % doing it would fake a success",
         "+0.02 SD by cherry-picking",
-        "everybody doing it fakes no success", "Transfer was not measured.", "Quality <b>",
+        "everybody doing it would fake none", "Transfer was not measured.", "Quality <b>",
     ):  # fmt: skip
         assert words in text
 

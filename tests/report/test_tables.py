@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from alc_stats.models.finding import Line
 from alc_stats.records import Number
 from alc_stats.report import tables
 from alc_stats.report.coefficients import coefficient_table
@@ -144,7 +145,16 @@ def test_every_method_of_a_widening_has_its_row() -> None:
     ]
     assert column(table, "95 % interval")[0] == "[\u22120.093, 0.292]"
     assert column(table, "Note") == ["", "Its sign counts.", "50 % stayed."]
-    assert "log SD" in table.rows[0].group
+    assert all(row.group.endswith("(log SD)") for row in table.rows)
+
+
+def test_a_statement_heads_its_lines_once_and_other_units_stand_beside_their_method() -> None:
+    lines = (Line("effect", "", value=0.5, unit="bins"), Line("jump", "", value=2.0, unit="log"),
+             Line("naive", "", value=0.7, unit="bins"), Line("none", "", unit="log"))  # fmt: skip
+    finding = examples.finding("H13", "supported", "They gather.", triangulation=lines)
+    table = tables.triangulation_table(replace(examples.real_looking(), findings=(finding,)))
+    assert [row.group for row in table.rows] == ["H13: They gather. (bins)"] * 4
+    assert column(table, "Method") == ["effect", "jump (log)", "naive", "none"]
 
 
 def test_without_other_methods_there_is_no_table_of_them() -> None:

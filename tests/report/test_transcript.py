@@ -5,6 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from alc_stats.estimators.estimate import Estimate
+from alc_stats.inference import Criterion
+from alc_stats.models.finding import Claim, Evidence, find
+from alc_stats.records import Phrase
 from alc_stats.report import transcript
 from alc_stats.study.result import StudyResult
 from report import examples
@@ -44,6 +48,21 @@ def test_every_verdict_has_its_reason() -> None:
         lines[3]
         == "       H1b   contradicted  Tasks took +18.8 % more time, against the prediction."
     )
+
+
+def test_artefacts_in_the_way_of_a_verdict_are_named_and_not_told_at_length() -> None:
+    threats = tuple(
+        Evidence(name, "threat", Phrase("This is told at length on the page."))
+        for name in ("anticipation", "ceiling")
+    )
+    study = examples.real_looking()
+    shown = find(
+        Claim("H9", "gap", "It rises."), Estimate("rise", 1.0, 0.1, 9.0),
+        criterion=Criterion("superiority", 0.1), evidence=threats,
+    )  # fmt: skip
+    text = " ".join(" ".join(transcript.verdict_lines(replace(study, findings=(shown,)))).split())
+    assert text.endswith("since an artefact could have made it: anticipation and ceiling.")
+    assert "at length" not in text
 
 
 def test_a_study_that_did_not_run_says_why() -> None:

@@ -89,12 +89,12 @@ def test_a_study_must_come_near_to_its_own_truth(study: str) -> None:
 
 def test_what_a_study_must_come_near_to_has_the_wrong_sign_under_two_way_fixed_effects() -> None:
     numbers = expected_of("quotas")
-    naive = numbers["H11a.triangulation.two_way_fixed_effects.estimate"]
+    naive = numbers["H11a.triangulation.naive_two_way_fixed_effects.estimate"]
     ours = numbers["H11a.estimate"]
     assert naive["expected"] + naive["tolerance"] < 0.0
     assert ours["expected"] - ours["tolerance"] > 0.2
     mirrored = expected_of("quotas_mirror")
-    for number in ("H11a.estimate", "H11a.triangulation.two_way_fixed_effects.estimate"):
+    for number in ("H11a.estimate", "H11a.triangulation.naive_two_way_fixed_effects.estimate"):
         assert abs(mirrored[number]["expected"]) < 0.005
 
 

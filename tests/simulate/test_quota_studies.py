@@ -105,7 +105,7 @@ def test_waste_is_supported_where_there_is_more_under_a_mandate() -> None:
 
 def test_two_way_fixed_effects_are_shown_with_the_wrong_sign() -> None:
     found = _found("quotas", "H11a")
-    line = next(x for x in found.triangulation if x.method == "Two-way fixed effects")
+    line = next(x for x in found.triangulation if x.method == "Naive: two-way fixed effects")
     assert line.value is not None
     assert line.value < 0.0
     assert "Not to be trusted" in line.note.template

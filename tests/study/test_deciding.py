@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alc_stats.estimators import Estimate
-from alc_stats.models.finding import Finding
+from alc_stats.models.finding import Finding, Line
 from alc_stats.study import deciding, read_study
 from alc_stats.study.declaration import HypothesisDeclared, Study
 
@@ -106,3 +106,21 @@ def test_a_model_that_failed_is_the_reason(small: Path) -> None:
     (finding,) = deciding.decide_all(study, {}, {"effect": "it {broke}"}, {})
     assert finding.decision.verdict == "not tested"
     assert finding.decision.reason.template.format() == "it {broke}"
+
+
+def test_a_finding_is_in_the_unit_that_the_study_declares(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (Line("same", "", value=1.0, unit="score"), Line("other", "", value=1.0, unit="ratio"))
+    own = deciding.find(
+        deciding._claim(hypothesis("A")), Estimate("A", 1.0, 0.1, INF, "score"),
+        criterion=deciding.criterion_of(hypothesis("A")), triangulation=lines,
+    )  # fmt: skip
+    monkeypatch.setattr(deciding, "question_of", lambda _: object())
+    monkeypatch.setattr(deciding, "ask", lambda *_: own)
+    for unit, units in (("points", ["points", "ratio"]), ("", ["score", "ratio"])):
+        study = replace(read_study(small), hypotheses=(hypothesis("A", unit=unit),))
+        (found,) = deciding.decide_all(study, {}, {}, {})
+        assert found.estimate is not None
+        assert found.estimate.unit == units[0]
+        assert [line.unit for line in found.triangulation] == units

@@ -233,7 +233,8 @@ class Pretest:
     statistic, df, df_error, p : float
         F test that changes at every time before the start are zero.
     slope : float
-        Difference in trends, a period, that the test finds in 80 % of samples.
+        Difference in trends, a period, that the test finds in 80 % of samples; infinite where
+        cohorts are compared with each other alone, so that a trend common to all cannot be seen.
     """
 
     statistic: float
@@ -270,7 +271,9 @@ def pretest(cells: GroupTimes, *, anticipation: int = 0, power: float = 0.80,
     value, trend = series.value[early], np.ones(int(early.sum()))
     F = float(value @ inverse @ value) * error / (rank * freedom)
     needed = _noncentrality(rank, error, power, alpha)
-    slope = math.sqrt(needed / max(float(trend @ inverse @ trend), 1e-300))
+    seen = float(trend @ inverse @ trend)
+    told = seen > _SINGULAR * len(trend) * float(np.trace(inverse))
+    slope = math.sqrt(needed / seen) if told else math.inf
     return Pretest(F, int(rank), error, float(stats.f.sf(F, rank, error)), slope)
 
 

@@ -356,11 +356,11 @@ def guarded(decision: Decision, evidence: tuple[Evidence, ...]) -> Decision:
     threats = [e.finding for e in evidence if e.outcome == "threat"]
     if not threats or decision.verdict == "not tested":
         return decision
-    reason = joined(decision.reason, _IN_THE_WAY, *threats)
+    reason = joined(decision.reason, IN_THE_WAY, *threats)
     return replace(decision, verdict="inconclusive", reason=reason)
 
 
-_IN_THE_WAY = Phrase("No verdict can rest on it, since an artefact could have made it:")
+IN_THE_WAY = Phrase("No verdict can rest on it, since an artefact could have made it:")
 
 
 def joined(*phrases: Phrase) -> Phrase:

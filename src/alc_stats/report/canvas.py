@@ -100,7 +100,8 @@ def numbers_on(axis: Any, kind: Kind) -> None:
     """Round numbers on an axis, as text of their kind."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    whole = {"integer": True, "min_n_ticks": 1} if kind == "count" else {}
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], **whole))
     axis.set_major_formatter(
         lambda value, _: numbers.tick(value, kind, among=axis.get_majorticklocs())
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 
 from alc_stats.models.finding import Finding, Line, require_finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
 
 _WIDTH = 96
+_NUMBERED = re.compile(r"\(?\d.*$")
+_LONG_SERIES = 4
+"""Lines, from which on cohorts, times or curves stand apart from other methods."""
 
 
 def summary(finding: Finding) -> str:
@@ -57,7 +62,10 @@ def _table(lines: tuple[Line, ...]) -> Iterator[str]:
         rows = [(*row[:2], unit, *row[2:]) for row, unit in zip(rows, ["", *units], strict=True)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     words = (0, 2) if not shared else (0,)
-    for row in rows:
+    apart = _series_ends([line.method for line in lines])
+    for i, row in enumerate(rows):
+        if i - 1 in apart:
+            yield ""
         cells = [c.ljust(w) if i in words else c.rjust(w)
                  for i, (c, w) in enumerate(zip(row[:-1], widths, strict=False))]  # fmt: skip
         yield "  ".join([*cells, row[-1]]).rstrip()
@@ -65,6 +73,16 @@ def _table(lines: tuple[Line, ...]) -> Iterator[str]:
     for line in lines:
         if line.value is None and line.note.template:
             yield _filled(f"{numbers.MISSING} {line.method}: {numbers.say(line.note)}", "  ")
+
+
+def _series_ends(methods: list[str]) -> set[int]:
+    """Where a long series of one name and running numbers begins, and the line after it."""
+    ends: set[int] = set()
+    for stem, run in groupby(range(len(methods)), key=lambda i: _NUMBERED.sub("", methods[i])):
+        first, *rest = run
+        if stem != methods[first] and len(rest) + 1 >= _LONG_SERIES:
+            ends |= {first, (rest or [first])[-1] + 1}
+    return ends - {0}
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class EvidenceShown:
 
     artefact: str
     outcome: str
-    finding: str
+    finding: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,22 +190,27 @@ def _study(
     )
 
 
-def _gist(reason: str) -> tuple[str, str]:
+def _gist(finding: Finding) -> tuple[str, str]:
     """A reason in two parts: what a table shows, and what it folds away if that is long.
 
-    Examples
-    --------
-    >>> _gist("All parts are supported.")
-    ('All parts are supported.', '')
+    Shown is what the rule says, and the names of artefacts that stand in the way; how many rows
+    were seen, and the whole of a long reason, are folded away.
     """
-    first, stop, rest = reason.partition(". ")
-    return (f"{first}.", rest) if stop and len(reason) > _LONG_REASON else (reason, "")
+    reason = numbers.say(finding.decision.reason)
+    if len(reason) <= _LONG_REASON:
+        return reason, ""
+    observed = numbers.say(finding.observed)
+    ruled = reason.removeprefix(observed).strip().partition(". ")[0].rstrip(".")
+    threats = [e.artefact for e in finding.evidence if e.outcome == "threat"]
+    if finding.decision.verdict == "not tested" or not threats:
+        return f"{ruled}.", reason
+    return f"{ruled}. An artefact could have made it: {numbers.joined(threats)}.", reason
 
 
 def _verdict(finding: Finding) -> VerdictShown:
     estimate, interval, p = finding_cells(finding)
     reason = numbers.no_break(numbers.say(finding.decision.reason))
-    gist, rest = _gist(reason)
+    gist, rest = map(numbers.no_break, _gist(finding))
     value = cell_text(estimate).split(" (")[0]
     return VerdictShown(
         id=finding.id,
@@ -221,10 +226,18 @@ def _verdict(finding: Finding) -> VerdictShown:
         rest=rest,
         exploratory=finding.family == "exploratory",
         evidence=tuple(
-            EvidenceShown(e.artefact, e.outcome, numbers.no_break(numbers.say(e.finding)))
+            EvidenceShown(e.artefact, e.outcome, _with_code(numbers.say(e.finding)))
             for e in finding.evidence
         ),
     )
+
+
+def _with_code(text: str) -> Markup:
+    """The text as HTML; what stands between backticks is the name of an argument."""
+    from markupsafe import Markup, escape
+
+    safe = str(escape(numbers.no_break(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", safe))  # noqa: S704
 
 
 def _figure(drawing: Drawing, anchor: str) -> FigureShown:

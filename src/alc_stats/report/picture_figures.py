@@ -21,6 +21,8 @@ _MUTED_LINE = (0, (1, 1.5))
 _REFERENCES = ("across", "down")
 _LABEL_WIDTH = 42
 """Characters that fit beside a panel, or below one of two."""
+_CROWDED = 12
+"""Places with intervals, from which on markers would run into each other."""
 
 
 def picture_figure(picture: Picture) -> Figure:
@@ -28,22 +30,30 @@ def picture_figure(picture: Picture) -> Figure:
     styles = _styles(picture)
     forest = any(m.kind == "row" for p in picture.panels for m in p.marks)
     figure, axes = _axes(picture, forest=forest)
+    crowded = _is_crowded(picture)
     for panel, ax in zip(picture.panels, axes, strict=True):
         rows = 0
         for mark in panel.marks:
             style = styles.get(mark.label)
             if mark.kind == "row":
                 rows = _rows(ax, mark, style, start=rows)
+            elif mark.kind == "interval":
+                _interval(ax, mark, style, crowded=crowded)
             else:
                 _DRAW[mark.kind](ax, mark, style)
         _finish(ax, picture, panel, forest=forest, rows=rows)
     if len(axes) == 1:
-        axes[0].set_xlabel(canvas.words(picture.x))
+        axes[0].set_xlabel(_words(picture.x))
     else:
-        figure.supxlabel(canvas.words(picture.x), fontsize=9)
-    axes[0].set_ylabel(textwrap.fill(canvas.words(picture.y), _LABEL_WIDTH))
+        figure.supxlabel(_words(picture.x), fontsize=9)
+    axes[0].set_ylabel(textwrap.fill(_words(picture.y), _LABEL_WIDTH))
     _legend(figure, picture, styles)
     return figure
+
+
+def _words(text: str) -> str:
+    """Of an axis or a legend."""
+    return canvas.headed(canvas.words(text))
 
 
 def _styles(picture: Picture) -> dict[str, int]:
@@ -51,6 +61,15 @@ def _styles(picture: Picture) -> dict[str, int]:
     marks = [m for p in picture.panels for m in p.marks if m.kind not in _REFERENCES]
     labels = [m.label for m in marks if m.label]
     return {label: i for i, label in enumerate(canvas.unique(labels))}
+
+
+def _is_crowded(picture: Picture) -> bool:
+    """Whether intervals stand at so many places of a panel that they need smaller markers."""
+    places = (
+        {round(x) for m in panel.marks if m.kind == "interval" for x in m.x}
+        for panel in picture.panels
+    )
+    return max(map(len, places), default=0) > _CROWDED
 
 
 def _axes(picture: Picture, *, forest: bool) -> tuple[Figure, list[Axes]]:
@@ -88,9 +107,10 @@ def _line(ax: Axes, mark: Mark, style: int | None) -> None:
     ax.plot(mark.x, mark.y, color=_colour(style), ls=_pattern(style), lw=1.6)
 
 
-def _interval(ax: Axes, mark: Mark, style: int | None) -> None:
-    ax.vlines(mark.x, mark.low, mark.high, color=_colour(style), lw=1.3)
-    ax.plot(mark.x, mark.y, ls="", **_marker(style))
+def _interval(ax: Axes, mark: Mark, style: int | None, *, crowded: bool) -> None:
+    ax.vlines(mark.x, mark.low, mark.high, color=_colour(style), lw=1.0 if crowded else 1.3)
+    small = {"ms": 3.8, "mew": 0.4} if crowded else {}
+    ax.plot(mark.x, mark.y, ls="", **_marker(style) | small)
 
 
 def _band(ax: Axes, mark: Mark, style: int | None) -> None:
@@ -123,7 +143,6 @@ def _down(ax: Axes, mark: Mark, _: int | None) -> None:
 _DRAW: Mapping[str, Callable[[Axes, Mark, int | None], None]] = {
     "points": _points,
     "line": _line,
-    "interval": _interval,
     "band": _band,
     "outline": _outline,
     "contour": _contour,
@@ -139,9 +158,15 @@ def _rows(ax: Axes, mark: Mark, style: int | None, *, start: int) -> int:
     ax.plot(mark.x, at, ls="", **_marker(style) | {"ms": 6.5})
     where = canvas.beside(ax)
     for y, text in zip(at, mark.texts, strict=True):
-        words = textwrap.fill(text, 44)
+        words = textwrap.fill(_row_words(text), 44)
         ax.text(-0.03, y, words, transform=where, ha="right", va="center", fontsize=8.5, color=INK)
     return start + len(mark.texts)
+
+
+def _row_words(text: str) -> str:
+    """Of a forest's row; a letter before a colon names a path and stays small."""
+    words = canvas.words(text)
+    return words if words[1:2] == ":" else canvas.headed(words)
 
 
 def _finish(ax: Axes, picture: Picture, panel: Panel, *, forest: bool, rows: int) -> None:
@@ -149,7 +174,7 @@ def _finish(ax: Axes, picture: Picture, panel: Panel, *, forest: bool, rows: int
 
     sns.despine(ax=ax, left=forest)
     if panel.title:
-        title = textwrap.fill(canvas.headed(canvas.words(panel.title)), 40)
+        title = textwrap.fill(_words(panel.title), 40)
         ax.set_title(title, loc="left", fontsize=9, weight="bold", color=INK)
     _ticks_across(ax, picture)
     if forest:
@@ -191,7 +216,7 @@ def _legend(figure: Figure, picture: Picture, styles: Mapping[str, int]) -> None
             kinds.setdefault(mark.label, set()).add(mark.kind)
     handles: list[Any] = []
     for label, style in styles.items():
-        words, kind = canvas.words(label), kinds[label]
+        words, kind = _words(label), kinds[label]
         if kind == {"band"}:
             handles.append(Patch(color=_colour(style), alpha=0.16, lw=0, label=words))
             continue
@@ -200,5 +225,5 @@ def _legend(figure: Figure, picture: Picture, styles: Mapping[str, int]) -> None
         lined = kind & {"line", "outline"} or not pointed
         handles.append(Line2D([], [], ls=_pattern(style) if lined else "", label=words, **look))
     dashed: dict[str, Any] = {"color": MUTED, "lw": 0.9, "ls": (0, (4, 2.5))}
-    handles += [Line2D([], [], label=canvas.words(r), **dashed) for r in references]
+    handles += [Line2D([], [], label=_words(r), **dashed) for r in references]
     canvas.legend(figure, handles)

@@ -197,9 +197,9 @@ def _gaming(weaknesses: Sequence[Weakness]) -> tuple[str, str]:
     moved = numbers.hundredths(worst.arm.value, signed=True)
     rises = f"who does it rises by {numbers.hundredths(worst.person.value)} SD among people"
     fakes = (
-        "everybody doing it fakes no success"
+        "everybody doing it would fake none"
         if worst.fakes is None
-        else f"{numbers.show(worst.fakes)} doing it fake a success"
+        else f"{numbers.show(worst.fakes)} doing it would fake a success"
     )
     return numbers.no_break(f"{moved} SD by {worst.strategy}"), numbers.no_break(
         f"{rises}; {fakes}"
@@ -220,4 +220,9 @@ def _plain(own: Number) -> str:
     """A change in the metric's own unit, with its sign."""
     exact = own.kind == "percent"
     number = numbers.show(own) if exact else numbers.hundredths(own.value, signed=True)
-    return f"{number} {own.unit}".strip()
+    return f"{number} {_unbroken(own.unit)}".strip()
+
+
+def _unbroken(unit: str) -> str:
+    """A range within a unit stays on one line of a narrow column."""
+    return canvas.words(unit).replace("\N{EN DASH}", "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}")

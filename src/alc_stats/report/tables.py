@@ -64,7 +64,7 @@ def triangulation_table(result: StudyResult) -> Table:
         title=f"The same question by other methods: {result.title}",
         columns=(
             Column("Method", "label"),
-            Column("Difference"),
+            Column("Estimate"),
             Column("95 % interval"),
             Column("p"),
             Column("df"),
@@ -72,22 +72,28 @@ def triangulation_table(result: StudyResult) -> Table:
             Column("Guards against", "text"),
             Column("Note", "text"),
         ),
-        rows=tuple(
-            Row(_line_cells(line), f"{finding.id}: {finding.statement} ({line.unit})")
-            for finding in result.findings
-            for line in finding.triangulation
-        ),
-        notes=("An asterisk marks the line that the verdict rests on.",),
+        rows=tuple(row for finding in result.findings for row in _line_rows(finding)),
+        notes=("An asterisk marks what the verdict rests on; other units stand in brackets.",),
         simulated=result.simulated,
     )
 
 
-def _line_cells(line: Line) -> tuple[Cell, ...]:
+def _line_rows(finding: Finding) -> tuple[Row, ...]:
+    """The lines of a finding below its statement, which names the unit of the first of them."""
+    if not finding.triangulation:
+        return ()
+    unit = finding.triangulation[0].unit
+    group = f"{finding.id}: {_with_unit(finding.statement, unit)}"
+    return tuple(Row(_line_cells(line, unit), group) for line in finding.triangulation)
+
+
+def _line_cells(line: Line, unit: str) -> tuple[Cell, ...]:
     value = None if line.value is None else Number(line.value, "estimate", line.unit)
+    own = line.unit if value and line.unit != unit else ""
     limits = (line.low, line.high)
     interval = Interval(limits[0], limits[1]) if None not in limits else None  # type: ignore[arg-type]
     return (
-        f"{line.method}{' *' if line.primary else ''}",
+        f"{_with_unit(line.method, own)}{' *' if line.primary else ''}",
         value,
         interval,
         None if line.p is None else Number(line.p, "p"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alc_stats.files import without_machine
+from alc_stats.models.finding import IN_THE_WAY, Finding
 from alc_stats.records import Number
 from alc_stats.report import numbers
 from alc_stats.report.manifest import commit, software
@@ -100,12 +101,19 @@ def verdict_lines(result: StudyResult) -> tuple[str, ...]:
     for finding in result.findings:
         head = f"{finding.id:<{width}}  {finding.decision.verdict:<12}  "
         lines += textwrap.wrap(
-            head + numbers.say(finding.decision.reason),
+            head + _why(finding),
             width=_WIDTH,
             initial_indent=_INDENT,
             subsequent_indent=" " * (len(_INDENT) + len(head)),
         )
     return (f"VERDICTS{_simulated(result)}", *lines) if lines else ("VERDICTS none declared",)
+
+
+def _why(finding: Finding) -> str:
+    """The reason; of artefacts that stand in the way their names, which the page explains."""
+    said, way, _ = numbers.say(finding.decision.reason).partition(IN_THE_WAY.template)
+    names = [e.artefact for e in finding.evidence if e.outcome == "threat"]
+    return f"{said}{way} {numbers.joined(names)}." if way else said
 
 
 def time_line(seconds: float) -> str:

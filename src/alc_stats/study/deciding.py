@@ -55,9 +55,23 @@ def _single(
     tables: Mapping[str, pd.DataFrame],
 ) -> Finding:
     try:
-        return ask(h, tables) if question_of(h) is not None else _contrast(h, fits, failures)
+        if question_of(h) is not None:
+            return _in_declared_unit(h, ask(h, tables))
+        return _contrast(h, fits, failures)
     except (FitError, TableError) as error:
         return _untested(h, str(error))
+
+
+def _in_declared_unit(h: HypothesisDeclared, finding: Finding) -> Finding:
+    """A model knows the outcome by its column; the study knows what it is measured in."""
+    estimate = finding.estimate
+    if estimate is None or not h.unit:
+        return finding
+    lines = tuple(
+        replace(line, unit=h.unit) if line.unit == estimate.unit else line
+        for line in finding.triangulation
+    )
+    return replace(finding, estimate=replace(estimate, unit=h.unit), triangulation=lines)
 
 
 def _contrast(

@@ -10,7 +10,7 @@ import pandas as pd
 from alc_stats.errors import DeclarationError, FitError, Problem, TableError, did_you_mean
 from alc_stats.measures.describe import distribution, trajectory
 from alc_stats.models.finding import Finding
-from alc_stats.models.picture import Panel
+from alc_stats.models.picture import Panel, Picture
 from alc_stats.models.widening import pictures
 from alc_stats.models.widening.data import spread_data
 from alc_stats.records import Cell
@@ -40,14 +40,20 @@ def widenings(study: Study) -> dict[str, HypothesisDeclared]:
 def pictured(findings: Iterable[Finding]) -> tuple[Exhibit, ...]:
     """The pictures that findings carry, as exhibits called after finding and picture.
 
-    Findings that ask several things of the same rows may bring the same picture: it is shown once.
+    Findings that ask several things of the same rows may bring the same picture: it is shown once,
+    and its title names all of them.
     """
-    shown: dict[tuple[Panel, ...], Exhibit] = {}
+    shown: dict[tuple[Panel, ...], list[tuple[Finding, Picture]]] = {}
     for finding in findings:
         for p in finding.pictures:
-            name, words = f"{finding.id}_{p.id}", (p.title, p.caption, p.alt)
-            shown.setdefault(p.panels, Exhibit(name, "picture", *words, {}, picture=p))
-    return tuple(shown.values())
+            shown.setdefault(p.panels, []).append((finding, p))
+    return tuple(_pictured(alike) for alike in shown.values())
+
+
+def _pictured(alike: list[tuple[Finding, Picture]]) -> Exhibit:
+    (first, p), ids = alike[0], dict.fromkeys(finding.id for finding, _ in alike)
+    words = (f"{p.title} ({', '.join(ids)})", p.caption, p.alt)
+    return Exhibit(f"{first.id}_{p.id}", "picture", *words, {}, picture=p)
 
 
 def make_exhibits(study: Study, material: Material) -> tuple[Exhibit, ...]:

@@ -19,7 +19,7 @@ from alc_stats.models.bunching.comparison import BINS, DRAWS, Bunching, compared
 from alc_stats.models.bunching.data import BunchingQuestion, bunching_data
 from alc_stats.models.bunching.evidence import bunching_evidence
 from alc_stats.models.bunching.lid import lid
-from alc_stats.models.bunching.lines import WHOSE, bunching_lines
+from alc_stats.models.bunching.lines import bunching_lines
 from alc_stats.models.bunching.pictures import bunching_pictures
 from alc_stats.models.finding import Claim, Finding, find, untested
 from alc_stats.records import Number, Phrase
@@ -175,6 +175,13 @@ def judge(
                 triangulation=lines, pictures=pictures)  # fmt: skip
 
 
+_WHERE = {
+    "under": "where it holds",
+    "before": "in the same firms without it",
+    "never": "in firms that never had one",
+}
+
+
 def _observed(found: Bunching) -> Phrase:
     rows = found.data
     numbers = {"periods": Number(rows.rows, "count")}
@@ -183,7 +190,7 @@ def _observed(found: Bunching) -> Phrase:
         if own := found.of(group):
             numbers[name] = Number(own.value, unit=BINS)
             more = "" if parts else " bins more than expected"
-            parts.append(f"{{{name}}}{more} {'of ' * (group != 'under')}{WHOSE[group]}")
+            parts.append(f"{{{name}}}{more} {_WHERE[group]}")
     if not parts:
         return Phrase("")
     seen = f"At the quota lie {' and '.join(parts)} ({{periods}} periods)."

@@ -15,9 +15,9 @@ from alc_stats.models.gap.lines import line
 from alc_stats.records import Phrase
 
 WHOSE = {
-    "under": "under the mandate",
+    "under": "under the quota",
     "before": "same firms without it",
-    "never": "never-mandated firms",
+    "never": "never under a quota",
 }
 _HOW = "bootstrap of firms, t"
 _NOTHING = Phrase("Where a curve expects nothing at the quota there is no number.")

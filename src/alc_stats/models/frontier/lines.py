@@ -272,7 +272,7 @@ def _forest(found: Excesses, level: float) -> Picture:
     return Picture(
         id="models",
         title=f"{_main_name(found)} by other models",
-        caption=f"With {level:.0%} intervals ({reference(found)}).",
+        caption=f"With {100 * level:.0f} % intervals ({reference(found)}).",
         alt="A forest of intervals, one row a model.",
         x=f"{_main_name(found)} (log amount)",
         panels=(Panel(marks=(forest, Mark(kind="down", x=(0.0,)))),),

@@ -235,9 +235,8 @@ def _said_of(d: MandateData) -> list[Phrase]:
                               "which errors by firm contain.",
                               {"sampling_variance": sampling}))  # fmt: skip
     if d.anticipation:
-        periods = "period before the start is" if d.anticipation == 1 else (
-            "periods before the start are")  # fmt: skip
-        said_of.append(Phrase(f"{{notice}} {periods} not compared with.",
+        said_of.append(Phrase("Not compared with: {notice} "
+                              f"period{'s' * (d.anticipation > 1)} before the start.",
                               {"notice": Number(d.anticipation, "count")}))  # fmt: skip
     if d.left_out_rows:
         said_of.append(Phrase("{left_out_rows} rows lack an outcome, firm or period.",

@@ -31,7 +31,7 @@ from alc_stats.inference.group_time_summaries import (
 from alc_stats.inference.two_way_weights import TwoWay, two_way
 from alc_stats.models.mandate.checks import FEWEST_PERSONS
 from alc_stats.models.mandate.composition import reweighted
-from alc_stats.models.mandate.data import MandateData, functional
+from alc_stats.models.mandate.data import MandateData, MandateQuestion, functional
 from alc_stats.models.mandate.imputation import Imputed, by_imputation
 from alc_stats.records import FloatArray, IntArray
 
@@ -166,8 +166,14 @@ def few_firms(data: MandateData) -> bool:
 
 
 def unit_of(data: MandateData) -> str:
-    """Of effects on the functional."""
-    return "log SD" if data.question.functional == "log_sd" else "outcome"
+    """Of effects on the functional: the outcome as its column is called."""
+    return "log SD" if data.question.functional == "log_sd" else outcome_of(data.question)
+
+
+def outcome_of(question: MandateQuestion) -> str:
+    """What the mandate is asked about, in words."""
+    names = (question.outcome, question.minus)
+    return " \N{MINUS SIGN} ".join(name.replace("_", " ") for name in names if name)
 
 
 def estimated(data: MandateData, *, alpha: float) -> MandateFound:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from alc_stats.inference.decision import Criterion, decide
@@ -56,6 +58,8 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
             ),
         )
     p, slope = test
+    if not math.isfinite(slope):
+        return _unseen_trend(p)
     bias = abs(bias_of_trend(found, slope))
     numbers = {"pretest_p": Number(p, "p"), "trend_bias": Number(bias, unit=found.unit)}
     if p < criterion.alpha:
@@ -86,6 +90,19 @@ def _trends(found: MandateFound, criterion: Criterion) -> Evidence:
             "No difference before the start (p = {pretest_p}); a trend that adds "
             "{trend_bias} to the effect would have been found in 80 % of samples.",
             numbers,
+        ),
+    )
+
+
+def _unseen_trend(p: float) -> Evidence:
+    """Where firms that start are compared with each other alone, all may drift unseen."""
+    return Evidence(
+        "pre-trends",
+        "not tested",
+        Phrase(
+            "No difference before the start is seen (p = {pretest_p}), but firms that start are "
+            "compared with each other alone: a trend of all of them cannot be seen.",
+            {"pretest_p": Number(p, "p")},
         ),
     )
 

@@ -11,7 +11,7 @@ from alc_stats.models.mandate.effects import MandateFound
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark
 from alc_stats.records import BoolArray
 
-_APART = 0.17
+_APART = 0.22
 """Between the intervals of one time, in periods."""
 
 

@@ -145,7 +145,7 @@ def _naive(found: MandateFound, level: float) -> Line:
             "negative_weight": Number(n.negative_weight),
         },
     )
-    return line_of("Two-way fixed effects", "nothing: shown for what it gets wrong",
+    return line_of("Naive: two-way fixed effects", "nothing: shown for what it gets wrong",
                  Estimate("", n.value, n.se, n.df, found.unit), level, note=note,
                  reference="t, clusters - 1")  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from alc_stats.models.mandate.effects import MandateFound
+from alc_stats.models.mandate.effects import MandateFound, outcome_of
 from alc_stats.models.mandate.imputation_marks import imputation_marks
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 
@@ -18,7 +18,7 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
     if not shown.any():
         return ()
     at, value, se, df = s.at[shown], s.value[shown], s.se[shown], s.df[shown]
-    half = stats.t.ppf(0.5 + level / 2.0, df) * se
+    half, of = stats.t.ppf(0.5 + level / 2.0, df) * se, asked_of(found)
     wide = found.band[shown]
     marks = (
         *_bands(at, value, wide, level),
@@ -30,12 +30,12 @@ def pictures(found: MandateFound, level: float) -> tuple[Picture, ...]:
     return (
         Picture(
             id="event_study",
-            title="Effect by time since the mandate's start",
+            title=f"Effect on {of} by time since the start",
             caption=_caption(found, level, imputed=bool(imputed)),
             alt="Points with intervals and a shaded band along periods since the start, a dashed "
             "line at zero and another before the start.",
             x="Periods since the start",
-            y=f"Effect ({_of(found)})",
+            y=f"Effect ({of})",
             x_kind="count",
             panels=(Panel(marks=marks),),
         ),
@@ -55,17 +55,17 @@ def _caption(found: MandateFound, level: float, *, imputed: bool) -> str:
         else ""
     )
     return (
-        f"Group-time effects averaged over cohorts, {found.data.number_treated} mandated "
-        f"and {len(found.data.firms) - found.data.number_treated} other firms. Intervals "
+        f"Group-time effects averaged over cohorts; {found.data.number_treated:,} of "
+        f"{len(found.data.firms):,} firms ({found.data.question.firm}) started. Intervals "
         "hold pointwise, the shaded band at all times at once "
         f"({100 * level:.0f} %; multiplier bootstrap of firms). {compared}{beside}"
     )
 
 
-def _of(found: MandateFound) -> str:
-    q = found.data.question
-    name = f"{q.outcome} - {q.minus}" if q.minus else q.outcome
-    return f"log SD of {name}" if q.functional == "log_sd" else name
+def asked_of(found: MandateFound) -> str:
+    """What the effect is on, for titles and axes."""
+    spread = found.data.question.functional == "log_sd"
+    return f"{'log SD of ' if spread else ''}{outcome_of(found.data.question)}"
 
 
 def _rows_behind(found: MandateFound, event: int) -> int:
@@ -89,7 +89,7 @@ def _bands(at: np.ndarray, value: np.ndarray, wide: np.ndarray, level: float) ->
 
 def _intervals(at: np.ndarray, value: np.ndarray, half: np.ndarray) -> tuple[Mark, ...]:
     made = []
-    for side, label in ((at < 0, "Before the start"), (at >= 0, "Under the mandate")):
+    for side, label in ((at < 0, "Before the start"), (at >= 0, "Since the start")):
         if side.any():
             made.append(Mark(kind="interval", x=_t(at[side]), y=_t(value[side]),
                              low=_t((value - half)[side]), high=_t((value + half)[side]),

@@ -7,6 +7,7 @@ import numpy as np
 from alc_stats.inference.parallel_trends import Robust, relative_magnitudes
 from alc_stats.inference.smooth_trends import smoothness_along
 from alc_stats.models.mandate.effects import MandateFound
+from alc_stats.models.mandate.pictures import asked_of
 from alc_stats.models.mandate.sensitivity import Sensitivity
 from alc_stats.models.picture import FEWEST_PEOPLE, Mark, Panel, Picture
 
@@ -32,7 +33,7 @@ def _magnitudes(found: MandateFound, trends: Sensitivity, level: float) -> Pictu
     middle = [trends.study.estimate] * len(robust)
     return Picture(
         id="sensitivity",
-        title="The effect where trends were not parallel",
+        title=f"Effect on {asked_of(found)} if trends were not parallel",
         caption=(
             f"{100 * level:.0f} % intervals for the overall effect that hold if steps of the "
             "difference in trends after the start are at most M times the largest before it "
@@ -40,8 +41,8 @@ def _magnitudes(found: MandateFound, trends: Sensitivity, level: float) -> Pictu
             "parallel."
         ),
         alt="Intervals that widen along M around the overall effect, a dashed line at zero.",
-        x="M, in largest steps before the start",
-        y=f"Overall effect ({found.unit})",
+        x="M: largest step after the start, relative to the largest before",
+        y=f"Overall effect ({asked_of(found)})",
         panels=(Panel(marks=_marks(robust, middle)),),
     )
 
@@ -54,7 +55,7 @@ def _smooth(found: MandateFound, trends: Sensitivity, level: float) -> Picture:
     middle = [0.5 * (one.low + one.high) for one in robust]
     return Picture(
         id="sensitivity_smoothness",
-        title="The effect where a trend went on and bends",
+        title=f"Effect on {asked_of(found)} if a trend went on and bends",
         caption=(
             f"{100 * level:.0f} % fixed-length intervals for the overall effect that hold if the "
             "slope of the difference in trends changes by at most M from period to period "
@@ -62,8 +63,8 @@ def _smooth(found: MandateFound, trends: Sensitivity, level: float) -> Picture:
             "before the start goes on as a straight line."
         ),
         alt="Intervals that widen along M, a dashed line at zero.",
-        x=f"M, change of slope a period ({found.unit})",
-        y=f"Overall effect ({found.unit})",
+        x=f"M: change of slope from period to period ({asked_of(found)})",
+        y=f"Overall effect ({asked_of(found)})",
         panels=(Panel(marks=_marks(robust, middle)),),
     )
 

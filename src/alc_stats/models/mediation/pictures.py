@@ -77,7 +77,7 @@ def _sensitivity(found: Analysis, level: float) -> Picture:
         "It is zero at the correlation marked; nothing in the data says which correlation is true.",
         alt="A falling or rising curve with a band, crossing zero at a marked correlation.",
         x="Correlation of residuals",
-        y=f"Indirect effect ({q.unit or q.outcome})",
+        y=f"Indirect effect, {q.unit or q.outcome}",
         x_kind="statistic",
         panels=(
             Panel(

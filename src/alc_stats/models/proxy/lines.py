@@ -76,7 +76,7 @@ def all_pictures(found: Decay) -> tuple[Picture, ...]:
         id="slopes",
         title="What use is worth, before and after",
         caption=f"Slopes of quality on log use within persons and periods, {found.data.rows:,} "
-        f"rows, with {found.level:.0%} intervals from a bootstrap of firms.",
+        f"rows, with {100 * found.level:.0f} % intervals from a bootstrap of firms.",
         alt="Four intervals: treated and never-mandated firms, before and after.",
         x="Slope (points of quality per log unit)",
         panels=_forest(found, "slope"),
@@ -88,8 +88,8 @@ def all_pictures(found: Decay) -> tuple[Picture, ...]:
         id="loadings",
         title="How far use goes with what the other indicators share",
         caption=f"Loadings of log use on the factor behind it and the other indicators, in mean "
-        f"loadings of these, {rows:,} rows, with {found.level:.0%} intervals from a bootstrap of "
-        "firms.",
+        f"loadings of these, {rows:,} rows, with {100 * found.level:.0f} % intervals from a "
+        "bootstrap of firms.",
         alt="Four intervals: treated and never-mandated firms, before and after.",
         x="Loading (relative to the other indicators)",
         panels=_forest(found, "loading"),

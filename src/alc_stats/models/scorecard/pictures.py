@@ -28,7 +28,7 @@ def _forest(found: Effects) -> Picture:
         id="metrics",
         title="What each metric says about each arm",
         caption=f"Changes since the start beyond those of {data.question.control}, in SDs of its "
-        f"scores before the start, with {1.0 - found.alpha:.0%} intervals "
+        f"scores before the start, with {100.0 * (1.0 - found.alpha):.0f} % intervals "
         f"({people:,} people{units}). Lines at zero and at the smallest effect that "
         "would matter.",
         alt="Rows of intervals, one a metric and arm, the volume metric first, with dashed lines "
@@ -61,9 +61,9 @@ def _gaming(found: Effects, gamed: Mapping[Role, tuple[Gamed, ...]]) -> Picture:
     return Picture(
         id="gaming",
         title="What gamers would do to each metric",
-        caption=f"How far the effect of {about} moves if {q.gamers:.0%} of its people game the "
-        f"metric; bars run from {shares[0]:.0%} to {shares[1]:.0%} of them. An amount is "
-        f"multiplied by {q.padding:g}, a score raised or held back by {q.coached:g} SD; "
+        caption=f"How far the effect of {about} moves if {100 * q.gamers:.0f} % of its people game "
+        f"the metric; bars run from {100 * shares[0]:.0f} % to {100 * shares[1]:.0f} % of them. An "
+        f"amount is multiplied by {q.padding:g}, a score raised or held back by {q.coached:g} SD; "
         "cherry-picking is applied to the data. At the second line gamers alone fake an effect "
         "that would matter.",
         alt="Rows of bars, one a metric and way of gaming, with dashed lines at zero and at the "
