@@ -183,7 +183,7 @@ def bunching(table: pd.DataFrame) -> Answer:
         table, amount="tokens", quota="quota", firm="firm", mandated="mandate", draws=BOOTSTRAPS,
         **more,
     )  # fmt: skip
-    under = next(x for x in found.triangulation if x.method == "Excess mass, under the mandate")
+    under = next(x for x in found.triangulation if x.method == "Excess mass, under the quota")
     return {"under": under.value, "difference": found.estimate.value}
 
 
