@@ -29,8 +29,8 @@ analysis: $(STAMP) ## run every study whose data are present; write results, pag
 	@echo "alc_stats: running every study whose data are present (about a minute on 2 cores)"
 	@$(BIN)/alc-stats run analysis/* --out results --paper paper
 
-test: $(STAMP) ## run all tests (about 5 minutes)
-	@echo "alc_stats: running the tests (about 5 minutes on 2 cores)"
+test: $(STAMP) ## run all tests (about 6 minutes)
+	@echo "alc_stats: running the tests (about 6 minutes on 2 cores)"
 	@$(BIN)/python -m pytest -n 2 && echo "VERDICT  all tests passed" || { echo "VERDICT  tests FAILED"; exit 1; }
 
 check: $(STAMP) ## format, lint, types, import law

@@ -245,6 +245,15 @@ def test_firms_that_are_left_after_gaps_have_to_be_enough() -> None:
     _refused("mandate", table, "one firm alone is ever under a mandate")
 
 
+def test_firms_may_be_held_sparsely() -> None:
+    table = _panel()
+    table["on"] = ((table["start"] > 0) & (table["month"] >= table["start"])).astype(int)
+    by = {k: v for k, v in ASKED["mandate"].by.items() if k != "start"} | {"treated": "on"}
+    sparse = table.assign(firm=pd.arrays.SparseArray(table["firm"].to_numpy()))
+    of = ASKED["mandate"].of
+    assert of(sparse, **by).estimate == of(table, **by).estimate
+
+
 def test_one_covariate_may_be_named_by_itself() -> None:
     of, by = ASKED["mandate"].of, dict(ASKED["mandate"].by)
     several = of(_panel(), **by)

@@ -161,12 +161,9 @@ def _read(data: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
     if q.composition:
         rows["group"] = data.groupby(list(q.composition), dropna=False).ngroup().to_numpy()
     if q.start is None:
-        rows["start"] = rows["firm"].map(_first_treated(rows))
+        under = rows["time"].where(rows["treated"] == 1.0)
+        rows["start"] = under.groupby(rows["firm"]).transform("min")
     return rows
-
-
-def _first_treated(rows: pd.DataFrame) -> pd.Series:
-    return rows.loc[rows["treated"] == 1.0].groupby("firm")["time"].min()
 
 
 def _complete(rows: pd.DataFrame, q: MandateQuestion) -> pd.DataFrame:
