@@ -21,9 +21,6 @@ truncation 1e-10 times a third derivative of some thousands."""
 CERTIFICATE_SLACK = 1.0
 """Digits a certificate may promise beyond what was reached: it knows sizes, not signs."""
 
-CRITICAL_VALUES = 0.003
-"""Probabilities at critical values printed to three decimals, with the density there."""
-
 DELTA_GRADIENT = 1e-6
 """Standard errors from central differences, step 0.00001 standard errors: truncation is 1e-10 of a
 third derivative, which is large where a surface has its stationary point far away."""

@@ -221,19 +221,19 @@ def _support(rows: pd.DataFrame, q: MandateQuestion) -> Iterator[Problem]:
             "happened to the firm",
             way_out="Add firms, or describe the firm as a case.",
         )
-    if q.controls == "never" and not never:
-        yield Problem(
-            "no firm is never under a mandate",
-            where=where,
-            way_out="Compare with firms that start later: controls='not_yet'.",
-        )
-    elif treated and not never and start.nunique() < 2:
+    if treated and not never and start.nunique() < 2:
         yield Problem(
             "there is no never-mandated and no not-yet-mandated firm",
             where=where,
             found=f"all {treated} firms start in one period",
             way_out="Add firms without a mandate or with a later one; what changed for all at "
             "once cannot be told from time.",
+        )
+    elif q.controls == "never" and not never:
+        yield Problem(
+            "no firm is never under a mandate",
+            where=where,
+            way_out="Compare with firms that start later: controls='not_yet'.",
         )
     elif treated and never == 1 and q.controls == "never":
         yield Problem(
